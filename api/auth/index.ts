@@ -1,0 +1,13 @@
+/** Service 0: sign-up, sessions and API keys, decided in SQL. */
+export type * from './identity.ts'
+export { createIdentity } from './identity.ts'
+export type { Caller, TenantKeys } from './context.ts'
+export type * from './settings.ts'
+export { identityLimits, identitySettings } from './settings.ts'
+export { identityEndpoints } from './endpoints.ts'
+export { looksLikeApiKey } from './api-keys.ts'
+export { unauthorized } from './tokens.ts'
+export type { CodeToSend } from './codes.ts'
+export { codeReader } from './codes.ts'
+export type { Draft, Outbox, Party } from './outbox.ts'
+export { createOutbox, draft, nobody } from './outbox.ts'

@@ -1,0 +1,91 @@
+/**
+ * An endpoint as a value: what the router mounts, what the OpenAPI document says, and what runs are one declaration.
+ * `handler` sees a request that is authenticated and validated; it answers, or throws an ApiProblem.
+ */
+
+import type { ZodType } from 'zod'
+
+/** A person, proved by an access token. */
+export interface UserPrincipal {
+  readonly kind: 'user'
+  readonly tenantId: string
+  readonly organizationId: string
+  readonly userId: string
+  readonly userType: 'client' | 'agent'
+  readonly role: string
+  /** The session (token family) and the token itself. */
+  readonly sessionId: string
+  readonly tokenId: string
+}
+
+/** A program, proved by an API key. */
+export interface ApiKeyPrincipal {
+  readonly kind: 'api_key'
+  readonly tenantId: string
+  readonly organizationId: string
+  readonly keyId: string
+  readonly role: 'producer'
+}
+
+export type Principal = UserPrincipal | ApiKeyPrincipal
+
+/** none: anyone · bearer: a user's access token · api_key: a producer's key · any: either. */
+export type Auth = 'none' | 'bearer' | 'api_key' | 'any'
+
+export interface PrincipalOf {
+  readonly none: null
+  readonly bearer: UserPrincipal
+  readonly api_key: ApiKeyPrincipal
+  readonly any: Principal
+}
+
+export interface RequestContext<B = unknown, Q = unknown, P = Principal | null> {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Q
+  readonly body: B
+  readonly principal: P
+  /** Address of the peer (of the client, where a trusted proxy says so). */
+  readonly ip: string
+  /** By name in any case. */
+  header(name: string): string | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  /** JSON; absent for 204. */
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface ResponseSpec {
+  readonly status: number
+  readonly description: string
+  readonly schema?: ZodType
+}
+
+export interface Endpoint {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  /** Below /api/v1, parameters as `:name`, e.g. `/api-keys/:id`. */
+  readonly path: string
+  readonly summary: string
+  readonly tag: string
+  readonly auth: Auth
+  /** Of the JSON body; a field it does not know answers 422 `unknown_field`. */
+  readonly request?: ZodType
+  /** Of the query string. */
+  readonly query?: ZodType
+  readonly response: readonly ResponseSpec[]
+  handler(context: RequestContext): Promise<Answer>
+}
+
+/** Declares an endpoint; the handler's body, query and principal are typed by the schemas and by `auth`. */
+export function endpoint<const A extends Auth, B = undefined, Q = Readonly<Record<string, unknown>>>(
+  declaration: Omit<Endpoint, 'auth' | 'request' | 'query' | 'handler'> & {
+    readonly auth: A
+    readonly request?: ZodType<B>
+    readonly query?: ZodType<Q>
+    handler(context: RequestContext<B, Q, PrincipalOf[A]>): Promise<Answer>
+  },
+): Endpoint {
+  return Object.freeze(declaration as unknown as Endpoint)
+}

@@ -1,0 +1,13 @@
+/** HTTP: the server, endpoints as data, and what all of them share. */
+export type * from './endpoint.ts'
+export { endpoint } from './endpoint.ts'
+export type { ProblemOptions } from './problem.ts'
+export { ApiProblem } from './problem.ts'
+export type { HttpServer, HttpServerOptions, Mount } from './server.ts'
+export { createHttpServer } from './server.ts'
+export type { HttpSettings } from './settings.ts'
+export { httpDefaults } from './settings.ts'
+export type { HealthReport } from './operations.ts'
+export type { JsonLimits } from './json.ts'
+export { jsonLimits, parseJson } from './json.ts'
+export { apiBase, openApiDocument } from './openapi.ts'

@@ -1,0 +1,89 @@
+/** What operators and machines ask, outside the versioned API: health, readiness, metrics, and the API's description. */
+
+import type { Registry } from 'prom-client'
+import type { Endpoint } from './endpoint.ts'
+import { docsPage } from './docs-page.ts'
+import { openApiDocument } from './openapi.ts'
+
+/** Answers `/health`: for people and dashboards, so it names parts and never holds data of a tenant. */
+export interface HealthReport {
+  readonly status: 'ok' | 'degraded'
+  readonly version: string
+  readonly roles: readonly string[]
+  readonly providers: readonly { readonly name: string; readonly mode: 'sandbox' | 'live' | 'absent' }[]
+  /** Records not yet processed, per application or sink. */
+  readonly lag?: Readonly<Record<string, number>>
+  /** Anything else worth showing: versions of the log, the database, the registry. */
+  readonly [detail: string]: unknown
+}
+
+export interface TextAnswer {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Operation {
+  readonly path: string
+  readonly summary: string
+  /** Content type of the usual answer. */
+  readonly type: string
+  answer(): TextAnswer | Promise<TextAnswer>
+}
+
+export interface OperationsOptions {
+  readonly endpoints: readonly Endpoint[]
+  readonly version: string
+  readonly metrics: Registry
+  health(): HealthReport | Promise<HealthReport>
+  ready(): boolean
+}
+
+const jsonType = 'application/json; charset=utf-8'
+const htmlType = 'text/html; charset=utf-8'
+/** The page is its own: nothing is loaded from anywhere. */
+const pagePolicy = { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'" }
+
+export function operations({ endpoints, version, metrics, health, ready }: OperationsOptions): readonly Operation[] {
+  const list: Operation[] = [
+    {
+      path: '/health',
+      summary: 'How the process and its parts are; 200 as long as it can say so',
+      type: jsonType,
+      answer: async () => ({ status: 200, type: jsonType, text: JSON.stringify(await health()) }),
+    },
+    {
+      path: '/ready',
+      summary: '200 when requests are welcome, else 503',
+      type: jsonType,
+      answer: () => ({ status: ready() ? 200 : 503, type: jsonType, text: JSON.stringify({ ready: ready() }) }),
+    },
+    {
+      path: '/metrics',
+      summary: 'Prometheus metrics',
+      type: metrics.contentType,
+      answer: async () => ({ status: 200, type: metrics.contentType, text: await metrics.metrics() }),
+    },
+    {
+      path: '/openapi.json',
+      summary: 'This API as an OpenAPI 3.1 document',
+      type: jsonType,
+      answer: () => ({ status: 200, type: jsonType, text: document() }),
+    },
+    {
+      path: '/docs',
+      summary: 'This API as a page',
+      type: htmlType,
+      answer: () => ({ status: 200, type: htmlType, text: page(), headers: pagePolicy }),
+    },
+  ]
+  const document = once(() => JSON.stringify(openApiDocument(endpoints, list, version), null, 1))
+  const page = once(() => docsPage(endpoints, list, version))
+  return list
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
+}

@@ -1,0 +1,51 @@
+/** One request through one endpoint: who asks, is the request well-formed, then the handler. */
+
+import type { Request, Response } from 'express'
+import { sendAnswer } from './answer.ts'
+import { hasBody, readBody } from './body.ts'
+import type { Authenticators } from './credentials.ts'
+import { principalOf } from './credentials.ts'
+import type { Endpoint } from './endpoint.ts'
+import { parseJson } from './json.ts'
+import { strict, validBody, validQuery } from './validate.ts'
+
+export interface EndpointEnvironment {
+  readonly authenticators: Authenticators
+  readonly bodyLimitBytes: number
+}
+
+/** The express handler of an endpoint. Whatever is thrown becomes a problem at the server's error handler. */
+export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitBytes }: EndpointEnvironment) {
+  const bodySchema = endpoint.request === undefined ? undefined : strict(endpoint.request)
+  const querySchema = endpoint.query === undefined ? undefined : strict(endpoint.query)
+
+  return async (request: Request, response: Response): Promise<void> => {
+    const principal = await principalOf(endpoint.auth, request.headers.authorization, authenticators)
+    const query = validQuery(querySchema, queryText(request.originalUrl))
+    let body: unknown
+    if (bodySchema !== undefined) {
+      const bytes = await readBody(request, response, bodyLimitBytes)
+      body = validBody(bodySchema, parseJson(bytes))
+    }
+    const answer = await endpoint.handler({
+      params: request.params as Readonly<Record<string, string>>,
+      query,
+      body,
+      principal,
+      ip: request.socket.remoteAddress ?? '',
+      header: (name) => single(request.headers[name.toLowerCase()]),
+    })
+    if (response.destroyed) return
+    // A body that nobody asked for is not read to its end.
+    if (!request.complete && hasBody(request)) response.setHeader('Connection', 'close')
+    sendAnswer(response, answer)
+  }
+}
+
+function queryText(url: string): string {
+  const at = url.indexOf('?')
+  return at === -1 ? '' : url.slice(at + 1)
+}
+
+/** Node joins repeated headers with a comma; lists are only kept for set-cookie. */
+const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.join(', ') : value)

@@ -1,0 +1,205 @@
+/**
+ * Appends of many requests, each whole, in as few transactions as possible: while one transaction runs, requests gather
+ * for the next. Owns the transactional producer of this process. Invariants:
+ *
+ * G1 A request's records are in one transaction: all of them become visible, or none.
+ * G2 A request settles once: with positions (committed), with 503 `log_unavailable` or `overloaded` (never committed),
+ *    or with 503 `outcome_unknown` (the commit was sent, the answer did not come).
+ * G3 After any failure the session is given up; opening the next with the same id ends the old transaction either way.
+ * G4 A request belongs to the session generation it was prepared under. Once that was fenced, it is never appended:
+ *    whoever fenced us may have written its events already.
+ * G5 What waits is bounded in bytes.
+ */
+
+import type { Log, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
+import { RecordBatchBuilder } from '../../connectors/kafka/index.ts'
+import type { PlacedRecord } from './encode.ts'
+import type { IngestSettings } from './settings.ts'
+import { positionText } from './position.ts'
+import { logUnavailable, outcomeUnknown, overloaded } from './trouble.ts'
+
+interface Waiting {
+  readonly records: readonly PlacedRecord[]
+  readonly sizeBytes: number
+  readonly generation: number
+  resolve(positions: readonly string[]): void
+  reject(error: Error): void
+}
+
+type Options = Pick<IngestSettings, 'transactionalId' | 'transactionTimeoutMs' | 'batchBytes' | 'queueBytes'>
+
+/** Bytes a record takes beside its key and value, generously. */
+const recordOverheadBytes = 64
+
+export class GroupCommit {
+  readonly #log: Log
+  readonly #options: Options
+  #session: Promise<ProducerSession> | null = null
+  #generation = 0
+  #queue: Waiting[] = []
+  #queuedBytes = 0
+  #running: Promise<void> | null = null
+  #closed = false
+
+  constructor(log: Log, options: Options) {
+    this.#log = log
+    this.#options = options
+  }
+
+  /** The session generation to prepare a request under; whatever an earlier one left open is settled then. @throws ApiProblem 503 */
+  async generation(): Promise<number> {
+    await this.#open()
+    return this.#generation
+  }
+
+  /** The positions of the records, in their order, once committed. @throws ApiProblem 503 (G2) */
+  append(records: readonly PlacedRecord[], generation: number): Promise<readonly string[]> {
+    let sizeBytes = 0
+    for (const { key, value } of records) sizeBytes += key.length + value.length + recordOverheadBytes
+    if (this.#closed) return Promise.reject(logUnavailable())
+    if (this.#queuedBytes + sizeBytes > this.#options.queueBytes) return Promise.reject(overloaded())
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ records, sizeBytes, generation, resolve, reject })
+      this.#queuedBytes += sizeBytes
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Lets the transaction that runs end; what waits is refused. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const waiting of this.#take(Infinity)) waiting.reject(logUnavailable())
+    await this.#running
+    const session = this.#session
+    this.#session = null
+    await session?.then((open) => open.close()).catch(() => undefined)
+  }
+
+  async #run(): Promise<void> {
+    // Requests of the same turn of the event loop go together.
+    await Promise.resolve()
+    while (this.#queue.length > 0) await this.#transact(this.#take(this.#options.batchBytes))
+    this.#running = null
+  }
+
+  /** The requests that waited longest, up to a size; at least one. */
+  #take(bytesMax: number): Waiting[] {
+    let bytes = 0
+    let count = 0
+    for (const { sizeBytes } of this.#queue) {
+      if (count > 0 && bytes + sizeBytes > bytesMax) break
+      bytes += sizeBytes
+      count += 1
+    }
+    this.#queuedBytes -= bytes
+    return this.#queue.splice(0, count)
+  }
+
+  async #transact(taken: readonly Waiting[]): Promise<void> {
+    let session: ProducerSession
+    try {
+      session = await this.#open()
+    } catch {
+      return rejectAll(taken, logUnavailable())
+    }
+    const [current, fenced] = partition(taken, ({ generation }) => generation === this.#generation)
+    rejectAll(fenced, logUnavailable())
+    if (current.length === 0) return
+    let committing = false
+    try {
+      session.begin()
+      const positions = await this.#appendAll(session, current)
+      committing = true
+      await session.end('commit')
+      current.forEach((waiting, index) => waiting.resolve(positions[index]!))
+    } catch {
+      if (!committing) await session.end('abort').catch(() => undefined)
+      await this.#giveUp(session)
+      rejectAll(current, committing ? outcomeUnknown() : logUnavailable())
+    }
+  }
+
+  /** Where the records of each request landed. */
+  async #appendAll(session: ProducerSession, taken: readonly Waiting[]): Promise<string[][]> {
+    const rounds = new Rounds(this.#options.batchBytes)
+    const places = taken.map(({ records }) => records.map((record) => rounds.add(record)))
+    const bases: bigint[][] = []
+    for (const round of rounds.list) bases.push((await session.append(round)).map(({ baseOffset }) => baseOffset))
+    return places.map((list) =>
+      list.map(({ record, round, batch, index }) =>
+        positionText({ ...record, offset: bases[round]![batch]! + BigInt(index) }),
+      ),
+    )
+  }
+
+  #open(): Promise<ProducerSession> {
+    if (this.#closed) return Promise.reject(logUnavailable())
+    if (this.#session === null) {
+      const { transactionalId, transactionTimeoutMs } = this.#options
+      const opening = this.#log.openProducer({ transactionalId, transactionTimeoutMs }).then((session) => {
+        this.#generation += 1
+        return session
+      })
+      this.#session = opening
+      opening.catch(() => {
+        if (this.#session === opening) this.#session = null
+      })
+    }
+    return this.#session.catch(() => Promise.reject(logUnavailable()))
+  }
+
+  /** G3. */
+  async #giveUp(session: ProducerSession): Promise<void> {
+    this.#session = null
+    await session.close().catch(() => undefined)
+  }
+}
+
+/** Where a record was put: which produce request, which partition's batch in it, which place in that batch. */
+interface Place {
+  readonly record: PlacedRecord
+  readonly round: number
+  readonly batch: number
+  readonly index: number
+}
+
+/**
+ * Produce requests of one transaction. A request holds one batch per partition, and a batch a bounded number of bytes: what
+ * is more goes into the next request.
+ */
+class Rounds {
+  readonly list: PartitionAppend[][] = []
+  readonly #open = new Map<string, { readonly round: number; readonly batch: number; readonly records: RecordBatchBuilder }>()
+  readonly #batchBytes: number
+
+  constructor(batchBytes: number) {
+    this.#batchBytes = batchBytes
+  }
+
+  add(record: PlacedRecord): Place {
+    const { topic, partition, timestamp, key, value, headers } = record
+    const name = `${topic}-${String(partition)}`
+    let open = this.#open.get(name)
+    if (open === undefined || open.records.sizeBytes + key.length + value.length + recordOverheadBytes > this.#batchBytes) {
+      const round = open === undefined ? 0 : open.round + 1
+      const records = new RecordBatchBuilder()
+      const batch = (this.list[round] ??= []).push({ topic, partition, records }) - 1
+      open = { round, batch, records }
+      this.#open.set(name, open)
+    }
+    const index = open.records.count
+    open.records.append(timestamp, key, value, headers)
+    return { record, round: open.round, batch: open.batch, index }
+  }
+}
+
+function rejectAll(list: readonly Waiting[], error: Error): void {
+  for (const waiting of list) waiting.reject(error)
+}
+
+function partition<T>(list: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  const yes: T[] = []
+  const no: T[] = []
+  for (const item of list) (test(item) ? yes : no).push(item)
+  return [yes, no]
+}

@@ -1,0 +1,12 @@
+/** Ingest: events from outside into the log. */
+export type * from './ingest.ts'
+export { createIngest } from './ingest.ts'
+export { ingestEndpoints } from './endpoint.ts'
+export type { IngestSettings } from './settings.ts'
+export { ingestDefaults } from './settings.ts'
+export type { Draft } from './accept.ts'
+export { actorOf } from './accept.ts'
+export { mayReview, requirePermission } from './permission.ts'
+export type { Receipt } from './idempotent-append.ts'
+export type { Position } from './position.ts'
+export { lastPositions, parsePosition, positionText } from './position.ts'

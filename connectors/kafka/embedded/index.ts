@@ -1,0 +1,7 @@
+/** The embedded log: Kafka's semantics in one process, over files or memory. */
+
+export { memoryFiles } from './memory-files.ts'
+export { nodeFiles } from './node-files.ts'
+export { openEmbeddedLog, openMemoryLog } from './open.ts'
+export type { LogFile, LogFiles } from './log-files.ts'
+export type { EmbeddedLogOptions, FsyncPolicy, MemoryLogOptions } from './options.ts'

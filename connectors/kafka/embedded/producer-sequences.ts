@@ -1,0 +1,107 @@
+/**
+ * Which batch of which producer comes next in one partition (Kafka's `ProducerStateManager`):
+ *
+ *   - a batch continues its producer's sequence, or opens a new epoch at 0; a gap is OUT_OF_ORDER_SEQUENCE_NUMBER
+ *   - one of the last five batches sent again is answered with its old offset
+ *   - an epoch older than one seen is INVALID_PRODUCER_EPOCH
+ *
+ * Entries are immutable, so that a write that failed is undone by putting the former entry back.
+ */
+
+import { baseOffsetOf, baseSequenceOf, countOf, epochOf, isControl, producerIdOf } from '../batch-format.ts'
+import { LogError } from '../port.ts'
+
+const REMEMBERED_BATCHES = 5
+const MAX_SEQUENCE = 0x7fffffff
+const NO_SEQUENCE = -1
+const NO_PRODUCER = -1n
+
+interface SentBatch {
+  readonly baseSequence: number
+  readonly lastSequence: number
+  readonly baseOffset: bigint
+}
+
+interface ProducerEntry {
+  readonly epoch: number
+  readonly lastSequence: number
+  readonly sent: readonly SentBatch[]
+}
+
+export class ProducerSequences {
+  readonly #producers = new Map<bigint, ProducerEntry>()
+
+  /** -1 when no producer wrote. */
+  get highestProducerId(): bigint {
+    let highest = NO_PRODUCER
+    for (const producerId of this.#producers.keys()) if (producerId > highest) highest = producerId
+    return highest
+  }
+
+  /** The sequence that a producer's next batch must carry. */
+  next(producerId: bigint, epoch: number): number {
+    const entry = this.#producers.get(producerId)
+    return entry === undefined || entry.epoch !== epoch ? 0 : following(entry.lastSequence, 1)
+  }
+
+  /**
+   * The offset of an earlier send of the same batch, or null when this one is new.
+   * @throws LogError INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER
+   */
+  check(batch: Buffer): bigint | null {
+    const producerId = producerIdOf(batch, 0)
+    const entry = this.#producers.get(producerId)
+    if (producerId === NO_PRODUCER || entry === undefined) return null
+    const epoch = epochOf(batch, 0)
+    if (epoch < entry.epoch) {
+      throw new LogError('INVALID_PRODUCER_EPOCH', `producer ${producerId} wrote with epoch ${epoch} after ${entry.epoch}`, 'stop')
+    }
+    if (isControl(batch, 0)) return null
+    const baseSequence = baseSequenceOf(batch, 0)
+    const lastSequence = following(baseSequence, countOf(batch, 0) - 1)
+    if (epoch === entry.epoch) {
+      for (const sent of entry.sent) {
+        if (sent.baseSequence === baseSequence && sent.lastSequence === lastSequence) return sent.baseOffset
+      }
+    }
+    const expected = this.next(producerId, epoch)
+    if (baseSequence !== expected) {
+      const what = `producer ${producerId} sent sequence ${baseSequence}, expected ${expected}`
+      throw new LogError('OUT_OF_ORDER_SEQUENCE_NUMBER', what, 'stop')
+    }
+    return null
+  }
+
+  /** Takes note of a batch that `check` passed, at `bytes[at]` with its offset stamped. Returns how to undo that. */
+  record(bytes: Buffer, at: number): () => void {
+    const producerId = producerIdOf(bytes, at)
+    if (producerId === NO_PRODUCER) return nothing
+    const former = this.#producers.get(producerId)
+    this.#producers.set(producerId, isControl(bytes, at) ? afterMarker(former, bytes, at) : afterBatch(former, bytes, at))
+    return () => {
+      if (former === undefined) this.#producers.delete(producerId)
+      else this.#producers.set(producerId, former)
+    }
+  }
+}
+
+function afterBatch(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
+  const epoch = epochOf(bytes, at)
+  const baseSequence = baseSequenceOf(bytes, at)
+  const lastSequence = following(baseSequence, countOf(bytes, at) - 1)
+  const sent = former?.epoch === epoch ? former.sent.slice(1 - REMEMBERED_BATCHES) : []
+  return { epoch, lastSequence, sent: [...sent, { baseSequence, lastSequence, baseOffset: baseOffsetOf(bytes, at) }] }
+}
+
+/** A marker with a newer epoch fences the older one; the sequence begins anew. */
+function afterMarker(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
+  const epoch = epochOf(bytes, at)
+  return former?.epoch === epoch ? former : { epoch, lastSequence: NO_SEQUENCE, sent: [] }
+}
+
+/** Sequences wrap from 2^31 - 1 to 0. */
+function following(sequence: number, by: number): number {
+  return sequence > MAX_SEQUENCE - by ? by - (MAX_SEQUENCE - sequence) - 1 : sequence + by
+}
+
+const nothing = (): void => {}

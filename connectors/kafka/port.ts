@@ -1,0 +1,202 @@
+/**
+ * The log port: the little the engine needs of Kafka. The Kafka driver and the embedded log (over files or memory)
+ * implement it, and one conformance suite (`tests/contracts/log.ts`) holds them to the same answers.
+ *
+ * Vocabulary is Kafka's. Offsets are bigint at this border (exact above 2^53); inside a batch a record is a base offset
+ * plus a small delta, so the per-record path touches no bigint. Timestamps are integers in milliseconds.
+ */
+
+import type { RecordBatchBuilder } from './record-batch.ts'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface Header {
+  readonly key: string
+  readonly value: Buffer
+}
+
+/** What a topic is created with. Existing topics are never altered. */
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  /** Topic configuration as Kafka spells it, e.g. `{ 'cleanup.policy': 'compact', 'retention.ms': '-1' }`. */
+  readonly config: Readonly<Record<string, string>>
+}
+
+export interface TopicMetadata {
+  readonly name: string
+  readonly topicId: string
+  readonly partitions: number
+  readonly config: Readonly<Record<string, string>>
+}
+
+export type Isolation = 'read_committed' | 'read_uncommitted'
+
+export interface FetchPartition extends TopicPartition {
+  /** The first offset wanted. */
+  readonly offset: bigint
+  /** Bound of the answer for this partition, in bytes; at least one whole batch is returned when there is one. */
+  readonly maxBytes: number
+}
+
+export interface FetchRequest {
+  readonly partitions: readonly FetchPartition[]
+  readonly isolation: Isolation
+  /** How long to wait for the first byte, in ms; 0 answers at once. */
+  readonly maxWaitMs: number
+  /** Ends the wait early; the answer is then empty. */
+  readonly signal?: AbortSignal
+}
+
+/** A transaction whose records a read_committed reader must skip: from `firstOffset` until its abort marker. */
+export interface AbortedTransaction {
+  readonly producerId: bigint
+  readonly firstOffset: bigint
+}
+
+export interface FetchedPartition extends TopicPartition {
+  /** Raw record batches (format v2), concatenated; the first may begin before the wanted offset. */
+  readonly batches: Buffer
+  readonly aborted: readonly AbortedTransaction[]
+  readonly highWatermark: bigint
+  readonly lastStableOffset: bigint
+  readonly logStartOffset: bigint
+  readonly error: LogErrorCode | null
+}
+
+/** One partition's records of one Produce request. The producer session stamps ids, epoch, sequence and CRC. */
+export interface PartitionAppend extends TopicPartition {
+  readonly records: RecordBatchBuilder
+}
+
+export interface PartitionAppended extends TopicPartition {
+  /** Offset of the first record appended. */
+  readonly baseOffset: bigint
+}
+
+export interface OffsetAndMetadata extends TopicPartition {
+  /** The next offset to read. */
+  readonly offset: bigint
+  readonly metadata: string
+}
+
+/** Who commits offsets: checked by the group coordinator inside TxnOffsetCommit (KIP-447). */
+export interface GroupMetadata {
+  readonly groupId: string
+  readonly generationId: number
+  readonly memberId: string
+  readonly groupInstanceId: string | null
+}
+
+export interface ProducerOptions {
+  /** Durable name of a transactional producer; null makes an idempotent, non-transactional one. */
+  readonly transactionalId: string | null
+  /** A transaction left open longer is aborted by the coordinator, in ms. */
+  readonly transactionTimeoutMs: number
+}
+
+/**
+ * One producer id and epoch. Opening a second session with the same transactional id fences this one: every later call
+ * fails with PRODUCER_FENCED. After an unknown outcome (TIMEOUT) the session must be closed and a new one opened.
+ */
+export interface ProducerSession {
+  readonly producerId: bigint
+  readonly epoch: number
+  begin(): void
+  /** One Produce request. Outside a transaction allowed only for a non-transactional session. Resolves when acked. */
+  append(batches: readonly PartitionAppend[]): Promise<readonly PartitionAppended[]>
+  /** Adds consumed offsets to the open transaction. `group` null commits for a group without members. */
+  sendOffsets(group: GroupMetadata, offsets: readonly OffsetAndMetadata[]): Promise<void>
+  end(outcome: 'commit' | 'abort'): Promise<void>
+  close(): Promise<void>
+}
+
+/** Called by the group session, one at a time; the member answers the coordinator after the promise settles. */
+export interface RebalanceListener {
+  /** These were taken away; commit or abort what is open on them before returning. */
+  revoked(partitions: readonly TopicPartition[]): Promise<void>
+  /** These are new; others that are held stay held (cooperative). */
+  assigned(partitions: readonly TopicPartition[]): Promise<void>
+  /** Membership was lost (session timeout, fenced): nothing held may be committed any more. */
+  lost(): Promise<void>
+}
+
+export interface GroupOptions {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  /** Static membership (KIP-345); null for a dynamic member. */
+  readonly instanceId: string | null
+  readonly sessionTimeoutMs: number
+  readonly listener: RebalanceListener
+  /** Opaque bytes given to the assignor (owned tasks, lags); asked for at each join. */
+  userData?(): Buffer
+}
+
+export interface GroupSession {
+  metadata(): GroupMetadata
+  leave(): Promise<void>
+}
+
+export interface GroupDescription {
+  readonly groupId: string
+  readonly state: 'Empty' | 'Stable' | 'PreparingRebalance' | 'CompletingRebalance' | 'Dead'
+  readonly members: readonly { readonly memberId: string; readonly instanceId: string | null; readonly assigned: readonly TopicPartition[] }[]
+}
+
+export interface Log {
+  readonly clusterId: string
+  /** Known topics among `names`, or all when absent; unknown names are left out. */
+  metadata(names?: readonly string[]): Promise<readonly TopicMetadata[]>
+  createTopics(specs: readonly TopicSpec[]): Promise<void>
+  /** In the order asked. `stable` is the last stable offset, `latest` the high watermark. */
+  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'latest' | 'stable'): Promise<readonly bigint[]>
+  fetch(request: FetchRequest): Promise<readonly FetchedPartition[]>
+  openProducer(options: ProducerOptions): Promise<ProducerSession>
+  joinGroup(options: GroupOptions): Promise<GroupSession>
+  /**
+   * Offsets a group has committed, in the order asked, null where none. Always with require_stable (KIP-447): waits while a
+   * pending transaction may still move one of them, and fails with UNSTABLE_OFFSET_COMMIT after `timeoutMs`.
+   */
+  committedOffsets(groupId: string, partitions: readonly TopicPartition[], timeoutMs?: number): Promise<readonly (OffsetAndMetadata | null)[]>
+  describeGroups(groupIds?: readonly string[]): Promise<readonly GroupDescription[]>
+  /** Moves the log start; consumed repartition records are dropped with it. */
+  deleteRecords(before: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Stable codes, spelt as Kafka spells its errors where it has the same one. */
+export type LogErrorCode =
+  | 'UNKNOWN_TOPIC_OR_PARTITION'
+  | 'TOPIC_ALREADY_EXISTS'
+  | 'INVALID_TOPIC_EXCEPTION'
+  | 'OFFSET_OUT_OF_RANGE'
+  | 'PRODUCER_FENCED'
+  | 'INVALID_PRODUCER_EPOCH'
+  | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+  | 'INVALID_TXN_STATE'
+  | 'CONCURRENT_TRANSACTIONS'
+  | 'UNSTABLE_OFFSET_COMMIT'
+  | 'ILLEGAL_GENERATION'
+  | 'UNKNOWN_MEMBER_ID'
+  | 'FENCED_INSTANCE_ID'
+  | 'RECORD_TOO_LARGE'
+  | 'CORRUPT_MESSAGE'
+  | 'STORAGE_FULL'
+  | 'STORAGE_ERROR'
+  | 'TIMEOUT'
+  | 'CLOSED'
+
+/** Trouble with the log. `then` says whether trying again can help. */
+export class LogError extends Error {
+  readonly code: LogErrorCode
+  readonly then: 'retry' | 'stop'
+  constructor(code: LogErrorCode, message: string, then: 'retry' | 'stop', cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'LogError'
+    this.code = code
+    this.then = then
+  }
+}

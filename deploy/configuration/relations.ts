@@ -1,0 +1,118 @@
+/** What must hold between settings that are each fine alone. One line per finding. */
+
+import { isIP } from 'node:net'
+import type { Config, Values } from '../config.ts'
+
+type Relation = (config: Config, values: Values) => string | null
+type ProviderName = keyof Config['providers']
+
+const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid']
+const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
+
+export function brokenRelations(config: Config, values: Values): string[] {
+  const relations = [...between, ...served, ...production, ...providerNames.flatMap(ofProvider), secretsDiffer]
+  return relations.map((relation) => relation(config, values)).filter((line) => line !== null)
+}
+
+const between: readonly Relation[] = [
+  ({ stream }) =>
+    below(['COMMIT_INTERVAL_MS', stream.commitIntervalMs], ['TRANSACTION_TIMEOUT_MS', stream.transactionTimeoutMs]),
+  ({ stream }) =>
+    below(['TRANSACTION_TIMEOUT_MS', stream.transactionTimeoutMs], ['SESSION_TIMEOUT_MS', stream.sessionTimeoutMs]),
+  ({ stream }) =>
+    atMost(
+      ['HEARTBEAT_INTERVAL_MS', stream.heartbeatIntervalMs],
+      ['a third of SESSION_TIMEOUT_MS', Math.floor(stream.sessionTimeoutMs / 3)],
+    ),
+  ({ stream }) =>
+    atMost(['COMMIT_MIN_INTERVAL_MS', stream.commitMinIntervalMs], ['COMMIT_INTERVAL_MS', stream.commitIntervalMs]),
+  ({ state }) => atMost(['STATE_FLUSH_BYTES', state.flushBytes], ['STATE_BUFFER_BYTES', state.bufferBytes]),
+]
+
+/** What this build cannot do yet: refused, never ignored. */
+const served: readonly Relation[] = [
+  ({ stream }) =>
+    stream.workers === 1
+      ? null
+      : `STREAM_WORKERS: ${stream.workers} is given, but this build runs one stream thread; wanted 1`,
+  ({ stream }) =>
+    stream.processingGuarantee === 'exactly_once_v2'
+      ? null
+      : 'PROCESSING_GUARANTEE: at_least_once is given, but this build is always exactly once; wanted exactly_once_v2',
+  ({ clock }) =>
+    clock === 'real' ? null : 'CLOCK: warp is given, but this build has no warped clock yet; wanted real',
+]
+
+const secretVariables = {
+  jwt: 'JWT_SECRET',
+  code: 'CODE_SECRET',
+  emailPepper: 'EMAIL_PEPPER',
+  dataKey: 'DATA_KEY_SECRET',
+  databaseRole: 'DATABASE_ROLE_SECRET',
+} as const satisfies Record<keyof Config['secrets'], string>
+
+/** Secrets are generated only where DATA_DIR holds all the data they protect. */
+const production: readonly Relation[] = Object.entries(secretVariables).map(
+  ([name, variable]): Relation =>
+    ({ mode, database, secrets }) => {
+      if (secrets[name as keyof Config['secrets']] !== null) return null
+      if (mode === 'production') return `${variable}: is not given; wanted in production: at least 32 characters`
+      if (database.url !== null) return `${variable}: is not given; wanted with DATABASE_URL: at least 32 characters`
+      return null
+    },
+)
+
+function ofProvider(name: ProviderName): Relation[] {
+  const prefix = prefixOf[name]
+  return [
+    ({ mode, providers }) =>
+      mode === 'production' && providers[name].mode === 'sandbox'
+        ? `${prefix}_API_KEY: is not given; wanted in production, which has no sandbox`
+        : null,
+    (_, values) =>
+      values[`${prefix}_BASE_URL`] !== null && values[`${prefix}_API_KEY`] === null
+        ? `${prefix}_BASE_URL: is given without ${prefix}_API_KEY; wanted both, or neither for the sandbox`
+        : null,
+    (_, values) =>
+      isPlainHttpElsewhere(values[`${prefix}_BASE_URL`])
+        ? `${prefix}_BASE_URL: is plain http to another machine; wanted https, keys are sent there`
+        : null,
+    ({ providers }) =>
+      name === 'sendgrid' && providers.sendgrid.mode === 'live' && providers.sendgrid.from.email.endsWith('.example')
+        ? 'SENDGRID_FROM_EMAIL: is not given; wanted the address that SendGrid knows as a sender'
+        : null,
+  ]
+}
+
+/** One secret for two purposes lets a leak of one open the other. */
+const secretsDiffer: Relation = ({ secrets }) => {
+  const given = Object.entries(secrets).filter(([, value]) => value !== null)
+  for (const [index, [name, value]] of given.entries()) {
+    const twin = given.slice(index + 1).find(([, other]) => other === value)
+    if (twin === undefined) continue
+    const variable = (of: string): string => secretVariables[of as keyof Config['secrets']]
+    return `${variable(twin[0])}: has the same value as ${variable(name)}; wanted a secret of its own`
+  }
+  return null
+}
+
+function isPlainHttpElsewhere(address: string | null): boolean {
+  if (address === null) return false
+  const { protocol, hostname } = new URL(address)
+  return protocol === 'http:' && !isLoopback(hostname)
+}
+
+export function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+type Named = readonly [name: string, value: number]
+
+function below([name, value]: Named, [limitName, limit]: Named): string | null {
+  return value < limit ? null : `${name}: ${value} is given; wanted less than ${limitName} (${limit})`
+}
+
+function atMost([name, value]: Named, [limitName, limit]: Named): string | null {
+  return value <= limit ? null : `${name}: ${value} is given; wanted at most ${limitName} (${limit})`
+}

@@ -1,0 +1,89 @@
+/** One environment variable as data: how its text becomes a value, and the words for when it does not. */
+
+import { z } from 'zod'
+
+export interface Variable<T> {
+  /** What it is, for the README's table and for an operator. */
+  readonly meaning: string
+  /** What a good value looks like; ends the sentence `wanted …`. */
+  readonly wanted: string
+  readonly schema: z.ZodType<T, string>
+  /** The text it has when the environment does not name it; null when there is none. */
+  readonly fallback: string | null
+  /** Never shown, neither in errors nor in `printConfig`. */
+  readonly secret: boolean
+}
+
+export type ValueOf<V> = V extends Variable<infer T> ? T : never
+
+interface Described {
+  readonly meaning: string
+  readonly fallback: string
+}
+
+const units = { ms: 'milliseconds', bytes: 'bytes', calls: 'calls', none: '' } as const
+
+/** A whole number, written as digits alone: `5s` or `16MiB` is refused, not guessed at. */
+export function whole(
+  options: Described & { readonly min: number; readonly max: number; readonly unit?: keyof typeof units },
+): Variable<number> {
+  const { min, max, unit = 'none' } = options
+  const of = unit === 'none' ? '' : ` of ${units[unit]}`
+  const without = unit === 'ms' || unit === 'bytes' ? ', without a unit' : ''
+  const schema = z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+  return variable(options, `a whole number${of} from ${min} to ${max}${without}`, schema)
+}
+
+export function choice<const C extends readonly string[]>(choices: C, options: Described): Variable<C[number]> {
+  return variable(options, choices.join(' or '), z.enum(choices) as unknown as z.ZodType<C[number], string>)
+}
+
+/** Names with commas between them; `all` is every one. */
+export function list<const C extends readonly string[]>(
+  choices: C,
+  options: Described,
+): Variable<readonly C[number][]> {
+  const schema = z
+    .string()
+    .transform((text) => (text === 'all' ? [...choices] : text.split(',').map((name) => name.trim())))
+    .pipe(z.array(z.enum(choices)).refine((names) => new Set(names).size === names.length))
+  return variable(
+    options,
+    `all, or some of ${choices.join(', ')} with commas between them, none twice`,
+    schema as unknown as z.ZodType<readonly C[number][], string>,
+  )
+}
+
+export function text(options: Described & { readonly wanted: string; readonly pattern: RegExp }): Variable<string> {
+  return variable(options, options.wanted, z.string().regex(options.pattern))
+}
+
+/** An address; `null` when it is not given. A password inside is never shown. */
+export function url(options: {
+  readonly meaning: string
+  readonly protocols: readonly string[]
+}): Variable<string | null> {
+  const schema = z
+    .string()
+    .refine((value) => URL.canParse(value) && options.protocols.includes(new URL(value).protocol))
+  const wanted = `an address that begins with ${options.protocols.map((protocol) => `${protocol}//`).join(' or ')}`
+  return { meaning: options.meaning, wanted, schema, fallback: null, secret: true }
+}
+
+/** Text that must stay unknown to others. `null` when it is not given. */
+export function secret(options: { readonly meaning: string; readonly minLength: number }): Variable<string | null> {
+  const wanted = `at least ${options.minLength} characters, without blanks at its ends`
+  const schema = z
+    .string()
+    .min(options.minLength)
+    .refine((value) => value.trim() === value)
+  return { meaning: options.meaning, wanted, schema, fallback: null, secret: true }
+}
+
+function variable<T>(described: Described, wanted: string, schema: z.ZodType<T, string>): Variable<T> {
+  return { meaning: described.meaning, wanted, schema, fallback: described.fallback, secret: false }
+}

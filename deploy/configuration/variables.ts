@@ -1,0 +1,208 @@
+/** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
+
+import type { Variable } from './variable.ts'
+import { choice, list, secret, text, url, whole } from './variable.ts'
+
+export const roles = ['api', 'worker', 'effects', 'sinks'] as const
+export type Role = (typeof roles)[number]
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const mebibyte = 1024 * 1024
+
+export const variables = {
+  MODE: choice(['development', 'production'], {
+    meaning: 'production refuses sandbox providers and generated secrets',
+    fallback: 'development',
+  }),
+  PORT: whole({ meaning: 'HTTP port; 0 takes a free one', fallback: '8080', min: 0, max: 65_535 }),
+  HOST: text({
+    meaning: 'address to listen on',
+    fallback: '127.0.0.1',
+    wanted: 'a host name or an IP address',
+    pattern: /^[A-Za-z0-9.:-]{1,253}$/,
+  }),
+  DATA_DIR: text({
+    meaning: 'embedded log, embedded database, state, generated secrets',
+    fallback: './.data',
+    wanted: 'a path',
+    pattern: /^[^\0]*\S$/,
+  }),
+  DATABASE_URL: url({
+    meaning: 'PostgreSQL 15 or later, as the owner (migrations); embedded when absent',
+    protocols: ['postgres:', 'postgresql:'],
+  }),
+  ROLES: list(roles, { meaning: 'what this process does', fallback: 'all' }),
+  SERVICES: text({
+    meaning: 'which services its worker hosts',
+    fallback: 'all',
+    wanted: 'all, or names of services with commas between them',
+    pattern: /^[a-z][a-z0-9-]*(,\s*[a-z][a-z0-9-]*)*$/,
+  }),
+  STREAM_WORKERS: whole({ meaning: 'stream threads in this process', fallback: '1', min: 1, max: 256 }),
+  PROCESSING_GUARANTEE: choice(['exactly_once_v2', 'at_least_once'], {
+    meaning: 'as in Kafka Streams',
+    fallback: 'exactly_once_v2',
+  }),
+  COMMIT_INTERVAL_MS: whole({
+    meaning: 'longest time between commits',
+    fallback: '100',
+    min: 1,
+    max: hourMs,
+    unit: 'ms',
+  }),
+  COMMIT_MIN_INTERVAL_MS: whole({
+    meaning: 'shortest time between commits when drained',
+    fallback: '10',
+    min: 0,
+    max: hourMs,
+    unit: 'ms',
+  }),
+  TRANSACTION_TIMEOUT_MS: whole({
+    meaning: 'an open transaction is aborted after this time',
+    fallback: '10000',
+    min: 100,
+    max: 15 * minuteMs,
+    unit: 'ms',
+  }),
+  SESSION_TIMEOUT_MS: whole({
+    meaning: 'a silent group member is dropped after this time',
+    fallback: '45000',
+    min: 1000,
+    max: 30 * minuteMs,
+    unit: 'ms',
+  }),
+  HEARTBEAT_INTERVAL_MS: whole({
+    meaning: 'how often a member says that it lives',
+    fallback: '3000',
+    min: 100,
+    max: 10 * minuteMs,
+    unit: 'ms',
+  }),
+  STATE_FLUSH_BYTES: whole({
+    meaning: 'changelog bytes after which state is written to disk',
+    fallback: String(16 * mebibyte),
+    min: 64 * 1024,
+    max: 1024 * mebibyte,
+    unit: 'bytes',
+  }),
+  STATE_FLUSH_MS: whole({
+    meaning: 'time after which state is written to disk',
+    fallback: '5000',
+    min: 10,
+    max: hourMs,
+    unit: 'ms',
+  }),
+  STATE_BUFFER_BYTES: whole({
+    meaning: 'bound of all write buffers of this process',
+    fallback: String(256 * mebibyte),
+    min: mebibyte,
+    max: 64 * 1024 * mebibyte,
+    unit: 'bytes',
+  }),
+  TIMER_RESTART_GRACE_MS: whole({
+    meaning: 'how much longer a timer waits that came due while we were down',
+    fallback: '60000',
+    min: 0,
+    max: 24 * hourMs,
+    unit: 'ms',
+  }),
+  CLOCK: choice(['real', 'warp'], { meaning: 'warp: business time jumps when nothing is to do', fallback: 'real' }),
+  TOPIC_PARTITIONS: whole({ meaning: 'partitions of a topic when it is created', fallback: '3', min: 1, max: 1024 }),
+  LOG_FSYNC: choice(['always', 'interval', 'never'], {
+    meaning: 'when the embedded log syncs: before it acknowledges, every interval, or as the system likes',
+    fallback: 'always',
+  }),
+  LOG_FSYNC_INTERVAL_MS: whole({
+    meaning: 'the interval of LOG_FSYNC=interval',
+    fallback: '1000',
+    min: 1,
+    max: hourMs,
+    unit: 'ms',
+  }),
+  RATE_LIMIT_PER_MINUTE: whole({
+    meaning: 'HTTP requests a minute and client address; 0 is no limit',
+    fallback: '1000',
+    min: 0,
+    max: 100_000_000,
+  }),
+  BODY_LIMIT_BYTES: whole({
+    meaning: 'largest HTTP body',
+    fallback: String(mebibyte),
+    min: 1024,
+    max: 64 * mebibyte,
+    unit: 'bytes',
+  }),
+  LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    meaning: 'what is written to standard output',
+    fallback: 'info',
+  }),
+  JWT_SECRET: secret({ meaning: 'signs access tokens', minLength: 32 }),
+  CODE_SECRET: secret({ meaning: 'encrypts verification codes at rest', minLength: 32 }),
+  EMAIL_PEPPER: secret({ meaning: 'keys the hashes of e-mail addresses', minLength: 32 }),
+  DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),
+  DATABASE_ROLE_SECRET: secret({ meaning: "the database roles' passwords derive from it", minLength: 32 }),
+  ...provider('PERPLEXITY', { timeoutMs: 60_000, ratePerMinute: 10, concurrency: 16 }),
+  ...provider('WEBSCRAPER', { timeoutMs: 120_000, ratePerMinute: 13, concurrency: 4 }),
+  ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
+  SENDGRID_FROM_EMAIL: text({
+    meaning: 'sender of our mail',
+    fallback: 'no-reply@lifecycle.example',
+    wanted: 'an e-mail address',
+    pattern: /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>"]+$/,
+  }),
+  SENDGRID_FROM_NAME: text({
+    meaning: "sender's name",
+    fallback: 'Lifecycle',
+    wanted: 'a name without ; and ,',
+    pattern: /^[^;,\r\n]+$/,
+  }),
+} as const satisfies Readonly<Record<string, Variable<unknown>>>
+
+type ProviderVariables<P extends string> = { readonly [K in `${P}_API_KEY`]: Variable<string | null> } & {
+  readonly [K in `${P}_BASE_URL`]: Variable<string | null>
+} & { readonly [K in `${P}_TIMEOUT_MS` | `${P}_RATE_PER_MINUTE` | `${P}_CONCURRENCY`]: Variable<number> }
+
+/** What every provider can be told; without a key it is the sandbox. */
+function provider<const P extends string>(
+  name: P,
+  defaults: { readonly timeoutMs: number; readonly ratePerMinute: number; readonly concurrency: number },
+): ProviderVariables<P> {
+  return {
+    [`${name}_API_KEY`]: secret({ meaning: 'without it the provider is the sandbox', minLength: 8 }),
+    [`${name}_BASE_URL`]: url({ meaning: "the provider's own when absent", protocols: ['https:', 'http:'] }),
+    [`${name}_TIMEOUT_MS`]: whole({
+      meaning: 'of one call',
+      fallback: String(defaults.timeoutMs),
+      min: 100,
+      max: 15 * minuteMs,
+      unit: 'ms',
+    }),
+    [`${name}_RATE_PER_MINUTE`]: whole({
+      meaning: 'of the account; 0 is no limit; the sandbox has none',
+      fallback: String(defaults.ratePerMinute),
+      min: 0,
+      max: 1_000_000,
+      unit: 'calls',
+    }),
+    [`${name}_CONCURRENCY`]: whole({
+      meaning: 'calls in flight',
+      fallback: String(defaults.concurrency),
+      min: 1,
+      max: 1000,
+      unit: 'calls',
+    }),
+  } as ProviderVariables<P>
+}
+
+export type VariableName = keyof typeof variables
+
+/** Settings of the design that this build cannot serve yet: refused with a reason, never ignored. */
+export const notServed: Readonly<Record<string, string>> = {
+  KAFKA_: 'this build runs on the embedded log only',
+  SCHEMA_REGISTRY_: 'this build serves its own registry only, at /registry',
+  REDIS_: 'this build keeps codes and limits in PostgreSQL and in memory only',
+  QDRANT_: 'this build has no vector search yet',
+  NEO4J_: 'this build has no graph yet',
+  S3_: 'this build has no object storage yet',
+}

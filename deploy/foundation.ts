@@ -1,0 +1,137 @@
+/**
+ * What every role stands on: the locked data directory, the log with its topics, the database with its roles, the schema
+ * registry, the tenants' keys and the codecs. Opened bottom up; `close` goes top down.
+ */
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Log } from '../connectors/kafka/index.ts'
+import { openEmbeddedLog } from '../connectors/kafka/index.ts'
+import type { SqlKeyRing } from '../connectors/keys/index.ts'
+import { openKeyRing } from '../connectors/keys/index.ts'
+import type { Pool } from '../connectors/postgres/index.ts'
+import { openPool } from '../connectors/postgres/index.ts'
+import type { EmbeddedRegistry } from '../connectors/registry/index.ts'
+import { openEmbeddedRegistry } from '../connectors/registry/index.ts'
+import type { AnyEventTopic, EventSerde } from '../schemas/index.ts'
+import { eventCodec, topics } from '../schemas/index.ts'
+import { lockDirectory } from '../state-stores/index.ts'
+import type { Config, Secrets } from './config.ts'
+import { loadSecrets } from './config.ts'
+import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
+import { machineClock, machineRandom } from './machine.ts'
+import type { DatabaseRole } from './migrate.ts'
+import { checkRole, databaseRoles, migrate } from './migrate.ts'
+import { processIdentity } from './process-identity.ts'
+
+export type Pools = Readonly<Record<DatabaseRole, Pool>>
+
+export interface Foundation {
+  readonly config: Config
+  readonly secrets: Secrets
+  readonly processId: string
+  readonly log: Log
+  readonly pools: Pools
+  readonly registry: EmbeddedRegistry
+  readonly keyRing: SqlKeyRing
+  codec(topic: { readonly name: string }): EventSerde<never>
+  close(): Promise<void>
+}
+
+/** @param notice one line for the operator */
+export async function openFoundation(config: Config, notice: (line: string) => void): Promise<Foundation> {
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    return await open(config, notice, closers, closeAll)
+  } catch (error) {
+    await closeAll().catch(() => undefined)
+    throw error
+  }
+}
+
+async function open(
+  config: Config,
+  notice: (line: string) => void,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<Foundation> {
+  mkdirSync(config.dataDir, { recursive: true })
+  const lock = await lockDirectory(config.dataDir)
+  closers.push(() => lock.release())
+  const secrets = loadSecrets(config.dataDir, config.secrets)
+  const [log, ownerUrl] = await Promise.all([openLog(config, notice, closers), openDatabase(config, notice, closers)])
+  const { roleUrls } = await migrate({ ownerUrl, secret: secrets.databaseRole, notice })
+  const pools = await openPools(roleUrls, notice, closers)
+  await createTopics(log, config.log.topicPartitions)
+  const registry = await openEmbeddedRegistry({ log, clock: machineClock })
+  closers.push(() => registry.close())
+  const keyRing = openKeyRing({ pool: pools.auth, masterSecret: secrets.dataKey, clock: machineClock })
+  const codecs = new Map<string, EventSerde<never>>()
+  for (const topic of topics) codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as EventSerde<never>)
+  return {
+    config,
+    secrets,
+    processId: processIdentity(config.dataDir),
+    log,
+    pools,
+    registry,
+    keyRing,
+    codec: ({ name }) => {
+      const codec = codecs.get(name)
+      if (codec === undefined) throw new Error(`topic "${name}" has no codec`)
+      return codec
+    },
+    close: closeAll,
+  }
+}
+
+async function openLog(config: Config, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<Log> {
+  const log = await openEmbeddedLog({
+    directory: join(config.dataDir, 'log'),
+    clock: machineClock,
+    random: machineRandom,
+    fsync: config.log.fsync,
+    fsyncIntervalMs: config.log.fsyncIntervalMs,
+    notice,
+  })
+  closers.push(() => log.close())
+  return log
+}
+
+/** @returns the owner's address */
+async function openDatabase(config: Config, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<string> {
+  if (config.database.url !== null) return config.database.url
+  const server = await startEmbeddedPostgres({ directory: join(config.dataDir, 'postgres'), notice })
+  closers.push(() => server.stop())
+  return server.url
+}
+
+async function openPools(urls: Readonly<Record<DatabaseRole, string>>, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<Pools> {
+  const statementTimeoutMs: Partial<Record<DatabaseRole, number>> = { api: 2000, sink: 60_000 }
+  const pools = Object.fromEntries(
+    databaseRoles.map((role) => {
+      const timeout = statementTimeoutMs[role]
+      const options = { applicationName: `lifecycle ${role}`, notice, ...(timeout === undefined ? {} : { statementTimeoutMs: timeout }) }
+      return [role, openPool(urls[role], options)]
+    }),
+  ) as unknown as Pools
+  closers.push(async () => {
+    await Promise.all(Object.values(pools).map((pool) => pool.end()))
+  })
+  await Promise.all(databaseRoles.map((role) => checkRole(pools[role], role)))
+  return pools
+}
+
+async function createTopics(log: Log, partitions: number): Promise<void> {
+  const known = new Set((await log.metadata()).map((topic) => topic.name))
+  const missing = topics.filter((topic) => !known.has(topic.name))
+  await log.createTopics(missing.map((topic) => ({ name: topic.name, partitions, config: configOf(topic) })))
+}
+
+function configOf(topic: AnyEventTopic): Record<string, string> {
+  const retentionMs = topic.retention === 'forever' ? -1 : 7 * 24 * 60 * 60_000
+  return { 'cleanup.policy': 'delete', 'retention.ms': String(retentionMs), 'message.timestamp.type': 'CreateTime' }
+}

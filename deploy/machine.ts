@@ -1,0 +1,21 @@
+/** The machine's own time and chance: what the engine is given outside tests. */
+
+import { randomBytes } from 'node:crypto'
+import type { Clock, Random } from '../topology/index.ts'
+
+/** Longest delay a Node timer takes; a longer one would fire at once. */
+const longestDelayMs = 2 ** 31 - 1
+
+export const machineClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, call) {
+    if (delayMs <= 0) {
+      const immediate = setImmediate(call)
+      return () => clearImmediate(immediate)
+    }
+    const timer = setTimeout(call, Math.min(delayMs, longestDelayMs))
+    return () => clearTimeout(timer)
+  },
+}
+
+export const machineRandom: Random = { bytes: (length) => randomBytes(length) }

@@ -1,0 +1,76 @@
+/**
+ * Lets a reader see their own write: a command answers with a position; a read waits until what that position caused is
+ * in the rows it reads.
+ *
+ * V1  The applications that read the position's topic and write the projection's have committed past it.
+ * V2  The sink has passed what stood in the projection's topic when V1 held.
+ */
+
+import type { Log } from '../connectors/kafka/index.ts'
+import type { OutboxRelay } from '../api/relay/index.ts'
+import type { SinkRunner, AnyProjection } from '../sinks/index.ts'
+import type { Service } from '../processors/index.ts'
+import type { Clock } from '../topology/index.ts'
+
+export interface VisibilityOptions {
+  readonly log: Log
+  readonly relay: OutboxRelay
+  readonly sinks: SinkRunner
+  readonly projections: readonly AnyProjection[]
+  readonly services: readonly Service[]
+  readonly clock: Clock
+}
+
+interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+}
+
+const askAgainMs = 5
+
+/** @returns a function that is true once the position shows in the projection, false when the time is up */
+export function visibility(options: VisibilityOptions): (position: string, projection: string, timeoutMs: number) => Promise<boolean> {
+  const { clock, relay, log, sinks } = options
+  return async (position, name, timeoutMs) => {
+    const deadline = clock.now() + timeoutMs
+    const left = (): number => Math.max(0, deadline - clock.now())
+    const projection = options.projections.find((candidate) => candidate.name === name)
+    const place = position.startsWith('outbox:') ? await relay.resolve(position.slice('outbox:'.length), left()) : parse(position)
+    if (projection === undefined || place === null) return false
+    for (const group of deciders(options.services, place.topic, projection.reads.name)) {
+      if (!(await committedPast(log, clock, group, place, deadline))) return false
+    }
+    const topic = projection.reads.name
+    const [metadata] = await log.metadata([topic])
+    const partitions = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({ topic, partition }))
+    const ends = await log.listOffsets(partitions, 'stable')
+    const seen = await Promise.all(ends.map((end, partition) => (end === 0n ? true : sinks.waitFor(name, topic, partition, end - 1n, left()))))
+    return seen.every(Boolean)
+  }
+}
+
+/** Services that decide what the projection shows after an event of this topic. */
+function deciders(services: readonly Service[], read: string, written: string): string[] {
+  return services
+    .filter(
+      ({ processors }) =>
+        processors.some((processor) => processor.reads.name === read) && processors.some((processor) => processor.writes.some((topic) => topic.name === written)),
+    )
+    .map((service) => service.name)
+}
+
+async function committedPast(log: Log, clock: Clock, group: string, place: Place, deadline: number): Promise<boolean> {
+  for (;;) {
+    const [committed] = await log.committedOffsets(group, [place])
+    if (committed !== null && committed !== undefined && committed.offset > place.offset) return true
+    if (clock.now() >= deadline) return false
+    await new Promise<void>((resolve) => void clock.after(askAgainMs, resolve))
+  }
+}
+
+function parse(position: string): Place | null {
+  const match = /^(.+)-(\d+)@(\d{1,19})$/.exec(position)
+  if (match === null) return null
+  return { topic: match[1] as string, partition: Number(match[2]), offset: BigInt(match[3] as string) }
+}

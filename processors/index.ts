@@ -1,0 +1,37 @@
+/** The lifecycle services. This list is the whole registration: what is deployed, tested and drawn follows from it. */
+
+import type { CommunicationSettings } from './communication/index.ts'
+import { communicationService } from './communication/index.ts'
+import type { Service } from './define.ts'
+import type { SagaSettings } from './lifecycle-saga/index.ts'
+import { lifecycleSaga } from './lifecycle-saga/index.ts'
+import type { ResearchSettings } from './research/index.ts'
+import { researchService } from './research/index.ts'
+import type { ReviewQueueSettings } from './review-queue/index.ts'
+import { reviewQueueService } from './review-queue/index.ts'
+
+export * from './define.ts'
+export { compileService } from './compile.ts'
+export type { Codecs } from './compile.ts'
+export { researchDefaults, researchService } from './research/index.ts'
+export { lifecycleSaga, sagaDefaults } from './lifecycle-saga/index.ts'
+export { reviewQueueDefaults, reviewQueueService } from './review-queue/index.ts'
+export { communicationDefaults, communicationService } from './communication/index.ts'
+export type { CommunicationSettings, ResearchSettings, ReviewQueueSettings, SagaSettings }
+
+/** By service; what is left out is the default. */
+export interface ServiceSettings {
+  readonly research?: ResearchSettings
+  readonly lifecycleSaga?: SagaSettings
+  readonly reviewQueue?: ReviewQueueSettings
+  readonly communication?: CommunicationSettings
+}
+
+export function services(settings: ServiceSettings = {}): readonly Service[] {
+  return Object.freeze([
+    researchService(settings.research),
+    lifecycleSaga(settings.lifecycleSaga),
+    reviewQueueService(settings.reviewQueue),
+    communicationService(settings.communication),
+  ])
+}

@@ -1,0 +1,24 @@
+/** A new organization is researched, once: a second delivery, or a session that began otherwise, starts nothing. */
+
+import { authEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import { defineProcessor } from '../define.ts'
+import { researchFields } from '../research/answer.ts'
+import { begin } from '../research/session.ts'
+import type { ResearchSettings } from '../research/settings.ts'
+import { nothingYet, researchState } from '../research/state.ts'
+
+export const researchStart = (settings: ResearchSettings) =>
+  defineProcessor({
+    name: 'research-start',
+    reads: authEvents,
+    writes: [researchEvents, reviewEvents],
+    state: researchState,
+    handle(state, input, context) {
+      const known = state ?? nothingYet
+      if (input.event_type !== 'organization_created' || known.sessions.length > 0 || known.status === 'erased')
+        return { state }
+      const company = { company_name: input.company_name, domain: input.domain ?? null, industry: input.industry ?? null }
+      const session_id = context.id('session')
+      return begin(settings, known, { session_id, company, plan: researchFields, fresh: false }, context)
+    },
+  })

@@ -1,0 +1,72 @@
+import { reviewEvents } from '../../schemas/index.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
+import { last } from '../define.ts'
+import {
+  begun,
+  created,
+  personAsked,
+  researchCompleted,
+  researchFailed,
+  researchInReview,
+  seconds,
+  stepCompleted,
+  stepFailed,
+} from '../lifecycle-saga/scenario-data.ts'
+
+const decided = (decision: string, at: number): ScenarioInput => ({
+  topic: reviewEvents,
+  type: 'review_decided',
+  payload: { review_id: last('review_requested', 'review_id'), decision, edits: null, comment: null, by: 'h1', ms: 1 },
+  at,
+})
+
+export const scenarios: readonly Scenario[] = [
+  {
+    it: 'lets research wait for a person: no deadline, no second review',
+    play: [
+      { when: created, then: begun },
+      { when: researchInReview(seconds(20)) },
+      { when: { advanceTo: seconds(3_600) } },
+      { when: researchCompleted(seconds(4_000)), then: [stepCompleted(4_000_000)] },
+    ],
+  },
+  {
+    it: 'asks for research once more when a person approves, against a new deadline',
+    play: [
+      { when: created, then: begun },
+      { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
+      {
+        when: decided('approve', seconds(100)),
+        then: [
+          { type: 'step_started', payload: { step: 'research', deadline: seconds(400) } },
+          { type: 'research_requested', payload: { company_name: 'Acme', domain: 'acme.example', reason: 'review_approved' } },
+        ],
+      },
+      { when: decided('approve', seconds(101)) },
+      { when: researchFailed(seconds(110)), then: [stepFailed(2), personAsked] },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when a person rejects',
+    play: [
+      { when: created, then: begun },
+      { when: { advanceTo: seconds(300) }, then: [{ type: 'step_timed_out' }, personAsked] },
+      {
+        when: decided('reject', seconds(400)),
+        then: [
+          { type: 'lifecycle_aborted', payload: { reason: 'research_rejected', compensated: [] } },
+          { type: 'stage_changed', payload: { from: 'researching', to: 'lost' } },
+        ],
+      },
+      { when: researchCompleted(seconds(500)) },
+    ],
+  },
+  {
+    it: 'comes to the same when the review is read before the client',
+    play: [
+      { when: researchInReview(seconds(20)) },
+      { when: created, then: begun },
+      { when: { advanceTo: seconds(3_600) } },
+    ],
+  },
+]

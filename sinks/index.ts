@@ -1,0 +1,35 @@
+/** Projections: events to rows. The list below is the whole registration. */
+
+import { auditLogs } from './projections/audit-logs.ts'
+import { enrichmentData } from './projections/enrichment-data.ts'
+import { lifecycleInstances } from './projections/lifecycle-instances.ts'
+import { organizations } from './projections/organizations.ts'
+import { researchFindings } from './projections/research-findings.ts'
+import { researchSessions } from './projections/research-sessions.ts'
+import { reviewQueue } from './projections/review-queue.ts'
+import { teamMemberships } from './projections/team-memberships.ts'
+import type { AnyProjection } from './projection.ts'
+
+export const projections: readonly AnyProjection[] = Object.freeze([
+  organizations,
+  teamMemberships,
+  auditLogs,
+  researchSessions,
+  researchFindings,
+  enrichmentData,
+  lifecycleInstances,
+  reviewQueue,
+])
+
+export type { AnyProjection, EventPlace, Projection } from './projection.ts'
+export { defineProjection } from './projection.ts'
+export type * from './table.ts'
+export * from './table.ts'
+export type * from './table-port.ts'
+export { SinkError } from './table-port.ts'
+export type { MemoryRow } from './memory-tables.ts'
+export { MemoryTables } from './memory-tables.ts'
+export { postgresTables } from './postgres-tables.ts'
+export type { SinkPartitionStatus, SinkProgress, SinkSettings, SinkState } from './projection-run.ts'
+export type { ProjectionStatus, SinkRunnerOptions } from './runner.ts'
+export { defaultSinkSettings, SinkRunner } from './runner.ts'

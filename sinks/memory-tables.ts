@@ -1,0 +1,154 @@
+/** Tables in memory, for simulation: changes one by one, straight from the meaning of each. */
+
+import type { AnyProjection } from './projection.ts'
+import { rowId } from './fold.ts'
+import type { Row, Table } from './table.ts'
+import type {
+  Claim,
+  CommitHook,
+  CommitOutcome,
+  PlacedChange,
+  SinkBatch,
+  SinkOffset,
+  SinkSource,
+  TablePort,
+} from './table-port.ts'
+import { otherLog } from './table-port.ts'
+
+export interface MemoryRow {
+  readonly key: Row
+  /** Null in a tombstone. */
+  readonly values: Row | null
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  readonly changedAt: number
+}
+
+interface Kept {
+  readonly source: SinkSource | null
+  readonly nextOffset: bigint
+  readonly epoch: bigint
+}
+
+export class MemoryTables implements TablePort {
+  readonly #rows = new Map<string, MemoryRow>()
+  readonly #offsets = new Map<string, Kept>()
+  readonly #hook: CommitHook
+
+  constructor(hook: CommitHook = () => undefined) {
+    this.#hook = hook
+  }
+
+  /** Live rows and tombstones of a table, in no particular order. */
+  rows(table: Table): readonly MemoryRow[] {
+    return [...this.#rows].filter(([id]) => id.startsWith(`${table.name} `)).map(([, row]) => row)
+  }
+
+  claim(source: SinkSource, firstOffset: bigint): Promise<Claim> {
+    const kept = this.#offsets.get(placeOf(source))
+    if (kept?.source && !sameLog(kept.source, source)) return Promise.reject(otherLog(source))
+    const nextOffset = kept?.source ? kept.nextOffset : firstOffset
+    const epoch = (kept?.epoch ?? 0n) + 1n
+    this.#offsets.set(placeOf(source), { source, nextOffset, epoch })
+    return Promise.resolve({ source, epoch, nextOffset })
+  }
+
+  async commit({ claim, from, next, changes }: SinkBatch): Promise<CommitOutcome> {
+    await this.#hook('C20')
+    await this.#hook('C21')
+    await this.#hook('C22')
+    const place = placeOf(claim.source)
+    const kept = this.#offsets.get(place)
+    if (kept === undefined || kept.epoch !== claim.epoch) return { kind: 'fenced' }
+    if (kept.nextOffset !== from) return { kind: 'moved', nextOffset: kept.nextOffset }
+    for (const change of changes) this.#apply(change, claim.source)
+    this.#offsets.set(place, { ...kept, nextOffset: next })
+    return { kind: 'committed' }
+  }
+
+  reset({ name, tables }: AnyProjection): Promise<void> {
+    for (const table of tables) for (const row of this.rows(table)) this.#rows.delete(rowId(table, row.key))
+    for (const [place, kept] of this.#offsets) {
+      if (place.startsWith(`${name} `))
+        this.#offsets.set(place, { source: null, nextOffset: 0n, epoch: kept.epoch + 1n })
+    }
+    return Promise.resolve()
+  }
+
+  offsets(): Promise<readonly SinkOffset[]> {
+    return Promise.resolve(
+      [...this.#offsets].map(([place, { nextOffset, epoch }]) => {
+        const [sink = '', topic = '', partition] = place.split(' ')
+        return { sink, topic, partition: Number(partition), nextOffset, epoch }
+      }),
+    )
+  }
+
+  erase(tables: readonly Table[], tenantId: string): Promise<void> {
+    for (const table of tables) {
+      const personal = Object.keys(table.columns).filter((name) => table.columns[name]?.personal)
+      for (const row of this.rows(table)) {
+        if (row.key['tenant_id'] !== tenantId || row.values === null) continue
+        const emptied = Object.fromEntries(personal.map((name) => [name, null]))
+        this.#rows.set(rowId(table, row.key), { ...row, values: { ...row.values, ...emptied } })
+      }
+    }
+    return Promise.resolve()
+  }
+
+  #apply(change: PlacedChange, source: SinkSource): void {
+    if (change.op === 'remove-all') {
+      const prefix = Object.entries(change.key)
+      for (const row of this.rows(change.table)) {
+        if (row.values !== null && prefix.every(([name, value]) => row.key[name] === value)) {
+          this.#apply({ ...change, op: 'remove', key: row.key }, source)
+        }
+      }
+      return
+    }
+    const id = rowId(change.table, change.key)
+    const row = this.#rows.get(id)
+    if (row !== undefined && row.offset >= change.offset) return
+    const values = valuesAfter(row, change)
+    if (values === undefined) return
+    const { offset, at } = change
+    this.#rows.set(id, {
+      key: change.key,
+      values,
+      topic: source.topic,
+      partition: source.partition,
+      offset,
+      changedAt: at,
+    })
+  }
+}
+
+/** The row's values after a change: null for a tombstone, undefined when the change does nothing. */
+function valuesAfter(
+  row: MemoryRow | undefined,
+  change: Exclude<PlacedChange, { op: 'remove-all' }>,
+): Row | null | undefined {
+  const live = row?.values ?? null
+  switch (change.op) {
+    case 'remove':
+      return null
+    case 'patch':
+      return live === null ? undefined : { ...live, ...change.values }
+    case 'put':
+      if (row !== undefined && change.table.appendOnly) return undefined
+      return row !== undefined && live !== null && !isBetter(row, live, change) ? undefined : change.values
+  }
+}
+
+function isBetter(row: MemoryRow, live: Row, change: Extract<PlacedChange, { values: Row }>): boolean {
+  const { best } = change.table
+  if (best === null) return true
+  const [before, after] = [live[best.column] as number, change.values[best.column] as number]
+  return after >= before || change.at > row.changedAt + best.staleAfterMs
+}
+
+const placeOf = ({ sink, topic, partition }: SinkSource): string => `${sink} ${topic} ${partition}`
+
+const sameLog = (a: SinkSource, b: SinkSource): boolean =>
+  a.clusterId === b.clusterId && a.topicId === b.topicId && a.partitions === b.partitions

@@ -1,0 +1,1 @@
+export { memoryDatabases } from './memory-databases.ts'

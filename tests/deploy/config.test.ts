@@ -1,0 +1,282 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, chmodSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { editDistance } from '../../deploy/configuration/misspelt.ts'
+import { variables } from '../../deploy/configuration/variables.ts'
+import type { Config, Environment } from '../../deploy/config.ts'
+import { loadSecrets, printConfig, readConfig, SecretsError } from '../../deploy/config.ts'
+
+const goodSecret = (letter: string): string => letter.repeat(32)
+const allSecrets = {
+  JWT_SECRET: goodSecret('a'),
+  CODE_SECRET: goodSecret('b'),
+  EMAIL_PEPPER: goodSecret('c'),
+  DATA_KEY_SECRET: goodSecret('d'),
+  DATABASE_ROLE_SECRET: goodSecret('e'),
+}
+
+function configOf(environment: Environment): Config {
+  const result = readConfig(environment)
+  if ('errors' in result) throw new Error(result.errors.join('\n'))
+  return result.config
+}
+
+function errorsOf(environment: Environment, services: readonly string[] | null = null): readonly string[] {
+  const result = readConfig(environment, services)
+  return 'errors' in result ? result.errors : []
+}
+
+describe('defaults', () => {
+  test('are these', async () => {
+    const printed = printConfig(configOf({})).map((line) => line.replace(resolve('.'), '.'))
+    await expect(`${printed.join('\n')}\n`).toMatchFileSnapshot('../golden/config.txt')
+  })
+
+  test('are frozen to the bottom', () => {
+    const config = configOf({})
+    expect(() => Object.assign(config.stream, { commitIntervalMs: 1 })).toThrow(TypeError)
+    expect(() => Object.assign(config.providers.sendgrid.from, { email: 'x' })).toThrow(TypeError)
+  })
+
+  test('stay when a variable is set to nothing', () => {
+    expect(configOf({ PORT: '', DATABASE_URL: '', SERVICES: '' })).toEqual(configOf({}))
+  })
+})
+
+describe('a good value', () => {
+  test('reaches its place', () => {
+    const config = configOf({
+      PORT: '0',
+      ROLES: 'api, sinks',
+      SERVICES: 'identity, research',
+      STATE_FLUSH_BYTES: '65536',
+    })
+    expect(config.http.port).toBe(0)
+    expect(config.roles).toEqual(['api', 'sinks'])
+    expect(config.services).toEqual(['identity', 'research'])
+    expect(config.state.flushBytes).toBe(65536)
+  })
+
+  test('a key makes a provider live, at its own address and rate', () => {
+    const { perplexity } = configOf({ PERPLEXITY_API_KEY: 'pplx-12345678' }).providers
+    expect(perplexity).toMatchObject({ mode: 'live', ratePerMinute: 10, baseUrl: 'https://api.perplexity.ai' })
+    const elsewhere = configOf({ PERPLEXITY_API_KEY: 'pplx-12345678', PERPLEXITY_BASE_URL: 'http://127.0.0.1:9/x/' })
+    expect(elsewhere.providers.perplexity.baseUrl).toBe('http://127.0.0.1:9/x')
+  })
+
+  test('names that others use in every environment are left alone', () => {
+    const foreign = { PATH: '/bin', HOME: '/', NODE_ENV: 'production', NODE: 'x', LOST: 'x', SESSION_MANAGER: 'x' }
+    const kubernetes = { KAFKA_SERVICE_HOST: '10.0.0.1', REDIS_PORT: 'tcp://x', REDIS_PORT_6379_TCP_ADDR: 'x' }
+    expect(errorsOf({ ...foreign, ...kubernetes, KAFKA_HOME: '/opt/kafka', npm_config_port: '1' })).toEqual([])
+  })
+})
+
+describe('one line per error, naming variable, given and wanted', () => {
+  test.each<[Environment, string]>([
+    [{ PORT: '80a' }, 'PORT: "80a" is given; wanted a whole number from 0 to 65535'],
+    [{ PORT: '65536' }, 'PORT: "65536" is given; wanted a whole number from 0 to 65535'],
+    [
+      { COMMIT_INTERVAL_MS: '5s' },
+      'COMMIT_INTERVAL_MS: "5s" is given; wanted a whole number of milliseconds from 1 to 3600000, without a unit',
+    ],
+    [{ COMMIT_INTERVAL_MS: '1e3' }, 'COMMIT_INTERVAL_MS: "1e3" is given'],
+    [{ STATE_FLUSH_BYTES: '-1' }, 'STATE_FLUSH_BYTES: "-1" is given'],
+    [{ MODE: 'prod' }, 'MODE: "prod" is given; wanted development or production'],
+    [{ ROLES: 'api,api' }, 'ROLES: "api,api" is given'],
+    [{ ROLES: 'api,wrker' }, 'ROLES: "api,wrker" is given; wanted all, or some of api, worker, effects, sinks'],
+    [{ DATABASE_URL: 'mysql://u:hunter22@h/d' }, 'DATABASE_URL: a value of 22 characters is given'],
+    [{ JWT_SECRET: 'hunter22' }, 'JWT_SECRET: a value of 8 characters is given; wanted at least 32 characters'],
+    [{ SENDGRID_FROM_EMAIL: 'nobody' }, 'SENDGRID_FROM_EMAIL: "nobody" is given; wanted an e-mail address'],
+  ])('%o', (environment, line) => {
+    const errors = errorsOf(environment)
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toContain(line)
+    expect(errors[0]).not.toContain('hunter22')
+    expect(errors[0]).not.toContain('\n')
+  })
+
+  test('all of them at once', () => {
+    expect(errorsOf({ PORT: 'x', MODE: 'x', LOG_LEVEL: 'x', DATA_DIRR: 'x' })).toHaveLength(4)
+  })
+
+  test('an unknown service', () => {
+    expect(errorsOf({ SERVICES: 'identity,reserch' }, ['identity', 'research'])).toEqual([
+      'SERVICES: "reserch" is given; wanted some of identity, research',
+    ])
+  })
+})
+
+describe('a name that was meant for us', () => {
+  test.each([
+    ['DATA_DIRR', 'DATA_DIR'],
+    ['DATADIR', 'DATA_DIR'],
+    ['data_dir', 'DATA_DIR'],
+    ['PROT', 'PORT'],
+    ['ROLE', 'ROLES'],
+    ['COMIT_INTERVAL_MS', 'COMMIT_INTERVAL_MS'],
+    ['COMMIT_INTERVALL', 'COMMIT_INTERVAL_MS'],
+    ['PERPLEXITY_KEY', 'PERPLEXITY_API_KEY'],
+    ['JWT_SECRETS', 'JWT_SECRET'],
+  ])('%s: %s is suggested', (name, meant) => {
+    const errors = errorsOf({ [name]: 'hunter22' })
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toMatch(new RegExp(`^${name}: is not a setting; wanted ${meant}\\?`))
+    expect(errors[0]).not.toContain('hunter22')
+  })
+
+  test('every name of ours with two letters swapped is noticed', () => {
+    const swapped = fc.constantFrom(...Object.keys(variables)).chain((name) =>
+      fc
+        .integer({ min: 0, max: name.length - 2 })
+        .filter((at) => name[at] !== name[at + 1])
+        .map((at) => `${name.slice(0, at)}${name[at + 1]}${name[at]}${name.slice(at + 2)}`)
+        .filter((other) => !(other in variables)),
+    )
+    fc.assert(
+      fc.property(swapped, (name) => {
+        expect(errorsOf({ [name]: '1' })).toHaveLength(1)
+      }),
+    )
+  })
+
+  test.each(['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
+    '%s is refused with a reason, not ignored',
+    (name) => {
+      expect(errorsOf({ [name]: 'localhost:1' })[0]).toMatch(
+        new RegExp(`^${name}: is given, but this build .*; unset it$`),
+      )
+    },
+  )
+
+  test('edit distance: a metric that counts a swap once', () => {
+    const word = fc.string({ unit: fc.constantFrom('A', 'B', '_'), maxLength: 8 })
+    fc.assert(
+      fc.property(word, word, (a, b) => {
+        expect(editDistance(a, b)).toBe(editDistance(b, a))
+        expect(editDistance(a, b) === 0).toBe(a === b)
+        expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length))
+        expect(editDistance(a, b)).toBeGreaterThanOrEqual(Math.abs(a.length - b.length))
+      }),
+    )
+    expect(editDistance('PROT', 'PORT')).toBe(1)
+    expect(editDistance('KITTEN', 'SITTING')).toBe(3)
+  })
+})
+
+describe('settings that are fine alone but not together', () => {
+  test.each<[Environment, string]>([
+    [
+      { COMMIT_INTERVAL_MS: '10000' },
+      'COMMIT_INTERVAL_MS: 10000 is given; wanted less than TRANSACTION_TIMEOUT_MS (10000)',
+    ],
+    [
+      { TRANSACTION_TIMEOUT_MS: '45000' },
+      'TRANSACTION_TIMEOUT_MS: 45000 is given; wanted less than SESSION_TIMEOUT_MS (45000)',
+    ],
+    [
+      { HEARTBEAT_INTERVAL_MS: '15001' },
+      'HEARTBEAT_INTERVAL_MS: 15001 is given; wanted at most a third of SESSION_TIMEOUT_MS (15000)',
+    ],
+    [
+      { COMMIT_MIN_INTERVAL_MS: '101' },
+      'COMMIT_MIN_INTERVAL_MS: 101 is given; wanted at most COMMIT_INTERVAL_MS (100)',
+    ],
+    [
+      { STATE_BUFFER_BYTES: '1048576' },
+      'STATE_FLUSH_BYTES: 16777216 is given; wanted at most STATE_BUFFER_BYTES (1048576)',
+    ],
+    [{ STREAM_WORKERS: '2' }, 'STREAM_WORKERS: 2 is given, but'],
+    [{ CLOCK: 'warp' }, 'CLOCK: warp is given, but'],
+    [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
+    [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
+    [
+      { WEBSCRAPER_BASE_URL: 'http://w.test', WEBSCRAPER_API_KEY: 'hunter22' },
+      'WEBSCRAPER_BASE_URL: is plain http to another machine; wanted https',
+    ],
+    [{ SENDGRID_API_KEY: 'hunter22' }, 'SENDGRID_FROM_EMAIL: is not given'],
+    [
+      { JWT_SECRET: goodSecret('a'), CODE_SECRET: goodSecret('a') },
+      'CODE_SECRET: has the same value as JWT_SECRET; wanted a secret of its own',
+    ],
+  ])('%o', (environment, line) => {
+    const errors = errorsOf(environment)
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toContain(line)
+    expect(errors[0]).not.toContain('hunter22')
+  })
+
+  test('a database of your own asks for every secret', () => {
+    const url = 'postgres://owner:hunter22@db.test/lifecycle'
+    expect(errorsOf({ DATABASE_URL: url })).toHaveLength(5)
+    expect(errorsOf({ DATABASE_URL: url, ...allSecrets })).toEqual([])
+  })
+
+  test('production has no sandbox and no generated secret', () => {
+    const errors = errorsOf({ MODE: 'production' })
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(3)
+    expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
+  })
+})
+
+test('the printed configuration shows no secret', () => {
+  const canary = 'hunter22hunter22hunter22hunter22hunter'
+  const printed = printConfig(
+    configOf({
+      ...allSecrets,
+      JWT_SECRET: canary,
+      DATABASE_URL: `postgres://owner:${canary}@db.test/lifecycle?sslpassword=${canary}`,
+      SENDGRID_API_KEY: canary,
+      SENDGRID_FROM_EMAIL: 'us@company.test',
+    }),
+  ).join('\n')
+  expect(printed).not.toContain('hunter22')
+  for (const secret of Object.values(allSecrets)) expect(printed).not.toContain(secret)
+  expect(printed).toContain('secrets.jwt = (given)')
+  expect(printed).toContain('database.url = postgres://owner:***@db.test/lifecycle')
+})
+
+describe('generated secrets', () => {
+  const directories: string[] = []
+  const newDirectory = (): string => {
+    const directory = mkdtempSync(join(tmpdir(), 'secrets-'))
+    directories.push(directory)
+    return directory
+  }
+  afterEach(() => {
+    for (const directory of directories.splice(0)) rmSync(directory, { recursive: true })
+  })
+
+  test('are made once, differ, and only the owner can read them', () => {
+    const directory = join(newDirectory(), 'data')
+    const secrets = loadSecrets(directory)
+    expect(new Set(Object.values(secrets)).size).toBe(5)
+    expect(statSync(join(directory, 'secrets.json')).mode & 0o777).toBe(0o600)
+    expect(loadSecrets(directory)).toEqual(secrets)
+    expect(loadSecrets(newDirectory())).not.toEqual(secrets)
+  })
+
+  test('a given secret wins and is not written', () => {
+    const directory = newDirectory()
+    expect(loadSecrets(directory, { jwt: goodSecret('z') }).jwt).toBe(goodSecret('z'))
+    expect(readFileSync(join(directory, 'secrets.json'), 'utf8')).not.toContain('zzz')
+    expect(loadSecrets(directory).jwt).not.toBe(goodSecret('z'))
+  })
+
+  test('a file that others could read is closed to them', () => {
+    const directory = newDirectory()
+    loadSecrets(directory)
+    chmodSync(join(directory, 'secrets.json'), 0o644)
+    loadSecrets(directory)
+    expect(statSync(join(directory, 'secrets.json')).mode & 0o777).toBe(0o600)
+  })
+
+  test.each(['', '{', '{"jwt":"short"}', '{"jwtt":"x"}'])('a damaged file is refused, not replaced: %s', (content) => {
+    const directory = newDirectory()
+    const file = join(directory, 'secrets.json')
+    writeFileSync(file, content)
+    expect(() => loadSecrets(directory)).toThrow(SecretsError)
+    expect(readFileSync(file, 'utf8')).toBe(content)
+  })
+})

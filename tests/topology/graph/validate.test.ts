@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest'
+import { EngineError, TopologyBuilder, bytesSerde, describe as describeTopology, stringSerde } from '../../../topology/index.ts'
+import { copartitionFindings } from '../../../topology/graph/validate.ts'
+
+const source = { key: stringSerde, value: bytesSerde }
+const nothing = { supplier: () => ({ process: () => undefined }) }
+
+function findings(build: (builder: TopologyBuilder) => TopologyBuilder): string[] {
+  try {
+    build(new TopologyBuilder('app')).build()
+    return []
+  } catch (error) {
+    expect(error).toBeInstanceOf(EngineError)
+    return (error as EngineError).message.split('\n')
+  }
+}
+
+describe('validate: one clear line each', () => {
+  const cases: [string, (builder: TopologyBuilder) => TopologyBuilder, string][] = [
+    [
+      'an unknown store',
+      (b) => b.source('in', { topic: 't', ...source }).processor('p', { parents: ['in'], stores: ['counts'], ...nothing }),
+      'processor "p" uses unknown store "counts": declare it with store()',
+    ],
+    [
+      'a name used twice',
+      (b) => b.source('in', { topic: 't', ...source }).source('in', { topic: 'u', ...source }),
+      'node "in" is declared twice: give one another name',
+    ],
+    [
+      'a cycle',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .processor('a', { parents: ['in', 'b'], ...nothing })
+          .processor('b', { parents: ['a'], ...nothing }),
+      'nodes form a cycle: a -> b -> a: go through a topic instead',
+    ],
+    [
+      'an unknown parent',
+      (b) => b.source('in', { topic: 't', ...source }).processor('p', { parents: ['inn'], ...nothing }),
+      'processor "p" reads from unknown node "inn"',
+    ],
+    [
+      'one topic in two sources',
+      (b) => b.source('a', { topic: 't', ...source }).source('b', { topic: 't', ...source }),
+      'topic "t" is read by two sources: share one',
+    ],
+    [
+      'a store of the wrong kind',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s', { kind: 'timers' })
+          .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
+      'processor "p" uses store "s" of kind timers where state or set-aside is needed',
+    ],
+    ['a store nobody uses', (b) => b.source('in', { topic: 't', ...source }).store('s'), 'store "s" is used by no node'],
+    [
+      'a repartition nobody reads',
+      (b) => b.source('in', { topic: 't', ...source }).repartition('r').sink('out', { parents: ['in'], topics: ['r'], ...source }),
+      'repartition "r" is read by no source',
+    ],
+    ['no source', (b) => b, 'application "app" has no source'],
+    ['an illegal name', (b) => b.source('in put', { topic: 't', ...source }), 'source "in put": a name is 1 to 200 of a-z A-Z 0-9 . _ -'],
+    [
+      'a timer handled twice',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('timers', { kind: 'timers' })
+          .processor('a', { parents: ['in'], timers: { store: 'timers', handles: ['x'] }, ...nothing })
+          .processor('b', { parents: ['in'], timers: { store: 'timers', handles: ['x'] }, ...nothing }),
+      'timer "timers: x" is handled by two processors: keep one',
+    ],
+    [
+      'state upstream of an async operator',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s')
+          .store('d', { kind: 'done' })
+          .store('w', { kind: 'waiting' })
+          .processor('p', { parents: ['in'], stores: ['s'], ...nothing })
+          .async('call', {
+            parents: ['p'],
+            doneStore: 'd',
+            waitingStore: 'w',
+            operator: { concurrency: 1, timeoutMs: 1, lane: () => '', key: stringSerde, value: bytesSerde, call: async () => null, answered: () => undefined },
+          }),
+      'processor "p" keeps state upstream of async operator "call": put a repartition between them',
+    ],
+  ]
+  test.each(cases)('%s', (_, build, line) => {
+    expect(findings(build)).toEqual([line])
+  })
+
+  test('several findings come together', () => {
+    expect(findings((b) => b.source('in', { topic: 't', ...source }).store('s').processor('p', { parents: ['x'], ...nothing }))).toHaveLength(2)
+  })
+})
+
+describe('parts', () => {
+  const two = new TopologyBuilder('app')
+    .source('a', { topic: 'ta', ...source })
+    .source('b', { topic: 'tb', ...source })
+    .source('c', { topic: 'tc', ...source })
+    .store('shared')
+    .processor('pa', { parents: ['a'], stores: ['shared'], ...nothing })
+    .processor('pb', { parents: ['b'], stores: ['shared'], ...nothing })
+    .processor('pc', { parents: ['c'], ...nothing })
+    .build()
+
+  test('nodes that share a store are one part; others are their own', () => {
+    expect(two.subTopologies.map((part) => [part.name, part.nodes.map((node) => node.name).sort()])).toEqual([
+      ['a', ['a', 'b', 'pa', 'pb']],
+      ['c', ['c', 'pc']],
+    ])
+  })
+
+  test('topics that share state must have equal partition counts; others need not', () => {
+    expect(copartitionFindings(two, new Map([['ta', 3], ['tb', 3], ['tc', 5]]))).toEqual([]) // prettier-ignore
+    expect(copartitionFindings(two, new Map([['ta', 3], ['tb', 4], ['tc', 5]]))).toEqual([ // prettier-ignore
+      'application "app": topics that share state need the same number of partitions: ta has 3, tb has 4',
+    ])
+  })
+
+  test('describe prints the wiring', () => {
+    expect(describeTopology(two)).toBe(
+      [
+        'application app',
+        '  part a',
+        '    source a (topic ta)',
+        '    source b (topic tb)',
+        '    processor pa [shared] <- a',
+        '    processor pb [shared] <- b',
+        '    store shared (state)',
+        '  part c',
+        '    source c (topic tc)',
+        '    processor pc <- c',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  test('a built topology cannot be changed', () => {
+    expect(Object.isFrozen(two)).toBe(true)
+    expect(Object.isFrozen(two.nodes[0])).toBe(true)
+  })
+})

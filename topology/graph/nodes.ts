@@ -1,0 +1,126 @@
+/** The nodes of a topology, as data. Names are durable and written by hand; none is derived from a position. */
+
+import type { KeyValueStore } from '../../state-stores/index.ts'
+import type { RecordOrigin, StreamRecord } from './record.ts'
+import type { Serde } from './serde.ts'
+
+export interface SourceNode {
+  readonly kind: 'source'
+  readonly name: string
+  /** A topic that exists, or the name of a repartition topic of this topology. */
+  readonly topic: string
+  readonly key: Serde<unknown>
+  readonly value: Serde<unknown>
+}
+
+export interface TimerUse {
+  readonly store: string
+  readonly handles: readonly string[]
+  /** Loads what the synchronous pass will need for timers of these keys. */
+  readonly prepare?: (keys: readonly Buffer[]) => Promise<void>
+}
+
+export interface ProcessorNode {
+  readonly kind: 'processor'
+  readonly name: string
+  readonly parents: readonly string[]
+  readonly stores: readonly string[]
+  /** Keyed timers this node handles, and the store that remembers them. */
+  readonly timers: TimerUse | null
+  /** Makes the node's instance for one task. */
+  readonly supplier: () => NodeProcessor
+}
+
+export interface AsyncNode {
+  readonly kind: 'async'
+  readonly name: string
+  readonly parents: readonly string[]
+  /** Remembers which offsets above the committed one are done. */
+  readonly doneStore: string
+  /** Holds requests that must wait. */
+  readonly waitingStore: string
+  readonly operator: AsyncOperation
+}
+
+export interface SinkNode {
+  readonly kind: 'sink'
+  readonly name: string
+  readonly parents: readonly string[]
+  /** One topic, or the topics a record may choose from. */
+  readonly topics: readonly string[]
+  readonly choose: (record: StreamRecord) => string
+  readonly key: Serde<unknown>
+  readonly value: Serde<unknown>
+}
+
+export type Node = SourceNode | ProcessorNode | AsyncNode | SinkNode
+
+/**
+ * `state`: rows of the user's. `timers`: due times per key. `set-aside`: blocked keys and their waiting records.
+ * `waiting` and `done`: an async operator's. All are changelogged unless `logged` is false.
+ */
+export interface StoreNode {
+  readonly name: string
+  readonly kind: 'state' | 'timers' | 'set-aside' | 'waiting' | 'done'
+  readonly logged: boolean
+}
+
+/** A topic of this topology's own: written by one of its sinks, read by one of its sources. */
+export interface RepartitionNode {
+  readonly name: string
+  /** Null: as many as the largest source upstream. */
+  readonly partitions: number | null
+}
+
+/** What a step may do. Valid only during the call it is given to. */
+export interface NodeContext {
+  readonly taskPartition: number
+  /** Event time of the record, or the due time of the timer, that is handled. */
+  readonly timestamp: number
+  /** The record key's bytes; null when the record has none. */
+  readonly rawKey: Buffer | null
+  /** Greatest timestamp the task has taken; -1 before the first. */
+  readonly streamTime: number
+  /** Wall clock in ms. */
+  now(): number
+  /** Null while a timer is handled. */
+  origin(): RecordOrigin | null
+  forward(record: StreamRecord, to?: string): void
+  store(name: string): KeyValueStore
+  /** Arms, moves or (null) disarms a timer of a key. A due time at or before the timer's last firing is refused. */
+  timer(key: Buffer, name: string, dueAt: number | null): void
+}
+
+/** A node's instance in one task: synchronous, no promise per record. */
+export interface NodeProcessor {
+  init?(context: Pick<NodeContext, 'store' | 'taskPartition'>): void
+  process(record: StreamRecord, context: NodeContext): void
+  timer?(key: Buffer, name: string, dueAt: number, context: NodeContext): void
+  close?(): void
+}
+
+/** At most `calls` starts in any window of `windowMs`. */
+export interface CallLimit {
+  readonly calls: number
+  readonly windowMs: number
+}
+
+/** A function that returns a promise, as an operator: see `runtime/async-operator.ts` for its guarantees. */
+export interface AsyncOperation<R = unknown, A = unknown> {
+  /** Calls in flight per task. */
+  readonly concurrency: number
+  /** A call that takes longer counts as failed, in ms. */
+  readonly timeoutMs: number
+  /** Records of one lane are called one after the other, in order; lanes run side by side. */
+  lane(record: StreamRecord<unknown, R>): string
+  /** Not before this time, in ms. */
+  notBefore?(record: StreamRecord<unknown, R>): number
+  /** What a rate limit counts by, and the limit; null is unlimited. */
+  limit?(record: StreamRecord<unknown, R>): { readonly account: string; readonly limit: CallLimit } | null
+  /** How a record waits in the store; must restore to an equal record. */
+  readonly key: Serde<unknown>
+  readonly value: Serde<R>
+  call(record: StreamRecord<unknown, R>, signal: AbortSignal): Promise<A>
+  /** What the call's answer becomes, inside the task's transaction; may run again after an abort. */
+  answered(record: StreamRecord<unknown, R>, answer: A, context: NodeContext): void
+}

@@ -1,0 +1,45 @@
+/** A stream program as one frozen value: nodes, stores, and the sub-topologies they fall into. No I/O, no clock. */
+
+import type { Node, ProcessorNode, RepartitionNode, SinkNode, SourceNode, StoreNode, AsyncNode } from './nodes.ts'
+
+/** A connected part: its tasks are this part times its partitions. Parts meet only through topics. */
+export interface SubTopology {
+  /** Durable: names the task directory. The name of its first source by declaration. */
+  readonly name: string
+  readonly nodes: readonly Node[]
+  readonly stores: readonly StoreNode[]
+  readonly sources: readonly SourceNode[]
+}
+
+export interface Topology {
+  /** Application id: group, transactional ids and changelogs carry it. */
+  readonly name: string
+  readonly nodes: readonly Node[]
+  readonly stores: readonly StoreNode[]
+  readonly repartitions: readonly RepartitionNode[]
+  readonly subTopologies: readonly SubTopology[]
+}
+
+export const isSource = (node: Node): node is SourceNode => node.kind === 'source'
+export const isProcessor = (node: Node): node is ProcessorNode => node.kind === 'processor'
+export const isSink = (node: Node): node is SinkNode => node.kind === 'sink'
+export const isAsync = (node: Node): node is AsyncNode => node.kind === 'async'
+
+export const parentsOf = (node: Node): readonly string[] => (node.kind === 'source' ? [] : node.parents)
+
+/** Every store a node touches, its timers' and its operator's own included. */
+export function storesOf(node: Node): readonly string[] {
+  if (node.kind === 'processor') return node.timers === null ? node.stores : [...node.stores, node.timers.store]
+  if (node.kind === 'async') return [node.doneStore, node.waitingStore]
+  return []
+}
+
+export const changelogTopic = (application: string, store: string): string => `${application}-${store}-changelog`
+export const repartitionTopic = (application: string, name: string): string => `${application}-${name}-repartition`
+export const deadLetterTopic = (topic: string): string => `${topic}.dlq`
+
+/** The name in Kafka of a topic that a source or sink names. */
+export function topicName(topology: Pick<Topology, 'name' | 'repartitions'>, declared: string): string {
+  const own = topology.repartitions.some((repartition) => repartition.name === declared)
+  return own ? repartitionTopic(topology.name, declared) : declared
+}

@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.ts'
+import type { AsyncOperation } from '../graph/nodes.ts'
+import type { StreamRecord } from '../graph/record.ts'
+
+export type CallResult = { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly error: unknown }
+
+/** One call of an async operator. It may outlive the task that started it, and serve the one that takes over. */
+export class Call {
+  /** Settles (never rejects) when the call has ended, in time or not. */
+  readonly finished: Promise<void>
+  /** True once what it became was emitted in a transaction that is not yet committed. */
+  emitted = false
+  #result: CallResult | null = null
+  #listener: (() => void) | null = null
+  readonly #abort = new AbortController()
+
+  constructor(operator: AsyncOperation, record: StreamRecord, clock: Clock) {
+    this.finished = new Promise<CallResult>((resolve) => {
+      const cancel = clock.after(operator.timeoutMs, () => {
+        this.#abort.abort()
+        resolve({ ok: false, error: new Error(`the call took longer than ${operator.timeoutMs} ms`) })
+      })
+      const settle = (result: CallResult): void => {
+        cancel()
+        resolve(result)
+      }
+      const call = async (): Promise<unknown> => operator.call(record, this.#abort.signal)
+      call().then(
+        (answer) => settle({ ok: true, answer }),
+        (error: unknown) => settle({ ok: false, error }),
+      )
+    }).then((result) => {
+      this.#result = result
+      this.#listener?.()
+    })
+  }
+
+  get settled(): boolean {
+    return this.#result !== null
+  }
+
+  get result(): CallResult {
+    return this.#result ?? { ok: false, error: new Error('the call has not ended') }
+  }
+
+  /** Calls back when the call ends: at once when it has ended. One listener at a time. */
+  settledBy(listener: () => void): void {
+    this.#listener = listener
+    if (this.#result !== null) listener()
+  }
+
+  detach(): void {
+    this.#listener = null
+  }
+
+  abandon(): void {
+    this.#listener = null
+    this.#abort.abort()
+  }
+}

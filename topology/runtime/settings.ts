@@ -1,0 +1,50 @@
+/** How an application runs. Times in ms, sizes in bytes. */
+export interface RuntimeSettings {
+  /** The longest a record waits for its commit while the application is busy. */
+  readonly commitIntervalMs: number
+  /** When all tasks are drained a commit follows at once, but not sooner than this after the one before. */
+  readonly commitMinIntervalMs: number
+  /** The greatest share of time that commits may take while there is other work. */
+  readonly commitMaxShare: number
+  /** A transaction left open longer is aborted by the log. */
+  readonly transactionTimeoutMs: number
+  /** Uncommitted bytes that force a commit. */
+  readonly transactionMaxBytes: number
+  /** Fetched bytes buffered per input partition; a partition past it is not fetched. */
+  readonly bufferBytesPerPartition: number
+  readonly fetchMaxBytes: number
+  readonly fetchMaxWaitMs: number
+  /** A timer that came due while the task was down waits this long after the start. */
+  readonly timerRestartGraceMs: number
+  /** A run of synchronous work; then the event loop gets its turn. */
+  readonly sliceMs: number
+  /** Bytes set aside behind blocked keys, per task. */
+  readonly setAsideMaxBytes: number
+  /** More dead letters in a minute than this, and more than half of the records, stop the task. */
+  readonly deadLettersPerMinute: number
+  readonly sessionTimeoutMs: number
+  /** How long calls in flight are awaited when a task closes. */
+  readonly closeTimeoutMs: number
+  /** After trouble: the first wait, doubled up to the longest. */
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+}
+
+export const defaultRuntimeSettings: RuntimeSettings = Object.freeze({
+  commitIntervalMs: 100,
+  commitMinIntervalMs: 10,
+  commitMaxShare: 0.1,
+  transactionTimeoutMs: 10_000,
+  transactionMaxBytes: 16 * 1024 * 1024,
+  bufferBytesPerPartition: 4 * 1024 * 1024,
+  fetchMaxBytes: 1024 * 1024,
+  fetchMaxWaitMs: 500,
+  timerRestartGraceMs: 60_000,
+  sliceMs: 4,
+  setAsideMaxBytes: 64 * 1024 * 1024,
+  deadLettersPerMinute: 600,
+  sessionTimeoutMs: 10_000,
+  closeTimeoutMs: 5_000,
+  retryMinMs: 50,
+  retryMaxMs: 5_000,
+})

@@ -1,0 +1,43 @@
+import type { Clock } from '../clock.ts'
+
+/** Wakes one waiting loop; a wake before the wait is not lost. */
+export class Signal {
+  readonly #clock: Clock
+  #raised = false
+  #resume: (() => void) | null = null
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  raise(): void {
+    this.#raised = true
+    this.#resume?.()
+  }
+
+  /** Resolves at the next raise, or after `forMs` when that is not null. */
+  async wait(forMs: number | null): Promise<void> {
+    if (!this.#raised) {
+      await new Promise<void>((resolve) => {
+        const cancel = forMs === null ? () => undefined : this.#clock.after(forMs, resolve)
+        this.#resume = () => {
+          cancel()
+          resolve()
+        }
+      })
+      this.#resume = null
+    }
+    this.#raised = false
+  }
+}
+
+/** One at a time, in the order asked. */
+export class Mutex {
+  #tail: Promise<unknown> = Promise.resolve()
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+}

@@ -1,0 +1,109 @@
+/** The topics an application needs: the ones it was given must exist, its own are created and judged, never altered. */
+
+import type { Log, TopicMetadata, TopicSpec } from '../../connectors/kafka/index.ts'
+import { EngineError } from '../errors.ts'
+import type { SubTopology, Topology } from '../graph/topology.ts'
+import { changelogTopic, deadLetterTopic, isSink, repartitionTopic, topicName } from '../graph/topology.ts'
+import { copartitionFindings } from '../graph/validate.ts'
+
+const compacted = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
+const kept = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'message.timestamp.type': 'CreateTime' }
+
+export interface ResolvedTopics {
+  /** Partitions of every topic the application reads or writes, dead letters and changelogs included. */
+  readonly partitions: ReadonlyMap<string, number>
+  /** Tasks of each part, by the part's name. */
+  readonly tasks: ReadonlyMap<string, number>
+}
+
+/** @throws EngineError MISSING_TOPIC, INVALID_TOPOLOGY or PARTITIONS_CHANGED, one line per finding */
+export async function resolveTopics(log: Log, topology: Topology): Promise<ResolvedTopics> {
+  const known = new Map((await log.metadata()).map((topic) => [topic.name, topic]))
+  const partitions = givenTopics(topology, known)
+  for (const repartition of topology.repartitions) {
+    partitions.set(repartitionTopic(topology.name, repartition.name), repartition.partitions ?? upstreamPartitions(topology, repartition.name, partitions))
+  }
+  const findings = copartitionFindings(topology, partitions)
+  if (findings.length > 0) throw new EngineError('INVALID_TOPOLOGY', findings.join('\n'), 'stop')
+  const tasks = new Map(topology.subTopologies.map((part) => [part.name, taskCount(topology, part, partitions)]))
+  const own = ownTopics(topology, partitions, tasks)
+  await createMissing(log, own, known)
+  for (const spec of own) partitions.set(spec.name, spec.partitions)
+  return { partitions, tasks }
+}
+
+/** Topics read or written that are not this topology's own. */
+function givenTopics(topology: Topology, known: ReadonlyMap<string, TopicMetadata>): Map<string, number> {
+  const own = new Set(topology.repartitions.map((repartition) => repartition.name))
+  const named = topology.subTopologies.flatMap((part) => [
+    ...part.sources.map((source) => source.topic),
+    ...part.nodes.filter(isSink).flatMap((sink) => sink.topics),
+  ])
+  const partitions = new Map<string, number>()
+  const missing: string[] = []
+  for (const name of new Set(named)) {
+    if (own.has(name)) continue
+    const topic = known.get(name)
+    if (topic === undefined) missing.push(name)
+    else partitions.set(name, topic.partitions)
+  }
+  if (missing.length > 0)
+    throw new EngineError('MISSING_TOPIC', `application "${topology.name}" needs topics that do not exist: ${missing.join(', ')}`, 'stop')
+  return partitions
+}
+
+/** As many as the largest source of the part that writes it. */
+function upstreamPartitions(topology: Topology, repartition: string, partitions: ReadonlyMap<string, number>): number {
+  const writers = topology.subTopologies.filter((part) => part.nodes.filter(isSink).some((sink) => sink.topics.includes(repartition)))
+  const counts = writers.flatMap((part) => part.sources.map((source) => partitions.get(topicName(topology, source.topic)) ?? 0))
+  const count = Math.max(0, ...counts)
+  if (count === 0)
+    throw new EngineError('INVALID_TOPOLOGY', `repartition "${repartition}" is fed by another repartition: give it a number of partitions`, 'stop')
+  return count
+}
+
+function taskCount(topology: Topology, part: SubTopology, partitions: ReadonlyMap<string, number>): number {
+  return Math.max(...part.sources.map((source) => partitions.get(topicName(topology, source.topic)) ?? 0))
+}
+
+function ownTopics(topology: Topology, partitions: ReadonlyMap<string, number>, tasks: ReadonlyMap<string, number>): TopicSpec[] {
+  const specs: TopicSpec[] = topology.repartitions.map((repartition) => {
+    const name = repartitionTopic(topology.name, repartition.name)
+    return { name, partitions: partitions.get(name) ?? 1, config: { ...kept, 'segment.bytes': String(50 * 1024 * 1024) } }
+  })
+  for (const part of topology.subTopologies) {
+    for (const store of part.stores) {
+      if (store.logged) specs.push({ name: changelogTopic(topology.name, store.name), partitions: tasks.get(part.name) ?? 1, config: compacted })
+    }
+    for (const source of part.sources) {
+      const name = topicName(topology, source.topic)
+      specs.push({ name: deadLetterTopic(name), partitions: partitions.get(name) ?? 1, config: kept })
+    }
+  }
+  return specs
+}
+
+async function createMissing(log: Log, specs: readonly TopicSpec[], known: ReadonlyMap<string, TopicMetadata>): Promise<void> {
+  for (const spec of specs) {
+    const found = known.get(spec.name)
+    if (found !== undefined && found.partitions !== spec.partitions)
+      throw new EngineError(
+        'PARTITIONS_CHANGED',
+        `topic "${spec.name}" has ${found.partitions} partitions, this topology needs ${spec.partitions}: state cannot move between partitions`,
+        'stop',
+      )
+  }
+  const missing = specs.filter((spec) => !known.has(spec.name))
+  if (missing.length > 0) await createIfAbsent(log, missing)
+}
+
+/** Two applications may want one dead-letter topic at the same time: an existing one is as good. */
+async function createIfAbsent(log: Log, specs: readonly TopicSpec[]): Promise<void> {
+  for (const spec of specs) {
+    try {
+      await log.createTopics([spec])
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'TOPIC_ALREADY_EXISTS')) throw error
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../clock.ts'
+
+interface Waiting {
+  readonly at: number
+  readonly order: number
+  readonly call: () => void
+}
+
+/** A clock that stands still until it is turned. A delay of zero still means "after the work at hand". */
+export class HandClock implements Clock {
+  #now: number
+  #order = 0
+  #timers: Waiting[] = []
+
+  constructor(now = 1_700_000_000_000) {
+    this.#now = now
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  after(delayMs: number, call: () => void): () => void {
+    if (delayMs <= 0) {
+      const immediate = setImmediate(call)
+      return () => clearImmediate(immediate)
+    }
+    const timer = { at: this.#now + delayMs, order: this.#order++, call }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  /** When the next timer is due; null when none waits. */
+  get nextAt(): number | null {
+    return this.#timers.length === 0 ? null : Math.min(...this.#timers.map((timer) => timer.at))
+  }
+
+  /** Moves to a time, calling what comes due on the way, in order. */
+  async turnTo(time: number): Promise<void> {
+    for (let next = this.#nextBefore(time); next !== undefined; next = this.#nextBefore(time)) {
+      const due = next
+      this.#timers = this.#timers.filter((timer) => timer !== due)
+      this.#now = Math.max(this.#now, due.at)
+      due.call()
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    this.#now = Math.max(this.#now, time)
+  }
+
+  #nextBefore(time: number): Waiting | undefined {
+    return this.#timers.filter((timer) => timer.at <= time).sort((a, b) => a.at - b.at || a.order - b.order)[0]
+  }
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    coverage: {
+      provider: 'v8',
+      include: [
+        'topology',
+        'state-stores',
+        'connectors',
+        'schemas',
+        'processors',
+        'sinks',
+        'api',
+        'deploy',
+        'examples',
+      ].map((folder) => `${folder}/**/*.ts`),
+      reporter: ['json-summary'],
+      reportOnFailure: true,
+    },
+  },
+})
