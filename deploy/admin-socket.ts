@@ -28,7 +28,10 @@ export interface AdminSocket {
   close(): Promise<void>
 }
 
-export async function serveAdmin(directory: string, commands: Readonly<Record<string, AdminCommand>>): Promise<AdminSocket> {
+export async function serveAdmin(
+  directory: string,
+  commands: Readonly<Record<string, AdminCommand>>,
+): Promise<AdminSocket> {
   rmSync(socketPath(directory), { force: true })
   const server = createServer((socket) => {
     const reply = (message: Reply): void => void socket.write(`${JSON.stringify(message)}\n`)
@@ -37,7 +40,10 @@ export async function serveAdmin(directory: string, commands: Readonly<Record<st
     createInterface({ input: socket }).once('line', (line) => {
       answer(commands, line, (text) => reply({ line: text })).then(
         () => socket.end(`${JSON.stringify({ done: true } satisfies Reply)}\n`),
-        (error: unknown) => socket.end(`${JSON.stringify({ error: error instanceof Error ? error.message : String(error) } satisfies Reply)}\n`),
+        (error: unknown) =>
+          socket.end(
+            `${JSON.stringify({ error: error instanceof Error ? error.message : String(error) } satisfies Reply)}\n`,
+          ),
       )
     })
   })
@@ -48,7 +54,11 @@ export async function serveAdmin(directory: string, commands: Readonly<Record<st
   return { close: () => new Promise((resolve) => server.close(() => resolve())) }
 }
 
-async function answer(commands: Readonly<Record<string, AdminCommand>>, line: string, say: (line: string) => void): Promise<void> {
+async function answer(
+  commands: Readonly<Record<string, AdminCommand>>,
+  line: string,
+  say: (line: string) => void,
+): Promise<void> {
   const { command, args } = JSON.parse(line) as AdminRequest
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (run === undefined) throw new Error(`unknown command "${command}"; known are ${Object.keys(commands).join(', ')}`)

@@ -13,9 +13,10 @@ import type { Pool } from '../connectors/postgres/index.ts'
 import { openPool } from '../connectors/postgres/index.ts'
 import type { EmbeddedRegistry } from '../connectors/registry/index.ts'
 import { openEmbeddedRegistry } from '../connectors/registry/index.ts'
-import type { AnyEventTopic, EventSerde } from '../schemas/index.ts'
+import type { AnyEvent, AnyEventTopic } from '../schemas/index.ts'
 import { eventCodec, topics } from '../schemas/index.ts'
 import { lockDirectory } from '../state-stores/index.ts'
+import type { Serde } from '../topology/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { loadSecrets } from './config.ts'
 import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
@@ -34,7 +35,7 @@ export interface Foundation {
   readonly pools: Pools
   readonly registry: EmbeddedRegistry
   readonly keyRing: SqlKeyRing
-  codec(topic: { readonly name: string }): EventSerde<never>
+  codec(topic: { readonly name: string }): Required<Serde<AnyEvent>>
   close(): Promise<void>
 }
 
@@ -69,8 +70,9 @@ async function open(
   const registry = await openEmbeddedRegistry({ log, clock: machineClock })
   closers.push(() => registry.close())
   const keyRing = openKeyRing({ pool: pools.auth, masterSecret: secrets.dataKey, clock: machineClock })
-  const codecs = new Map<string, EventSerde<never>>()
-  for (const topic of topics) codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as EventSerde<never>)
+  const codecs = new Map<string, Required<Serde<AnyEvent>>>()
+  for (const topic of topics)
+    codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as Required<Serde<AnyEvent>>)
   return {
     config,
     secrets,
@@ -102,19 +104,31 @@ async function openLog(config: Config, notice: (line: string) => void, closers: 
 }
 
 /** @returns the owner's address */
-async function openDatabase(config: Config, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<string> {
+async function openDatabase(
+  config: Config,
+  notice: (line: string) => void,
+  closers: (() => Promise<void>)[],
+): Promise<string> {
   if (config.database.url !== null) return config.database.url
   const server = await startEmbeddedPostgres({ directory: join(config.dataDir, 'postgres'), notice })
   closers.push(() => server.stop())
   return server.url
 }
 
-async function openPools(urls: Readonly<Record<DatabaseRole, string>>, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<Pools> {
+async function openPools(
+  urls: Readonly<Record<DatabaseRole, string>>,
+  notice: (line: string) => void,
+  closers: (() => Promise<void>)[],
+): Promise<Pools> {
   const statementTimeoutMs: Partial<Record<DatabaseRole, number>> = { api: 2000, sink: 60_000 }
   const pools = Object.fromEntries(
     databaseRoles.map((role) => {
       const timeout = statementTimeoutMs[role]
-      const options = { applicationName: `lifecycle ${role}`, notice, ...(timeout === undefined ? {} : { statementTimeoutMs: timeout }) }
+      const options = {
+        applicationName: `lifecycle ${role}`,
+        notice,
+        ...(timeout === undefined ? {} : { statementTimeoutMs: timeout }),
+      }
       return [role, openPool(urls[role], options)]
     }),
   ) as unknown as Pools

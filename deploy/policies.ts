@@ -5,8 +5,10 @@
  */
 
 import type { Queryable } from '../connectors/postgres/index.ts'
+import { databaseRoles, roleName } from './migrate.ts'
 
 const schemas = ['auth', 'lifecycle']
+const processRoles = databaseRoles.map((role) => `'${roleName(role)}'`).join()
 
 /** One line per hole, the table named first. */
 export async function policyFindings(database: Queryable): Promise<readonly string[]> {
@@ -86,7 +88,7 @@ const rules: readonly Rule[] = [
   {
     says: ({ name, role }) => `${name}: is owned by ${role}, a role of a process`,
     sql: `with ${tables} select t.name, r.rolname as role from t join pg_roles r on r.oid = t.relowner
-      where r.rolname like 'lifecycle\\_%' and r.rolname <> 'lifecycle_owner' order by 1`,
+      where r.rolname in (${processRoles}) order by 1`,
   },
   {
     says: ({ name, index }) => `${name}: unique index ${index} does not begin with tenant_id`,
@@ -111,7 +113,7 @@ const rules: readonly Rule[] = [
     sql: `select r.rolname as role, f.why from pg_roles r, lateral (values
         (r.rolsuper, 'is a superuser'), (r.rolbypassrls, 'has BYPASSRLS'), (r.rolcreaterole, 'may create roles'),
         (exists (select from pg_auth_members m where m.member = r.oid), 'is a member of another role')) as f (holds, why)
-      where r.rolname in ('lifecycle_auth', 'lifecycle_relay', 'lifecycle_sink', 'lifecycle_effects', 'lifecycle_api')
+      where r.rolname in (${processRoles})
         and f.holds and $1::text[] is not null order by 1, 2`,
   },
 ]

@@ -27,12 +27,19 @@ export function hostedTopologies(foundation: Foundation, providers: readonly Pro
   return [...compiled, effectsTopology({ providers, topics: callTopics(), codec, clock: machineClock })]
 }
 
-const isHosted = (config: Config, service: string): boolean => config.services === 'all' || config.services.includes(service)
+const isHosted = (config: Config, service: string): boolean =>
+  config.services === 'all' || config.services.includes(service)
 
 /** Topics that some service of today writes calls to: the others would be read for nothing. */
 function callTopics(): EventTopic[] {
-  const written = new Set(services().flatMap((service) => service.processors.flatMap((processor) => processor.writes.map((topic) => topic.name))))
-  return topics.filter((topic) => written.has(topic.name) && 'call_requested' in topic.events) as unknown as EventTopic[]
+  const written = new Set(
+    services().flatMap((service) =>
+      service.processors.flatMap((processor) => processor.writes.map((topic) => topic.name)),
+    ),
+  )
+  return topics.filter(
+    (topic) => written.has(topic.name) && 'call_requested' in topic.events,
+  ) as unknown as EventTopic[]
 }
 
 export async function startStreams(
@@ -49,7 +56,8 @@ export async function startStreams(
     notice,
   })
   const { bufferBytes, flushBytes, flushMs } = config.state
-  const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, sessionTimeoutMs, timerRestartGraceMs } = config.stream
+  const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, sessionTimeoutMs, timerRestartGraceMs } =
+    config.stream
   const worker = new Worker({
     topologies: hostedTopologies(foundation, providers),
     log,
@@ -57,7 +65,14 @@ export async function startStreams(
     budget: new StateBudget({ bytes: bufferBytes, flushBytes, flushMs, now: () => machineClock.now() }),
     clock: machineClock,
     watch: () => performance.now(),
-    settings: { ...defaultRuntimeSettings, commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, sessionTimeoutMs, timerRestartGraceMs },
+    settings: {
+      ...defaultRuntimeSettings,
+      commitIntervalMs,
+      commitMinIntervalMs,
+      transactionTimeoutMs,
+      sessionTimeoutMs,
+      timerRestartGraceMs,
+    },
     processId,
     workerIndex: 0,
     notice,

@@ -30,13 +30,17 @@ interface Place {
 const askAgainMs = 5
 
 /** @returns a function that is true once the position shows in the projection, false when the time is up */
-export function visibility(options: VisibilityOptions): (position: string, projection: string, timeoutMs: number) => Promise<boolean> {
+export function visibility(
+  options: VisibilityOptions,
+): (position: string, projection: string, timeoutMs: number) => Promise<boolean> {
   const { clock, relay, log, sinks } = options
   return async (position, name, timeoutMs) => {
     const deadline = clock.now() + timeoutMs
     const left = (): number => Math.max(0, deadline - clock.now())
     const projection = options.projections.find((candidate) => candidate.name === name)
-    const place = position.startsWith('outbox:') ? await relay.resolve(position.slice('outbox:'.length), left()) : parse(position)
+    const place = position.startsWith('outbox:')
+      ? await relay.resolve(position.slice('outbox:'.length), left())
+      : parse(position)
     if (projection === undefined || place === null) return false
     for (const group of deciders(options.services, place.topic, projection.reads.name)) {
       if (!(await committedPast(log, clock, group, place, deadline))) return false
@@ -45,7 +49,9 @@ export function visibility(options: VisibilityOptions): (position: string, proje
     const [metadata] = await log.metadata([topic])
     const partitions = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({ topic, partition }))
     const ends = await log.listOffsets(partitions, 'stable')
-    const seen = await Promise.all(ends.map((end, partition) => (end === 0n ? true : sinks.waitFor(name, topic, partition, end - 1n, left()))))
+    const seen = await Promise.all(
+      ends.map((end, partition) => (end === 0n ? true : sinks.waitFor(name, topic, partition, end - 1n, left()))),
+    )
     return seen.every(Boolean)
   }
 }
@@ -55,7 +61,8 @@ function deciders(services: readonly Service[], read: string, written: string): 
   return services
     .filter(
       ({ processors }) =>
-        processors.some((processor) => processor.reads.name === read) && processors.some((processor) => processor.writes.some((topic) => topic.name === written)),
+        processors.some((processor) => processor.reads.name === read) &&
+        processors.some((processor) => processor.writes.some((topic) => topic.name === written)),
     )
     .map((service) => service.name)
 }

@@ -3,7 +3,7 @@
  * set-aside store per state. Names follow from the names that services, states and topics were given by hand.
  */
 
-import type { AnyEvent, EventSerde, KeyRing, UnknownEvent } from '../schemas/index.ts'
+import type { AnyEvent, KeyRing, UnknownEvent } from '../schemas/index.ts'
 import { isUnknown, parseKey, stateCodec } from '../schemas/index.ts'
 import type { KeyValueStore, NodeContext, NodeProcessor, Serde, StreamRecord, Topology } from '../topology/index.ts'
 import { TopologyBuilder, bytesSerde, noHeaders } from '../topology/index.ts'
@@ -15,7 +15,7 @@ type State = Readonly<Record<string, unknown>>
 
 /** What turns values into bytes; made once per process. */
 export interface Codecs {
-  event(topic: AnyTopic): EventSerde<never>
+  event(topic: AnyTopic): Required<Serde<AnyEvent>>
   readonly keyRing: KeyRing
 }
 
@@ -31,6 +31,7 @@ export function compileService(service: Service, codecs: Codecs): Topology {
   const states = new Map(service.processors.map((processor) => [processor.state.store, processor.state]))
   for (const state of states.keys()) builder.store(state).store(setAsideStore(state), { kind: 'set-aside' })
   for (const state of timedStates(service)) builder.store(timersStore(state), { kind: 'timers' })
+  if (states.size > 1) nameParts(builder, service)
   for (const processor of service.processors) addProcessor(builder, service, processor, codecs)
   return builder.build()
 }
@@ -42,7 +43,9 @@ function addProcessor(builder: TopologyBuilder, service: Service, processor: Any
   builder.processor(processor.name, {
     parents: [processor.reads.name],
     stores: [state, setAsideStore(state)],
-    ...(timed ? { timers: { store: timersStore(state), handles: processor.timers ?? [], prepare: loadKeys(codecs.keyRing) } } : {}),
+    ...(timed
+      ? { timers: { store: timersStore(state), handles: processor.timers ?? [], prepare: loadKeys(codecs.keyRing) } }
+      : {}),
     supplier: () => new StepRunner(service.name, processor, codec),
   })
   if (processor.writes.length === 0) return
@@ -53,7 +56,8 @@ function addProcessor(builder: TopologyBuilder, service: Service, processor: Any
     choose: (record) => (record.value as Output).topic,
     key: bytesSerde,
     value: {
-      serialize: ({ topic, event }: Output, key: Buffer | null) => (serdes.get(topic) as EventSerde<never>).serialize(event as never, key),
+      serialize: ({ topic, event }: Output, key: Buffer | null) =>
+        (serdes.get(topic) as Serde<AnyEvent>).serialize(event, key),
       deserialize: () => {
         throw new Error('a sink does not read')
       },
@@ -61,9 +65,18 @@ function addProcessor(builder: TopologyBuilder, service: Service, processor: Any
   })
 }
 
+/** Processors of different states may be parts of their own: each is named after its state. */
+function nameParts(builder: TopologyBuilder, service: Service): void {
+  for (const processor of service.processors) builder.part(processor.state.store, { source: processor.reads.name })
+}
+
 /** States whose processors name timers: each gets a timers store. */
 function timedStates(service: Service): Set<string> {
-  return new Set(service.processors.filter((processor) => (processor.timers?.length ?? 0) > 0).map((processor) => processor.state.store))
+  return new Set(
+    service.processors
+      .filter((processor) => (processor.timers?.length ?? 0) > 0)
+      .map((processor) => processor.state.store),
+  )
 }
 
 function distinct(topics: readonly AnyTopic[]): AnyTopic[] {
@@ -117,10 +130,20 @@ class StepRunner implements NodeProcessor {
     const stored = states.get(keyBytes)
     const cause: Cause = { key, input }
     const stepContext = contextOf(this.#processor, cause)
-    const step = this.#processor.handle(stored === undefined ? null : this.#codec.deserialize(stored, keyBytes), input, stepContext)
+    const step = this.#processor.handle(
+      stored === undefined ? null : this.#codec.deserialize(stored, keyBytes),
+      input,
+      stepContext,
+    )
     this.#keep(states, keyBytes, stored, step.state)
     for (const [timer, dueAt] of Object.entries(step.timers ?? {})) context.timer(keyBytes, timer, dueAt)
-    for (const { topic, key: outKey, event } of completeEmissions(this.#service, this.#processor, cause, stepContext, step.emit ?? []))
+    for (const { topic, key: outKey, event } of completeEmissions(
+      this.#service,
+      this.#processor,
+      cause,
+      stepContext,
+      step.emit ?? [],
+    ))
       context.forward({
         key: Buffer.from(outKey, 'utf8'),
         value: { topic: topic.name, event } satisfies Output,

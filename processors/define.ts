@@ -66,7 +66,10 @@ export interface StateDefinition<F extends Fields = Fields> {
   readonly fields: F
   readonly example: FieldsOf<F>
   /** Earlier versions, oldest first: their fields, and how a value of that version becomes one of the next. */
-  readonly earlier?: readonly { readonly fields: Fields; upcast(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> }[]
+  readonly earlier?: readonly {
+    readonly fields: Fields
+    upcast(value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>
+  }[]
 }
 
 export type StateOf<D> = D extends StateDefinition<infer F> ? FieldsOf<F> : never

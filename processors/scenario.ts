@@ -35,7 +35,9 @@ export interface Player {
 }
 
 /** The two tenants of a scenario; their organizations have one id, so what is kept apart is kept apart by tenant. */
-export const scenarioTenants: Readonly<Record<ScenarioTenant, { readonly tenantId: string; readonly organizationId: string }>> = {
+export const scenarioTenants: Readonly<
+  Record<ScenarioTenant, { readonly tenantId: string; readonly organizationId: string }>
+> = {
   a: { tenantId: 'tenant-a', organizationId: 'organization' },
   b: { tenantId: 'tenant-b', organizationId: 'organization' },
 }
@@ -48,7 +50,11 @@ export async function playScenario(scenario: Scenario, player: Player): Promise<
     emitted.push(...came)
     const where = `"${scenario.it}", step ${place + 1} (${describe(when)})`
     const types = came.map(({ event }) => event.event_type)
-    assert.deepEqual(types, then.map(({ type }) => type), `${where}: other events`)
+    assert.deepEqual(
+      types,
+      then.map(({ type }) => type),
+      `${where}: other events`,
+    )
     for (const [n, expected] of then.entries()) compare(where, expected, came[n]!.event, emitted)
   }
   return emitted
@@ -131,7 +137,10 @@ function compare(where: string, expected: Expected, event: AnyEvent, emitted: re
 function matches(where: string, expected: unknown, actual: unknown): void {
   if (isBetween(expected)) {
     const [least, most] = expected.$between
-    assert(typeof actual === 'number' && actual >= least && actual <= most, `${where}: ${String(actual)} is not in ${least}…${most}`)
+    assert(
+      typeof actual === 'number' && actual >= least && actual <= most,
+      `${where}: ${String(actual)} is not in ${least}…${most}`,
+    )
     return
   }
   if (!isPlain(expected) || !isPlain(actual)) {

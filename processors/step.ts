@@ -29,7 +29,8 @@ function firingId(processor: AnyProcessor, key: string, timer: TimerFired): stri
 }
 
 /** A timer belongs to an organization only where the key says which; a step on another topic keeps it in its state. */
-const organizationOf = (processor: AnyProcessor, key: string): string => (processor.reads.key === 'O' ? (parseKey(key).id ?? '') : '')
+const organizationOf = (processor: AnyProcessor, key: string): string =>
+  processor.reads.key === 'O' ? (parseKey(key).id ?? '') : ''
 
 export function contextOf(processor: AnyProcessor, cause: Cause): StepContext {
   const { input, key } = cause
@@ -56,9 +57,12 @@ export function completeEmissions(
   const counts = new Map<string, number>()
   return emissions.map(({ topic, type, payload, organizationId }) => {
     if (!processor.writes.some((declared) => declared.name === topic.name))
-      throw new Error(`processor "${processor.name}" emits ${type} to ${topic.name}, which it does not declare in writes`)
+      throw new Error(
+        `processor "${processor.name}" emits ${type} to ${topic.name}, which it does not declare in writes`,
+      )
     const definition = topic.events[type]
-    if (definition === undefined) throw new Error(`processor "${processor.name}" emits ${type}, which ${topic.name} does not have`)
+    if (definition === undefined)
+      throw new Error(`processor "${processor.name}" emits ${type}, which ${topic.name} does not have`)
     const n = counts.get(type) ?? 0
     counts.set(type, n + 1)
     const organization = organizationId ?? context.organizationId

@@ -57,11 +57,6 @@ export function isUnknown(event: { readonly event_type: string }): event is Unkn
 export interface EventCodecOptions {
   readonly registry: SchemaRegistry
   readonly keyRing: KeyRing
-  /**
-   * `own`: records carry the topic's key, whose tenant must be the event's. `any`: records were keyed anew (a repartition
-   * topic) and the key says nothing about the tenant.
-   */
-  readonly keys?: 'own' | 'any'
 }
 
 export type EventSerde<D extends EventDefinitions> = Required<Serde<EventOf<D> | UnknownEvent>>
@@ -214,7 +209,6 @@ class EventCodec {
   }
 
   #checkTenant(tenantId: string, key: Buffer | null): void {
-    if (this.#options.keys === 'any') return
     if (tenantOfKey(key) !== tenantId) throw new BadRecord('bad_key', 'the key is not of the tenant of the event')
   }
 

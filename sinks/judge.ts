@@ -7,7 +7,7 @@ import type { Serde } from '../topology/index.ts'
 import { BadRecord } from '../topology/index.ts'
 import { assertRowsDiffer } from './fold.ts'
 import type { AnyProjection } from './projection.ts'
-import { checkedChange } from './row-check.ts'
+import { checkedChange, checkedTime } from './row-check.ts'
 import type { PlacedChange } from './table-port.ts'
 
 /** A record as it stands in the log; views into the fetched bytes. */
@@ -88,7 +88,8 @@ function judgeOne(
   try {
     const changes = projection.apply(event as never, { topic, partition, offset: record.offset }).map(checkedChange)
     assertRowsDiffer(changes)
-    const placed = changes.map((change) => ({ ...change, offset: record.offset, at: event.timestamp }))
+    const at = checkedTime(event.timestamp)
+    const placed = changes.map((change) => ({ ...change, offset: record.offset, at }))
     return { record, changes: placed, dead: null, unknown: false }
   } catch (error) {
     if (error instanceof BadRecord) return dead(error.reason, error.message)

@@ -27,6 +27,12 @@ export function checkedChange(change: RowChange): RowChange {
 
 const definedIn = (values: Row): string[] => Object.keys(values).filter((name) => values[name] !== undefined)
 
+/** The event's time, as a time of the row. @throws BadRecord `bad_row` */
+export function checkedTime(timestamp: number): number {
+  if (isInstant(timestamp)) return timestamp
+  throw new BadRecord('bad_row', `timestamp ${timestamp} is not a time`)
+}
+
 function checkedKey(table: Table, key: Row, isPrefix: boolean): Row {
   const names = Object.keys(table.key)
   const given = isPrefix ? names.slice(0, definedIn(key).length) : names
@@ -69,13 +75,14 @@ function faultOf({ type }: Column<unknown>, value: Json): string | null {
     case 'double':
       return Number.isFinite(value) ? null : 'not a finite number'
     case 'instant':
-      return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= limits.lastInstant
-        ? null
-        : 'not a time'
+      return isInstant(value) ? null : 'not a time'
     case 'json':
       return jsonFault(JSON.stringify(value))
   }
 }
+
+const isInstant = (value: Json): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= limits.lastInstant
 
 const textFault = (value: string): string | null =>
   value.length > limits.textChars ? 'too long' : value.includes('\0') || !value.isWellFormed() ? 'not clean text' : null

@@ -11,6 +11,7 @@ export async function sweep({ pool, clock, settings }: IdentityContext): Promise
   await pool.query('delete from auth.attempts where at <= $1', [new Date(now - longestWindowMs)])
   await pool.query('delete from auth.lockouts where until <= $1', [new Date(now - settings.loginWindowMs)])
   await pool.query('delete from auth.codes where expires_at <= $1', [new Date(now - codeKeptMs)])
+  await pool.query('delete from auth.refresh_tokens where expires_at <= $1', [new Date(now)])
   // A session's last access token may outlive its refresh token when limits say so.
   const sessionEndedMs = Math.max(0, settings.accessTokenMs - settings.refreshTokenMs) + settings.clockToleranceMs
   await pool.query('delete from auth.sessions where expires_at <= $1', [new Date(now - sessionEndedMs)])

@@ -8,7 +8,6 @@
  */
 
 import { isUtf8 } from 'node:buffer'
-import type { Json } from '../../schemas/index.ts'
 import { isExactNumber } from './json-number.ts'
 import { ApiProblem } from './problem.ts'
 
@@ -32,12 +31,12 @@ export const jsonLimits: JsonLimits = Object.freeze({
 })
 
 /** @throws ApiProblem as listed above. */
-export function parseJson(bytes: Buffer, limits: JsonLimits = jsonLimits): Json {
+export function parseJson(bytes: Buffer, limits: JsonLimits = jsonLimits): unknown {
   if (!isUtf8(bytes)) throw new ApiProblem(422, 'bad_text', 'The body is not valid UTF-8.')
   const text = bytes.toString('utf8')
   scan(text, limits)
   try {
-    return JSON.parse(text) as Json
+    return JSON.parse(text) as unknown
   } catch {
     throw invalid(text.trim() === '' ? 'The body is empty.' : 'The body is not one JSON document.')
   }

@@ -9,7 +9,7 @@ export const strict = (schema: ZodType): ZodType => (schema instanceof z.ZodObje
 
 /** @throws ApiProblem 422 `unknown_field`, `missing_field`, `invalid_field` */
 export function validBody(schema: ZodType, body: unknown): unknown {
-  const result = schema.safeParse(body)
+  const result = schema.safeParse(body, { reportInput: true })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
   const errors = result.error.issues.slice(0, 20).map((each) => ({ field: fieldOf(each), message: each.message }))

@@ -9,9 +9,9 @@
  * X3  The request stays encrypted on its way; it is read only to make the call.
  */
 
-import type { AnyEvent, EventSerde, EventTopic, Json } from '../../schemas/index.ts'
-import { derivedEventId, erased, isUnknown } from '../../schemas/index.ts'
-import type { Clock, NodeContext, StreamRecord, Topology } from '../../topology/index.ts'
+import type { AnyEvent, EventTopic, Json } from '../../schemas/index.ts'
+import { derivedEventId, erased, isUnknown, keyFields } from '../../schemas/index.ts'
+import type { Clock, NodeContext, Serde, StreamRecord, Topology } from '../../topology/index.ts'
 import { TopologyBuilder, bytesSerde, noHeaders, stringSerde } from '../../topology/index.ts'
 import type { CallOutcome, Provider } from './port.ts'
 import { headerOf, requestHeaders } from './request-headers.ts'
@@ -20,9 +20,11 @@ export interface EffectsOptions {
   readonly providers: readonly Provider[]
   /** Topics that carry calls. */
   readonly topics: readonly EventTopic[]
-  codec(topic: EventTopic): EventSerde<never>
+  codec(topic: EventTopic): EventSerde
   readonly clock: Clock
 }
+
+type EventSerde = Required<Serde<AnyEvent>>
 
 /** What a finished call leaves behind: enough to write its answer without reading the request again. */
 interface Answer {
@@ -44,6 +46,7 @@ export const effectsApplication = 'effects'
 export function effectsTopology(options: EffectsOptions): Topology {
   const providers = new Map(options.providers.map((provider) => [provider.name, provider]))
   const codecs = new Map(options.topics.map((topic) => [topic.name, options.codec(topic)]))
+  const keyed = new Map(options.topics.map((topic) => [topic.name, keyFields(topic)]))
   const builder = new TopologyBuilder(effectsApplication)
   for (const topic of options.topics) {
     builder.source(topic.name, { topic: topic.name, key: bytesSerde, value: withBytes(options.codec(topic)) })
@@ -52,9 +55,17 @@ export function effectsTopology(options: EffectsOptions): Topology {
       supplier: () => ({ process: (record, context) => route(topic.name, providers, record, context) }),
     })
   }
+  const [first] = options.topics
+  if (first !== undefined) builder.part('route', { source: first.name })
   return builder
-    .sink('calls-out', { parents: options.topics.map((topic) => `route-${topic.name}`), topics: ['calls'], key: stringSerde, value: bytesSerde })
+    .sink('calls-out', {
+      parents: options.topics.map((topic) => `route-${topic.name}`),
+      topics: ['calls'],
+      key: stringSerde,
+      value: bytesSerde,
+    })
     .repartition('calls')
+    .part('calls', { source: 'calls' })
     .source('calls', { topic: 'calls', key: stringSerde, value: bytesSerde })
     .store('calls-done', { kind: 'done' })
     .store('calls-waiting', { kind: 'waiting' })
@@ -71,7 +82,7 @@ export function effectsTopology(options: EffectsOptions): Topology {
         notBefore: (record) => Number(headerOf(record, 'not-before')),
         limit: (record) => limitOf(providers.get(headerOf(record, 'provider'))),
         call: (record, signal) => call(providers, codecs, options.clock, record, signal),
-        answered,
+        answered: (record, answer, context) => answered(keyed, record, answer, context),
       },
     })
     .sink('answers', {
@@ -80,7 +91,8 @@ export function effectsTopology(options: EffectsOptions): Topology {
       choose: (record) => (record.value as Output).topic,
       key: bytesSerde,
       value: {
-        serialize: ({ topic, event }: Output, key: Buffer | null) => (codecs.get(topic) as EventSerde<never>).serialize(event as never, key),
+        serialize: ({ topic, event }: Output, key: Buffer | null) =>
+          (codecs.get(topic) as EventSerde).serialize(event, key),
         deserialize: () => {
           throw new Error('a sink does not read')
         },
@@ -90,7 +102,7 @@ export function effectsTopology(options: EffectsOptions): Topology {
 }
 
 /** The event, and the bytes it came in: the request travels on as it is (X3). */
-function withBytes(codec: EventSerde<never>): {
+function withBytes(codec: EventSerde): {
   serialize(): Buffer
   deserialize(bytes: Buffer, key: Buffer | null): { event: AnyEvent | null; bytes: Buffer }
   prepare(records: readonly { readonly key: Buffer | null; readonly value: Buffer | null }[]): Promise<void>
@@ -100,14 +112,19 @@ function withBytes(codec: EventSerde<never>): {
       throw new Error('a source does not write')
     },
     deserialize: (bytes, key) => {
-      const event = codec.deserialize(bytes, key) as AnyEvent
+      const event = codec.deserialize(bytes, key)
       return { event: isUnknown(event) ? null : event, bytes: Buffer.from(bytes) }
     },
     prepare: (records) => codec.prepare(records),
   }
 }
 
-function route(topic: string, providers: ReadonlyMap<string, Provider>, record: StreamRecord, context: NodeContext): void {
+function route(
+  topic: string,
+  providers: ReadonlyMap<string, Provider>,
+  record: StreamRecord,
+  context: NodeContext,
+): void {
   const { event, bytes } = record.value as { event: AnyEvent | null; bytes: Buffer }
   if (event === null || event.event_type !== 'call_requested' || context.rawKey === null) return
   const provider = providers.get(String(event['provider']))
@@ -116,19 +133,29 @@ function route(topic: string, providers: ReadonlyMap<string, Provider>, record: 
     key: `${provider.name}|${provider.account}`,
     value: bytes,
     timestamp: record.timestamp,
-    headers: requestHeaders({ topic, key: context.rawKey, provider: provider.name, notBefore: Number(event['not_before']) }),
+    headers: requestHeaders({
+      topic,
+      key: context.rawKey,
+      provider: provider.name,
+      notBefore: Number(event['not_before']),
+    }),
   })
 }
 
-function limitOf(provider: Provider | undefined): { account: string; limit: { calls: number; windowMs: number } } | null {
+function limitOf(
+  provider: Provider | undefined,
+): { account: string; limit: { calls: number; windowMs: number } } | null {
   if (provider?.rate === undefined || provider.rate === null) return null
   const { capacity, refillPerMs } = provider.rate
-  return { account: `${provider.name}|${provider.account}`, limit: { calls: capacity, windowMs: Math.ceil(capacity / refillPerMs) } }
+  return {
+    account: `${provider.name}|${provider.account}`,
+    limit: { calls: capacity, windowMs: Math.ceil(capacity / refillPerMs) },
+  }
 }
 
 async function call(
   providers: ReadonlyMap<string, Provider>,
-  codecs: ReadonlyMap<string, EventSerde<never>>,
+  codecs: ReadonlyMap<string, EventSerde>,
   clock: Clock,
   record: StreamRecord<unknown, Buffer>,
   signal: AbortSignal,
@@ -137,15 +164,17 @@ async function call(
   if (codec === undefined) throw new Error(`calls of topic ${headerOf(record, 'origin-topic')} are not served here`)
   const key = Buffer.from(headerOf(record, 'origin-key'), 'utf8')
   await codec.prepare([{ key, value: record.value }])
-  const request = codec.deserialize(record.value, key) as AnyEvent
+  const request = codec.deserialize(record.value, key)
   const provider = providers.get(String(request['provider']))
   const outcome = await outcomeOf(provider, request, signal)
   return { request, outcome, mode: provider?.mode ?? 'live', answeredAt: clock.now() }
 }
 
 async function outcomeOf(provider: Provider | undefined, request: AnyEvent, signal: AbortSignal): Promise<CallOutcome> {
-  if (provider === undefined) return { class: 'invalid', status: 0, output: null, error: `no provider "${String(request['provider'])}"` }
-  if (request['request'] === erased) return { class: 'invalid', status: 0, output: null, error: 'the request was erased' }
+  if (provider === undefined)
+    return { class: 'invalid', status: 0, output: null, error: `no provider "${String(request['provider'])}"` }
+  if (request['request'] === erased)
+    return { class: 'invalid', status: 0, output: null, error: 'the request was erased' }
   return provider.call({
     callId: String(request['call_id']),
     operation: String(request['operation']),
@@ -156,7 +185,14 @@ async function outcomeOf(provider: Provider | undefined, request: AnyEvent, sign
   })
 }
 
-function answered(record: StreamRecord<unknown, Buffer>, { request, outcome, mode, answeredAt }: Answer, context: NodeContext): void {
+/** @param keyed topics keyed by an entity of the payload, and its fields: the answer goes under the request's key */
+function answered(
+  keyed: ReadonlyMap<string, readonly string[]>,
+  record: StreamRecord<unknown, Buffer>,
+  { request, outcome, mode, answeredAt }: Answer,
+  context: NodeContext,
+): void {
+  const topic = headerOf(record, 'origin-topic')
   const event: AnyEvent = {
     event_id: derivedEventId({ cause: request.event_id, processor: effectsApplication, type: 'call_answered', n: 0 }),
     event_type: 'call_answered',
@@ -180,10 +216,11 @@ function answered(record: StreamRecord<unknown, Buffer>, { request, outcome, mod
     error: outcome.error ?? null,
     cost_microdollars: outcome.costMicrodollars ?? 0,
     sandbox: mode,
+    ...Object.fromEntries((keyed.get(topic) ?? []).map((field) => [field, request[field]])),
   }
   context.forward({
     key: Buffer.from(headerOf(record, 'origin-key'), 'utf8'),
-    value: { topic: headerOf(record, 'origin-topic'), event } satisfies Output,
+    value: { topic, event } satisfies Output,
     timestamp: answeredAt,
     headers: noHeaders,
   })

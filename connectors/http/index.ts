@@ -88,7 +88,7 @@ export function retryAfterMs(headers: Headers, nowMs: number): number | undefine
   const value = headers.get('retry-after')?.trim()
   if (value === undefined || value === '') return undefined
   if (/^\d+(\.\d+)?$/.test(value)) return bounded(Math.ceil(Number(value) * 1000))
-  const then = Date.parse(value)
+  const then = /^[a-z]{3}/i.test(value) ? Date.parse(value) : Number.NaN
   if (Number.isNaN(then)) return undefined
   const theirNow = Date.parse(headers.get('date') ?? '')
   return bounded(then - (Number.isNaN(theirNow) ? nowMs : theirNow))
@@ -131,7 +131,8 @@ export function failedOutcome(
     class: told.named ?? (ownClass === 'ok' ? 'retry' : ownClass),
     status: answer.status,
     output: null,
-    error: told.words === undefined ? `${provider} answered ${answer.status}${code}` : `${provider} ${told.words}${code}`,
+    error:
+      told.words === undefined ? `${provider} answered ${answer.status}${code}` : `${provider} ${told.words}${code}`,
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
   }
 }

@@ -38,7 +38,16 @@ export type Claim = {
 export type ResearchAnswer = { readonly searched: boolean; readonly claims: readonly Claim[] }
 
 /** Lengths in characters. A whole answer stays under 64 KiB: three of them fit a keyed state. */
-export const bounds = { summary: 400, text: 120, title: 120, url: 300, sources: 4, competitors: 10, technologies: 30, claims: 14 }
+export const bounds = {
+  summary: 400,
+  text: 120,
+  title: 120,
+  url: 300,
+  sources: 4,
+  competitors: 10,
+  technologies: 30,
+  claims: 14,
+}
 
 /** The question in a call's request, or null when it is not one. */
 export function readQuestion(request: Json): ResearchQuestion | null {

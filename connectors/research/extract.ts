@@ -31,7 +31,7 @@ function pageOf(question: ResearchQuestion, document: Document): Page[] {
   const host = hostOf(document.url)
   if (host === null) return []
   const ownSite = question.domain !== null && (host === question.domain || host.endsWith(`.${question.domain}`))
-  const all = `${document.title}. ${document.text}`.slice(0, longestText)
+  const all = `${document.title}\n${document.text}`.slice(0, longestText)
   if (!ownSite && !all.toLowerCase().includes(question.company_name.toLowerCase())) return []
   const source = { url: document.url, title: document.title, date: document.date }
   return [{ ...document, source, ownSite, all }]
@@ -81,14 +81,16 @@ function competitors(question: ResearchQuestion, pages: readonly Page[]): Claim[
 function namesIn(question: ResearchQuestion, page: Page): string[] {
   const company = question.company_name
   const versus = new RegExp(`${escaped(company)}\\s+vs\\.?\\s+(${properName})`, 'giu')
-  const lists = /(?:competitors|alternatives|rivals)\b[^.:;]{0,60}?(?::|include|are|such as|like)\s+([^.;:]{3,300})/giu
+  const lists =
+    /(?:competitors|alternatives|rivals)\b[^.:;\n]{0,60}?(?::|include|are|such as|like)\s+([^.;:\n]{3,300})/giu
   const listed = [...page.all.matchAll(lists)].flatMap((found) => (found[1] ?? '').split(/,\s*(?:and\s+)?|\s+and\s+/))
   return [...[...page.all.matchAll(versus)].map((found) => found[1] ?? ''), ...listed]
     .map((name) => name.trim())
     .filter((name) => wholeName.test(name) && name.toLowerCase() !== company.toLowerCase())
 }
 
-const properName = String.raw`\p{Lu}[\p{L}\p{N}.&'-]*(?:\s\p{Lu}[\p{L}\p{N}.&'-]*){0,3}`
+const nameWord = String.raw`\p{Lu}(?:[\p{L}\p{N}&'-]|\.(?=[\p{L}\p{N}]))*`
+const properName = `${nameWord}(?: ${nameWord}){0,3}`
 const wholeName = new RegExp(`^${properName}$`, 'u')
 
 function pricing(_question: ResearchQuestion, pages: readonly Page[]): Claim[] {
@@ -147,5 +149,12 @@ function firstMatch(pages: readonly Page[], pattern: RegExp): string | null {
   return pages.map((page) => pattern.exec(page.all)?.[1]).find((text) => text !== undefined) ?? null
 }
 
-const firstSentences = (text: string): string => clip(text.split(/(?<=[.!?])\s+/).slice(0, 2).join(' '), bounds.summary)
+const firstSentences = (text: string): string =>
+  clip(
+    text
+      .split(/(?<=[.!?])\s+/)
+      .slice(0, 2)
+      .join(' '),
+    bounds.summary,
+  )
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)

@@ -64,7 +64,10 @@ const outputItem = z.union([
 const reply = z.object({
   status: z.string(),
   output: z.array(outputItem).catch([]),
-  usage: z.object({ cost: z.object({ total_cost: z.number() }).optional().catch(undefined) }).optional().catch(undefined),
+  usage: z
+    .object({ cost: z.object({ total_cost: z.number() }).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
   error: z.object({ code: z.string().optional(), type: z.string().optional() }).nullish().catch(null),
 })
 
@@ -89,7 +92,10 @@ export function readReply(body: unknown): Reply {
 /** A cited page counts only when the search did return it: models invent addresses. */
 function answerOf(found: z.infer<typeof findings>, pages: readonly z.infer<typeof searchResult>[]): ResearchAnswer {
   const searched = new Map(pages.map((page) => [addressOf(page.url), page]))
-  const claim = (field: Claim['field'], part: { match: number; sources: string[] } & Record<string, unknown>): Claim => {
+  const claim = (
+    field: Claim['field'],
+    part: { match: number; sources: string[] } & Record<string, unknown>,
+  ): Claim => {
     const { match, sources, ...value } = part
     const seen = [...new Set(sources.map(addressOf))].flatMap((address) => searched.get(address) ?? [])
     return { field, value: value as Claim['value'], match, sources: seen.map(sourceOf) }

@@ -101,10 +101,13 @@ const topics: Readonly<Record<ResearchQuestion['fields'][number], string>> = {
   volume_prediction: 'number of customers',
 }
 
-/** One query a field: the name in quotes, then the domain, so that a namesake ranks lower. */
+/** One query a field: the name in quotes, then domain and industry, so that a namesake ranks lower. */
 export function searchQueries(question: ResearchQuestion): string[] {
   const name = `"${question.company_name.replaceAll('"', ' ')}"`
-  return question.fields.map((field) => [name, question.domain ?? '', topics[field]].join(' ').replace(/ {2,}/g, ' '))
+  const industry = question.industry === null ? '' : `(${question.industry.replace(/[()]/g, ' ')})`
+  return question.fields.map((field) =>
+    [name, question.domain ?? '', industry, topics[field]].join(' ').replace(/ {2,}/g, ' '),
+  )
 }
 
 function post(settings: PerplexitySettings, path: string, json: unknown, signal: AbortSignal): Promise<HttpAnswer> {

@@ -136,7 +136,12 @@ async function findJob(account: Account, sitemapId: number, callId: string): Pro
   return null
 }
 
-async function createJob(account: Account, sitemapId: number, callId: string, pages: readonly string[]): Promise<number> {
+async function createJob(
+  account: Account,
+  sitemapId: number,
+  callId: string,
+  pages: readonly string[],
+): Promise<number> {
   const json = {
     sitemap_id: sitemapId,
     driver: 'fast',

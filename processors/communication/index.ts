@@ -6,7 +6,17 @@
  */
 
 import type { Erased } from '../../schemas/index.ts'
-import { array, communicationEvents, instant, int, oneOf, optional, personalJson, record, string } from '../../schemas/index.ts'
+import {
+  array,
+  communicationEvents,
+  instant,
+  int,
+  oneOf,
+  optional,
+  personalJson,
+  record,
+  string,
+} from '../../schemas/index.ts'
 import type { PayloadOf } from '../../schemas/index.ts'
 import type { StateOf, Step, StepContext } from '../define.ts'
 import { defineProcessor, defineService, defineState, emit } from '../define.ts'
@@ -107,9 +117,7 @@ function requested(settings: CommunicationSettings, state: State, message: Reque
 }
 
 function answered(settings: CommunicationSettings, state: State, answer: Answer, context: StepContext): Step<State> {
-  const message = state.messages.find(
-    ({ call }) => call?.call_id === answer.call_id && call.attempt === answer.attempt,
-  )
+  const message = state.messages.find(({ call }) => call?.call_id === answer.call_id && call.attempt === answer.attempt)
   if (message?.call == null) return { state }
   const { contact_id } = answer
   const { message_id } = message

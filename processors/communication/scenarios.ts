@@ -101,7 +101,10 @@ export const scenarios: readonly Scenario[] = [
     it: 'gives up after five tries and says so; the key is free again',
     play: [
       { when: requested(start), then: [called()] },
-      { when: refused(seconds(1), 'retry'), then: [called({ attempt: 2, not_before: between(seconds(2), seconds(3)) })] },
+      {
+        when: refused(seconds(1), 'retry'),
+        then: [called({ attempt: 2, not_before: between(seconds(2), seconds(3)) })],
+      },
       { when: refused(seconds(4), 'retry'), then: [called({ attempt: 3 })] },
       { when: refused(seconds(9), 'retry'), then: [called({ attempt: 4 })] },
       { when: refused(seconds(20), 'retry'), then: [called({ attempt: 5 })] },
@@ -121,7 +124,10 @@ export const scenarios: readonly Scenario[] = [
     play: [
       { when: requested(start, { purpose: 'campaign' }), then: [suppressed('m1', 'no_consent')] },
       { when: requested(start, { purpose: 'campaign' }) },
-      { when: requested(seconds(1), { purpose: 'lifecycle', message_id: 'm2' }), then: [suppressed('m2', 'no_consent')] },
+      {
+        when: requested(seconds(1), { purpose: 'lifecycle', message_id: 'm2' }),
+        then: [suppressed('m2', 'no_consent')],
+      },
       { when: requested(seconds(2), { message_id: 'm3' }), then: [called()] },
     ],
   },

@@ -72,7 +72,11 @@ function completed(state: SagaState, outcome: Outcome): Step<SagaState> {
 
 function failed(settings: SagaSettings, state: SagaState, outcome: Outcome, context: StepContext): Step<SagaState> {
   if (state.status === 'failed') return { state }
-  const failure = emit(clientEvents, 'step_failed', { step: 'research', class: outcome.reason, attempt: state.attempts })
+  const failure = emit(clientEvents, 'step_failed', {
+    step: 'research',
+    class: outcome.reason,
+    attempt: state.attempts,
+  })
   const asked =
     state.review_id == null ? askPerson(settings, context, outcome, `research failed: ${outcome.reason}`) : null
   return {
@@ -84,7 +88,12 @@ function failed(settings: SagaSettings, state: SagaState, outcome: Outcome, cont
 
 export function timedOut(settings: SagaSettings, state: SagaState, context: StepContext): Step<SagaState> {
   if (state.status !== 'running') return { state }
-  const asked = askPerson(settings, context, { at: context.time, ref: context.organizationId }, 'research did not finish in time')
+  const asked = askPerson(
+    settings,
+    context,
+    { at: context.time, ref: context.organizationId },
+    'research did not finish in time',
+  )
   return {
     state: { ...state, status: 'timed_out', deadline: null, review_id: asked.review_id },
     emit: [emit(clientEvents, 'step_timed_out', { step: 'research' }), asked.event],

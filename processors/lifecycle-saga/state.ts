@@ -27,7 +27,12 @@ export const sagaState = defineState({
     review_id: optional(string()),
     /** Outcomes read before the client was; the newest few. */
     early: array(
-      record('Early', { kind: oneOf('completed', 'failed', 'in_review'), at: instant(), ref: string(), reason: string() }),
+      record('Early', {
+        kind: oneOf('completed', 'failed', 'in_review'),
+        at: instant(),
+        ref: string(),
+        reason: string(),
+      }),
     ),
   },
   example: {

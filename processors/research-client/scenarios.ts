@@ -1,6 +1,18 @@
 import { clientEvents } from '../../schemas/index.ts'
 import type { Scenario, ScenarioInput } from '../define.ts'
-import { answer, asked, called, completed, created, days, everything, everythingRecorded, seconds, start, started } from '../research/scenario-data.ts'
+import {
+  answer,
+  asked,
+  called,
+  completed,
+  created,
+  days,
+  everything,
+  everythingRecorded,
+  seconds,
+  start,
+  started,
+} from '../research/scenario-data.ts'
 
 const erased: ScenarioInput = { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: seconds(1) }
 

@@ -20,7 +20,11 @@ import {
 
 const reviewed = { type: 'review_requested' }
 
-const decided = (decision: string, edits: unknown = null, review_id: unknown = last('review_requested', 'review_id')): ScenarioInput => ({
+const decided = (
+  decision: string,
+  edits: unknown = null,
+  review_id: unknown = last('review_requested', 'review_id'),
+): ScenarioInput => ({
   topic: reviewEvents,
   type: 'review_decided',
   payload: { review_id, decision, edits, comment: null, by: 'h1', ms: 60_000 },
@@ -92,7 +96,9 @@ export const scenarios: readonly Scenario[] = [
     play: [
       ...doubtfulCompetitors,
       {
-        when: decided('edit', { competitor: [{ name: 'Globex Inc.' }, { name: 'Initech', url: 'https://initech.example' }] }),
+        when: decided('edit', {
+          competitor: [{ name: 'Globex Inc.' }, { name: 'Initech', url: 'https://initech.example' }],
+        }),
         then: [
           recorded('competitor', { data: { name: 'Globex Inc.' }, confidence_score: 1 }),
           identified('Globex Inc.'),
@@ -123,7 +129,10 @@ export const scenarios: readonly Scenario[] = [
       ...rumour,
       {
         when: decided('reject'),
-        then: [recorded('company_info', { confidence_score: 0 }), { type: 'research_failed', payload: { reason: 'rejected' } }],
+        then: [
+          recorded('company_info', { confidence_score: 0 }),
+          { type: 'research_failed', payload: { reason: 'rejected' } },
+        ],
       },
     ],
   },

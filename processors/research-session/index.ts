@@ -40,13 +40,15 @@ function requested(settings: ResearchSettings, state: ResearchState, assignment:
   if (state.sessions.includes(assignment.session_id)) return { state }
   if (state.status !== 'running' && state.status !== 'review') return begin(settings, state, assignment, context)
   const covered = assignment.plan.every((field) => state.plan.includes(field)) && !assignment.fresh
-  if (!covered || !sameQuestion(state.company, assignment.company)) return { state: { ...state, next: { ...assignment } } }
+  if (!covered || !sameQuestion(state.company, assignment.company))
+    return { state: { ...state, next: { ...assignment } } }
   return { state: { ...state, sessions: remembered(state.sessions, assignment.session_id) } }
 }
 
 /** quick: the company and its competitors · standard: everything · deep: everything anew, whatever is known. */
-const plans: Readonly<Record<PayloadOf<typeof researchEvents.events, 'research_requested'>['depth'], readonly ResearchField[]>> =
-  { quick: ['company_info', 'competitor'], standard: researchFields, deep: researchFields }
+const plans: Readonly<
+  Record<PayloadOf<typeof researchEvents.events, 'research_requested'>['depth'], readonly ResearchField[]>
+> = { quick: ['company_info', 'competitor'], standard: researchFields, deep: researchFields }
 
 function assignmentOf(
   state: ResearchState,
@@ -54,7 +56,9 @@ function assignmentOf(
   context: StepContext,
 ): Assignment {
   const { company_name, domain, depth } = request
-  const before = sameQuestion(state.company, { company_name, domain: state.company?.domain ?? null }) ? state.company : null
+  const before = sameQuestion(state.company, { company_name, domain: state.company?.domain ?? null })
+    ? state.company
+    : null
   const company = {
     company_name,
     domain: domain ?? state.profile?.domain ?? before?.domain ?? null,

@@ -130,7 +130,11 @@ const waterfall: readonly Scenario[] = [
 ]
 
 /** The first answer, then empty ones down to the end. */
-const onlyKnowing = (it: string, claims: Parameters<typeof answer>[1], then: Scenario['play'][number]['then']): Scenario => ({
+const onlyKnowing = (
+  it: string,
+  claims: Parameters<typeof answer>[1],
+  then: Scenario['play'][number]['then'],
+): Scenario => ({
   it,
   play: [
     { when: asked(seconds(0), { depth: 'quick' }), then: [started, called('answer')] },
@@ -141,18 +145,21 @@ const onlyKnowing = (it: string, claims: Parameters<typeof answer>[1], then: Sce
 })
 
 const confidence: readonly Scenario[] = [
-  onlyKnowing('believes an own site alone 0.6: not settled, not doubtful (4)', [claim('company_info', [own])], [
-    recorded('company_info', { confidence_score: 0.6 }),
-    completed({ min_confidence: 0.6 }),
-  ]),
-  onlyKnowing('joins news and a directory to 0.65 (4)', [claim('company_info', [news, directory])], [
-    recorded('company_info', { confidence_score: 0.65 }),
-    completed({ min_confidence: 0.65 }),
-  ]),
-  onlyKnowing('weighs a source by how well it matches (4)', [claim('company_info', [own], values.company_info, 0.5)], [
-    recorded('company_info', { confidence_score: 0.3 }),
-    reviewed,
-  ]),
+  onlyKnowing(
+    'believes an own site alone 0.6: not settled, not doubtful (4)',
+    [claim('company_info', [own])],
+    [recorded('company_info', { confidence_score: 0.6 }), completed({ min_confidence: 0.6 })],
+  ),
+  onlyKnowing(
+    'joins news and a directory to 0.65 (4)',
+    [claim('company_info', [news, directory])],
+    [recorded('company_info', { confidence_score: 0.65 }), completed({ min_confidence: 0.65 })],
+  ),
+  onlyKnowing(
+    'weighs a source by how well it matches (4)',
+    [claim('company_info', [own], values.company_info, 0.5)],
+    [recorded('company_info', { confidence_score: 0.3 }), reviewed],
+  ),
   onlyKnowing(
     'counts two pages of one host once (4)',
     [claim('company_info', [directory, { ...directory, url: `${directory.url}/more` }])],
@@ -167,20 +174,24 @@ const confidence: readonly Scenario[] = [
     // 1 - (1-0.48)(1-0.24)(1-0.4) = 0.7629, less 0.3 / 2
     [recorded('company_info', { data: { founded: 2011 }, confidence_score: 0.6129 }), completed()],
   ),
-  onlyKnowing('asks a person below 0.60 and waits (4)', [claim('company_info', [directory])], [
-    recorded('company_info', { confidence_score: 0.3 }),
-    {
-      type: 'review_requested',
-      payload: {
-        subject_type: 'finding',
-        subject_ref: last('research_started', 'research_session_id'),
-        reason: 'not sure enough of company_info',
-        options: ['approve', 'reject', 'edit'],
-        proposed_action: { company_name: 'Acme', domain: 'acme.example' },
-        due_at: seconds(3) + 24 * 60 * 60 * 1_000,
+  onlyKnowing(
+    'asks a person below 0.60 and waits (4)',
+    [claim('company_info', [directory])],
+    [
+      recorded('company_info', { confidence_score: 0.3 }),
+      {
+        type: 'review_requested',
+        payload: {
+          subject_type: 'finding',
+          subject_ref: last('research_started', 'research_session_id'),
+          reason: 'not sure enough of company_info',
+          options: ['approve', 'reject', 'edit'],
+          proposed_action: { company_name: 'Acme', domain: 'acme.example' },
+          due_at: seconds(3) + 24 * 60 * 60 * 1_000,
+        },
       },
-    },
-  ]),
+    ],
+  ),
   {
     it: 'believes no more than 0.3 of what was answered without searching (8)',
     play: [
@@ -189,7 +200,11 @@ const confidence: readonly Scenario[] = [
         when: answer(seconds(1), [], {
           output: { searched: false, claims: everything.map((known) => ({ ...known, sources: [] })) },
         }),
-        then: [called('search', { request: { fields: ['company_info', 'competitor', 'pricing', 'tech_stack', 'volume_prediction'] } })],
+        then: [
+          called('search', {
+            request: { fields: ['company_info', 'competitor', 'pricing', 'tech_stack', 'volume_prediction'] },
+          }),
+        ],
       },
       { when: answer(seconds(2), []), then: [called('scrape')] },
       {
@@ -225,11 +240,17 @@ const failures: readonly Scenario[] = [
       begun,
       {
         when: refusal(seconds(1), 'retry'),
-        then: [callFailed({ attempt: 1 }), called('answer', { attempt: 2, not_before: between(seconds(1.5), seconds(2)) })],
+        then: [
+          callFailed({ attempt: 1 }),
+          called('answer', { attempt: 2, not_before: between(seconds(1.5), seconds(2)) }),
+        ],
       },
       {
         when: refusal(seconds(2), 'retry'),
-        then: [callFailed({ attempt: 2 }), called('answer', { attempt: 3, not_before: between(seconds(3), seconds(4)) })],
+        then: [
+          callFailed({ attempt: 2 }),
+          called('answer', { attempt: 3, not_before: between(seconds(3), seconds(4)) }),
+        ],
       },
     ],
   },
@@ -238,15 +259,24 @@ const failures: readonly Scenario[] = [
     play: [
       begun,
       ...(['answer', 'search', 'scrape'] as const).flatMap((operation, rung) => [
-        { when: refusal(seconds(rung * 10 + 1), 'retry'), then: [callFailed({ attempt: 1 }), called(operation, { attempt: 2 })] },
-        { when: refusal(seconds(rung * 10 + 4), 'retry'), then: [callFailed({ attempt: 2 }), called(operation, { attempt: 3 })] },
+        {
+          when: refusal(seconds(rung * 10 + 1), 'retry'),
+          then: [callFailed({ attempt: 1 }), called(operation, { attempt: 2 })],
+        },
+        {
+          when: refusal(seconds(rung * 10 + 4), 'retry'),
+          then: [callFailed({ attempt: 2 }), called(operation, { attempt: 3 })],
+        },
         {
           when: refusal(seconds(rung * 10 + 9), 'retry'),
           then: [
             callFailed({ class: 'retry', attempt: 3, retry_at: null }),
             operation === 'scrape'
               ? { type: 'research_failed', payload: { reason: 'exhausted' } }
-              : called(operation === 'answer' ? 'search' : 'scrape', { attempt: 1, not_before: seconds(rung * 10 + 9) }),
+              : called(operation === 'answer' ? 'search' : 'scrape', {
+                  attempt: 1,
+                  not_before: seconds(rung * 10 + 9),
+                }),
           ],
         },
       ]),
@@ -256,7 +286,10 @@ const failures: readonly Scenario[] = [
     it: 'goes to the next provider at once when the quota is used up or the key refused',
     play: [
       begun,
-      { when: refusal(seconds(1), 'quota'), then: [callFailed({ class: 'quota' }), called('scrape', { not_before: seconds(1) })] },
+      {
+        when: refusal(seconds(1), 'quota'),
+        then: [callFailed({ class: 'quota' }), called('scrape', { not_before: seconds(1) })],
+      },
       { when: refusal(seconds(2), 'auth'), then: [callFailed({ class: 'auth' }), { type: 'research_failed' }] },
     ],
   },
@@ -308,7 +341,10 @@ const order: readonly Scenario[] = [
     play: [
       begun,
       done,
-      { when: asked(days(1), { domain: 'acme.test' }), then: [started, called('answer', { request: { domain: 'acme.test' } })] },
+      {
+        when: asked(days(1), { domain: 'acme.test' }),
+        then: [started, called('answer', { request: { domain: 'acme.test' } })],
+      },
     ],
   },
   {

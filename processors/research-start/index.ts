@@ -17,7 +17,11 @@ export const researchStart = (settings: ResearchSettings) =>
       const known = state ?? nothingYet
       if (input.event_type !== 'organization_created' || known.sessions.length > 0 || known.status === 'erased')
         return { state }
-      const company = { company_name: input.company_name, domain: input.domain ?? null, industry: input.industry ?? null }
+      const company = {
+        company_name: input.company_name,
+        domain: input.domain ?? null,
+        industry: input.industry ?? null,
+      }
       const session_id = context.id('session')
       return begin(settings, known, { session_id, company, plan: researchFields, fresh: false }, context)
     },

@@ -48,8 +48,16 @@ export const scenarios: readonly Scenario[] = [
     it: 'researches a company of which only the name is known',
     play: [
       {
-        when: { topic: authEvents, type: 'organization_created', payload: { company_name: 'Acme', owner_user_id: 'u1' }, at: start },
-        then: [started, called('answer', { request: { domain: null, industry: null }, not_before: between(start, start) })],
+        when: {
+          topic: authEvents,
+          type: 'organization_created',
+          payload: { company_name: 'Acme', owner_user_id: 'u1' },
+          at: start,
+        },
+        then: [
+          started,
+          called('answer', { request: { domain: null, industry: null }, not_before: between(start, start) }),
+        ],
       },
     ],
   },

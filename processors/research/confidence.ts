@@ -117,7 +117,8 @@ function merged(values: readonly Value[]): Value {
     for (const [name, part] of Object.entries(value)) {
       const known = result[name] ?? null
       if (known === null) result[name] = part
-      else if (Array.isArray(known) && Array.isArray(part)) result[name] = [...new Set([...known, ...part])].slice(0, 40)
+      else if (Array.isArray(known) && Array.isArray(part))
+        result[name] = [...new Set([...known, ...part])].slice(0, 40)
     }
   return result
 }

@@ -48,7 +48,8 @@ export function cachedFindings(
     (finding) => finding.confidence >= settings.settledAt && time - finding.found_at < settings.cacheMs,
   )
   const competitors = good.filter((finding) => finding.finding_type === 'competitor')
-  const enough = competitors.length >= settings.competitorsWanted || competitors.some(({ source }) => source === 'human')
+  const enough =
+    competitors.length >= settings.competitorsWanted || competitors.some(({ source }) => source === 'human')
   return good.filter((finding) => finding.finding_type !== 'competitor' || enough)
 }
 
@@ -114,7 +115,10 @@ function byHuman(
 export function replaced(findings: readonly Finding[], changed: readonly Finding[]): Finding[] {
   const byId = new Map(changed.map((finding) => [finding.finding_id, finding]))
   const kept = findings.map((finding) => byId.get(finding.finding_id) ?? finding)
-  return [...kept, ...changed.filter((finding) => !findings.some(({ finding_id }) => finding_id === finding.finding_id))]
+  return [
+    ...kept,
+    ...changed.filter((finding) => !findings.some(({ finding_id }) => finding_id === finding.finding_id)),
+  ]
 }
 
 export const isEdits = (value: unknown): value is { readonly [name: string]: Json } =>

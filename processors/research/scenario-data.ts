@@ -34,14 +34,25 @@ export const news = page('https://www.reuters.com/acme')
 const sure: readonly Source[] = [own, directory, list]
 
 export const values: Readonly<Record<ResearchField, Claim['value']>> = {
-  company_info: { summary: 'Acme moves things.', industry: 'Logistics', employees: 120, headquarters: null, founded: 2011 },
+  company_info: {
+    summary: 'Acme moves things.',
+    industry: 'Logistics',
+    employees: 120,
+    headquarters: null,
+    founded: 2011,
+  },
   competitor: { name: 'Globex', url: null, pricing: null },
   pricing: { model: 'subscription', starting_price: 49, currency: 'USD', unit: 'user' },
   tech_stack: { technologies: ['Kafka', 'PostgreSQL'] },
   volume_prediction: { monthly_conversations: 4_000, basis: '120 employees' },
 }
 
-export const claim = (field: ResearchField, sources: readonly Source[] = sure, value = values[field], match = 1): Claim => ({
+export const claim = (
+  field: ResearchField,
+  sources: readonly Source[] = sure,
+  value = values[field],
+  match = 1,
+): Claim => ({
   field,
   value,
   match,
@@ -65,12 +76,20 @@ export const everything: readonly Claim[] = [
 export const without = (...fields: readonly ResearchField[]): readonly Claim[] =>
   everything.filter((known) => !fields.includes(known.field))
 
-export const answer = (at: number, claims: readonly Claim[], more: Readonly<Record<string, unknown>> = {}): ScenarioInput => ({
+export const answer = (
+  at: number,
+  claims: readonly Claim[],
+  more: Readonly<Record<string, unknown>> = {},
+): ScenarioInput => ({
   answer: { output: { searched: true, claims } satisfies ResearchAnswer, cost_microdollars: 1_000, ...more },
   at,
 })
 
-export const refusal = (at: number, as: 'retry' | 'auth' | 'quota' | 'invalid', retry_at: number | null = null): ScenarioInput => ({
+export const refusal = (
+  at: number,
+  as: 'retry' | 'auth' | 'quota' | 'invalid',
+  retry_at: number | null = null,
+): ScenarioInput => ({
   answer: { class: as, status: as === 'retry' ? 429 : 400, retry_at, error: 'refused' },
   at,
 })

@@ -129,7 +129,12 @@ function failed(
 }
 
 /** The next rung, or the end of the session when nothing is open or nobody is left to ask. */
-function climb(settings: ResearchSettings, state: ResearchState, context: StepContext, skip: string | null = null): Move {
+function climb(
+  settings: ResearchSettings,
+  state: ResearchState,
+  context: StepContext,
+  skip: string | null = null,
+): Move {
   if (state.open.length === 0) return end(settings, state, context)
   const rung = settings.waterfall.findIndex((next, place) => place > state.rung && next.provider !== skip)
   if (rung === -1) return exhausted(settings, state, context)
@@ -152,7 +157,12 @@ function ask(settings: ResearchSettings, state: ResearchState, notBefore: number
 
 /** Records every open field that is sure enough by now. */
 function settle(settings: ResearchSettings, state: ResearchState, context: StepContext): Move {
-  return recordFields(settings, state, context, (judged, field) => surenessOf(settings, field, judged) >= settings.settledAt)
+  return recordFields(
+    settings,
+    state,
+    context,
+    (judged, field) => surenessOf(settings, field, judged) >= settings.settledAt,
+  )
 }
 
 function recordFields(
@@ -167,7 +177,8 @@ function recordFields(
     const judged = judge(settings, state.company ?? {}, field, state.evidence)
     if (judged.length === 0 || !wanted(judged, field)) continue
     closed.add(field)
-    for (const value of worthKeeping(settings, field, judged)) findings.push(findingOf(state, value, findings.length, context))
+    for (const value of worthKeeping(settings, field, judged))
+      findings.push(findingOf(state, value, findings.length, context))
   }
   return {
     state: {

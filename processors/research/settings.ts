@@ -19,7 +19,12 @@ export interface ResearchSettings {
   readonly competitorsWanted: number
   readonly competitorsKept: number
   /** How much a source of each kind is believed. */
-  readonly weights: { readonly ownSite: number; readonly news: number; readonly aggregator: number; readonly claim: number }
+  readonly weights: {
+    readonly ownSite: number
+    readonly news: number
+    readonly aggregator: number
+    readonly claim: number
+  }
   /** What a provider says without having searched is believed no more than this. */
   readonly unsearchedAtMost: number
   /** Hosts (and their subdomains) whose pages are news. */

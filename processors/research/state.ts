@@ -1,6 +1,18 @@
 /** What the research service remembers of one organization: the session that runs, and the findings that stand. */
 
-import { array, boolean, double, instant, int, json, long, oneOf, optional, record, string } from '../../schemas/index.ts'
+import {
+  array,
+  boolean,
+  double,
+  instant,
+  int,
+  json,
+  long,
+  oneOf,
+  optional,
+  record,
+  string,
+} from '../../schemas/index.ts'
 import type { Json } from '../../schemas/index.ts'
 import type { StateOf } from '../define.ts'
 import { defineState } from '../define.ts'

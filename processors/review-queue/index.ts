@@ -59,7 +59,10 @@ function listed(settings: ReviewQueueSettings, queue: State, review_id: string, 
   if (queue.reviews.some((review) => review.review_id === review_id)) return queue
   const reviews = [...queue.reviews, { review_id, requested_at: time, decided: false }]
   if (reviews.length <= settings.remembered) return { ...queue, reviews }
-  const oldest = Math.max(0, reviews.findIndex((review) => review.decided))
+  const oldest = Math.max(
+    0,
+    reviews.findIndex((review) => review.decided),
+  )
   return { ...queue, reviews: reviews.toSpliced(oldest, 1) }
 }
 

@@ -15,7 +15,12 @@ export const sagaResearch = (settings: SagaSettings) =>
     handle(state, input, context) {
       switch (input.event_type) {
         case 'research_completed': {
-          const outcome = { kind: 'completed', at: input.timestamp, ref: input.research_session_id, reason: '' } as const
+          const outcome = {
+            kind: 'completed',
+            at: input.timestamp,
+            ref: input.research_session_id,
+            reason: '',
+          } as const
           return observed(settings, state, outcome, context)
         }
         case 'research_failed': {

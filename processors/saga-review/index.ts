@@ -41,7 +41,12 @@ function again(settings: SagaSettings, state: SagaState, context: StepContext): 
     state: { ...state, status: 'running', deadline, attempts: state.attempts + 1, review_id: null },
     emit: [
       emit(clientEvents, 'step_started', { step: 'research', deadline }),
-      emit(researchEvents, 'research_requested', { company_name, domain, depth: 'standard', reason: 'review_approved' }),
+      emit(researchEvents, 'research_requested', {
+        company_name,
+        domain,
+        depth: 'standard',
+        reason: 'review_approved',
+      }),
     ],
     timers: { [researchDeadline]: deadline },
   }

@@ -39,7 +39,10 @@ export const scenarios: readonly Scenario[] = [
         when: decided('approve', seconds(100)),
         then: [
           { type: 'step_started', payload: { step: 'research', deadline: seconds(400) } },
-          { type: 'research_requested', payload: { company_name: 'Acme', domain: 'acme.example', reason: 'review_approved' } },
+          {
+            type: 'research_requested',
+            payload: { company_name: 'Acme', domain: 'acme.example', reason: 'review_approved' },
+          },
         ],
       },
       { when: decided('approve', seconds(101)) },

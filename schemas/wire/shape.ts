@@ -119,10 +119,10 @@ class Parser {
       case 'enum':
       case 'record':
         return this.#declaration(type, schema, namespace, path, depth)
+      default:
+        if (typeof type === 'string' && isPrimitive(type)) return annotated(type, schema, path)
+        return this.shape(type ?? null, namespace, path, depth + 1)
     }
-    if (typeof type !== 'string') return this.shape(type ?? null, namespace, path, depth + 1)
-    const shape = this.#reference(type, namespace, path)
-    return isPrimitive(type) ? annotated(type, schema, path) : shape
   }
 
   #declaration(

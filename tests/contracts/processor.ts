@@ -46,7 +46,8 @@ export function processorContract(service: Service, scenarios: readonly Scenario
 
   test('what is emitted fits its schema, and reads back equal', async () => {
     const codecs = new Map<string, Awaited<ReturnType<typeof eventCodec>>>()
-    for (const topic of topicsWritten(service)) codecs.set(topic.name, await eventCodec(topic, { registry: registry(), keyRing }))
+    for (const topic of topicsWritten(service))
+      codecs.set(topic.name, await eventCodec(topic, { registry: registry(), keyRing }))
     for (const scenario of scenarios)
       for (const { topic, event } of await playScenario(scenario, servicePlayer(service))) {
         const key = Buffer.from(recordKey(topic, { ...event, payload: event }))
@@ -73,7 +74,15 @@ export function processorContract(service: Service, scenarios: readonly Scenario
     for (const processor of service.processors)
       for (const state of [null, processor.state.example]) {
         const event = scenarioEvent('a', 'moon_phase_changed', { contact_id: 'u1' }, 1, 'e1', by)
-        const context = { time: 1, tenantId: 't', organizationId: 'o', key: 't|o', eventId: 'e1', correlationId: 'c', id: () => 'i' }
+        const context = {
+          time: 1,
+          tenantId: 't',
+          organizationId: 'o',
+          key: 't|o',
+          eventId: 'e1',
+          correlationId: 'c',
+          id: () => 'i',
+        }
         const step = processor.handle(state, event as never, context)
         expect(step.state).toBe(state)
         expect(step.emit ?? []).toEqual([])
@@ -108,7 +117,11 @@ export function convergence(service: Service, histories: readonly History[]): vo
 }
 
 /** The topics as queues; each turn takes the next record of one of them, chosen by chance. */
-function interleaved(service: Service, history: History, chance: () => number): { readonly states: unknown; readonly said: readonly string[] } {
+function interleaved(
+  service: Service,
+  history: History,
+  chance: () => number,
+): { readonly states: unknown; readonly said: readonly string[] } {
   const player = servicePlayer(service)
   const reads = new Set(service.processors.map((processor) => processor.reads.name))
   const queues = new Map<string, Told[]>([...reads].map((name) => [name, []]))
@@ -132,7 +145,9 @@ function interleaved(service: Service, history: History, chance: () => number): 
 
 /** What an event says, without what depends on which input happened to cause it. */
 function facts({ topic, event }: Told): string {
-  const payload = Object.fromEntries(Object.keys(topic.events[event.event_type]?.fields ?? {}).map((name) => [name, event[name]]))
+  const payload = Object.fromEntries(
+    Object.keys(topic.events[event.event_type]?.fields ?? {}).map((name) => [name, event[name]]),
+  )
   return withoutIds(JSON.stringify([topic.name, event.event_type, payload]))
 }
 

@@ -35,7 +35,8 @@ export function readSourceFile(path: string, text: string): SourceFile {
 
   function visit(node: ts.Node): void {
     const found = importOf(node)
-    if (found !== null) imports.push({ ...resolved(path, found.specifier), typeOnly: found.typeOnly, line: lineOf(node) })
+    if (found !== null)
+      imports.push({ ...resolved(path, found.specifier), typeOnly: found.typeOnly, line: lineOf(node) })
     const what = useOf(node)
     if (what !== null) uses.push({ what, line: lineOf(node) })
     ts.forEachChild(node, visit)
@@ -70,7 +71,7 @@ function found(specifier: ts.Node | undefined, typeOnly = false): Found {
   return { specifier: specifier.text, typeOnly }
 }
 
-const globals = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch'])
+const globals = new Set(['setTimeout', 'setInterval', 'fetch', 'randomUUID', 'randomBytes', 'randomInt'])
 
 function useOf(node: ts.Node): string | null {
   if (ts.isEnumDeclaration(node)) return 'enum'
@@ -78,7 +79,8 @@ function useOf(node: ts.Node): string | null {
     const object = nameOf(node.expression)
     return object === null ? null : `${object}.${node.name.text}`
   }
-  if (ts.isNewExpression(node) && nameOf(node.expression) === 'Date' && (node.arguments?.length ?? 0) === 0) return 'new Date()'
+  if (ts.isNewExpression(node) && nameOf(node.expression) === 'Date' && (node.arguments?.length ?? 0) === 0)
+    return 'new Date()'
   if (ts.isCallExpression(node)) {
     const called = nameOf(node.expression)
     return called !== null && globals.has(called) ? called : null

@@ -2,7 +2,13 @@
 
 import { describe } from 'vitest'
 import { lifecycleSaga, researchService } from '../../processors/index.ts'
-import { created as organization, researchCompleted, researchFailed, researchInReview, seconds } from '../../processors/lifecycle-saga/scenario-data.ts'
+import {
+  created as organization,
+  researchCompleted,
+  researchFailed,
+  researchInReview,
+  seconds,
+} from '../../processors/lifecycle-saga/scenario-data.ts'
 import { created, everything, threeCompetitors } from '../../processors/research/scenario-data.ts'
 import type { Told } from '../../processors/scenario.ts'
 import { scenarioEvent } from '../../processors/scenario.ts'
@@ -15,24 +21,47 @@ type Said = History['said'][number]
 const elsewhere: readonly Said[] = [
   { topic: authEvents, type: 'email_verified', payload: { user_id: 'u1' }, at: seconds(0) },
   { topic: clientEvents, type: 'client_created', payload: { company_name: 'Acme' }, at: seconds(0) },
-  { topic: clientEvents, type: 'client_profile_updated', payload: { fields: { domain: 'acme.test' }, profile_source: 'human', confidence: 1 }, at: seconds(1) },
+  {
+    topic: clientEvents,
+    type: 'client_profile_updated',
+    payload: { fields: { domain: 'acme.test' }, profile_source: 'human', confidence: 1 },
+    at: seconds(1),
+  },
 ]
 
-const reaction = (cause: Told, topic: Told['topic'], type: string, payload: Readonly<Record<string, unknown>>): Told => {
+const reaction = (
+  cause: Told,
+  topic: Told['topic'],
+  type: string,
+  payload: Readonly<Record<string, unknown>>,
+): Told => {
   const id = uuidv5(`reaction to ${cause.event.event_id}`)
-  return { topic, event: scenarioEvent('a', type, payload, cause.event.timestamp + 1_000, id, { type: 'provider', id: 'p' }) }
+  return {
+    topic,
+    event: scenarioEvent('a', type, payload, cause.event.timestamp + 1_000, id, { type: 'provider', id: 'p' }),
+  }
 }
 
 /** Providers that know `claims`, and a person who approves. */
-const world = (claims: readonly unknown[]) => (told: Told): readonly Told[] => {
-  const { call_id, provider, operation, attempt, review_id } = told.event
-  if (told.event.event_type === 'review_requested')
-    return [reaction(told, reviewEvents, 'review_decided', { review_id, decision: 'approve', by: 'h1', ms: 1 })]
-  if (told.event.event_type !== 'call_requested') return []
-  const output = { searched: true, claims }
-  const call = { call_id, provider, operation, attempt }
-  return [reaction(told, researchEvents, 'call_answered', { ...call, class: 'ok', status: 200, output, cost_microdollars: 1 })]
-}
+const world =
+  (claims: readonly unknown[]) =>
+  (told: Told): readonly Told[] => {
+    const { call_id, provider, operation, attempt, review_id } = told.event
+    if (told.event.event_type === 'review_requested')
+      return [reaction(told, reviewEvents, 'review_decided', { review_id, decision: 'approve', by: 'h1', ms: 1 })]
+    if (told.event.event_type !== 'call_requested') return []
+    const output = { searched: true, claims }
+    const call = { call_id, provider, operation, attempt }
+    return [
+      reaction(told, researchEvents, 'call_answered', {
+        ...call,
+        class: 'ok',
+        status: 200,
+        output,
+        cost_microdollars: 1,
+      }),
+    ]
+  }
 
 describe('research', () => {
   convergence(researchService(), [
@@ -40,7 +69,11 @@ describe('research', () => {
     { it: 'a session that a person decides', said: [created as Said, ...elsewhere], reacts: world(threeCompetitors) },
     {
       it: 'an erasure at any moment',
-      said: [created as Said, ...elsewhere, { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: seconds(9) }],
+      said: [
+        created as Said,
+        ...elsewhere,
+        { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: seconds(9) },
+      ],
       reacts: world(everything),
       statesOnly: true,
     },
@@ -48,11 +81,22 @@ describe('research', () => {
 })
 
 describe('lifecycle-saga', () => {
-  const history = (it: string, ...said: readonly unknown[]): History => ({ it, said: [organization, ...said] as Said[] })
+  const history = (it: string, ...said: readonly unknown[]): History => ({
+    it,
+    said: [organization, ...said] as Said[],
+  })
   convergence(lifecycleSaga(), [
     history('research that completes', researchCompleted(seconds(4))),
-    history('research that waits for a person, then completes', researchInReview(seconds(2)), researchCompleted(seconds(40))),
-    history('research that fails, and completes when asked again', researchFailed(seconds(4)), researchCompleted(seconds(40))),
+    history(
+      'research that waits for a person, then completes',
+      researchInReview(seconds(2)),
+      researchCompleted(seconds(40)),
+    ),
+    history(
+      'research that fails, and completes when asked again',
+      researchFailed(seconds(4)),
+      researchCompleted(seconds(40)),
+    ),
     history('research that a person rejects', researchInReview(seconds(2)), researchFailed(seconds(40))),
   ])
 })

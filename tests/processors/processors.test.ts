@@ -10,7 +10,8 @@ import { processorContract } from '../contracts/processor.ts'
 async function scenariosOf(service: Service): Promise<readonly Scenario[]> {
   const modules = await Promise.all(
     service.processors.map(
-      ({ name }) => import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>,
+      ({ name }) =>
+        import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>,
     ),
   )
   return modules.flatMap((module) => module.scenarios)

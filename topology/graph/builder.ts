@@ -13,13 +13,23 @@ export class TopologyBuilder {
   readonly #nodes: Node[] = []
   readonly #stores: StoreNode[] = []
   readonly #repartitions: RepartitionNode[] = []
+  readonly #partNames = new Map<string, string>()
 
   constructor(name: string) {
     this.#name = name
   }
 
-  source(name: string, options: { topic: string; key: Serde<never> | Serde<unknown>; value: Serde<never> | Serde<unknown> }): this {
-    this.#nodes.push({ kind: 'source', name, topic: options.topic, key: options.key as Serde<unknown>, value: options.value as Serde<unknown> })
+  source(
+    name: string,
+    options: { topic: string; key: Serde<never> | Serde<unknown>; value: Serde<never> | Serde<unknown> },
+  ): this {
+    this.#nodes.push({
+      kind: 'source',
+      name,
+      topic: options.topic,
+      key: options.key as Serde<unknown>,
+      value: options.value as Serde<unknown>,
+    })
     return this
   }
 
@@ -79,9 +89,21 @@ export class TopologyBuilder {
     return this
   }
 
+  /** Names the part that a source is in: durable, needed when there is more than one. */
+  part(name: string, options: { source: string }): this {
+    this.#partNames.set(options.source, name)
+    return this
+  }
+
   /** @throws EngineError INVALID_TOPOLOGY, one line per finding. */
   build(): Topology {
-    const parts = { name: this.#name, nodes: this.#nodes, stores: this.#stores, repartitions: this.#repartitions }
+    const parts = {
+      name: this.#name,
+      nodes: this.#nodes,
+      stores: this.#stores,
+      repartitions: this.#repartitions,
+      partNames: this.#partNames,
+    }
     const findings = validate(parts)
     if (findings.length > 0) throw new EngineError('INVALID_TOPOLOGY', findings.join('\n'), 'stop')
     for (const node of parts.nodes) Object.freeze(node)
@@ -90,6 +112,7 @@ export class TopologyBuilder {
       nodes: Object.freeze([...parts.nodes]),
       stores: Object.freeze([...parts.stores]),
       repartitions: Object.freeze([...parts.repartitions]),
+      partNames: new Map(parts.partNames),
       subTopologies: Object.freeze(splitSubTopologies(parts)),
     })
   }

@@ -8,14 +8,22 @@ export function describe(topology: Topology): string {
     lines.push(`  part ${part.name}`)
     for (const node of part.nodes) {
       const from = parentsOf(node).length > 0 ? ` <- ${parentsOf(node).join(', ')}` : ''
-      const topics = node.kind === 'source' ? ` (topic ${node.topic})` : node.kind === 'sink' ? ` (topics ${node.topics.join(', ')})` : ''
+      const topics =
+        node.kind === 'source'
+          ? ` (topic ${node.topic})`
+          : node.kind === 'sink'
+            ? ` (topics ${node.topics.join(', ')})`
+            : ''
       const stores = storesOf(node).length > 0 ? ` [${storesOf(node).join(', ')}]` : ''
       lines.push(`    ${node.kind} ${node.name}${topics}${stores}${from}`)
     }
-    for (const store of part.stores) lines.push(`    store ${store.name} (${store.kind}${store.logged ? '' : ', not logged'})`)
+    for (const store of part.stores)
+      lines.push(`    store ${store.name} (${store.kind}${store.logged ? '' : ', not logged'})`)
   }
   for (const repartition of topology.repartitions) {
-    lines.push(`  repartition ${repartition.name}${repartition.partitions === null ? '' : ` (${repartition.partitions} partitions)`}`)
+    lines.push(
+      `  repartition ${repartition.name}${repartition.partitions === null ? '' : ` (${repartition.partitions} partitions)`}`,
+    )
   }
   return `${lines.join('\n')}\n`
 }

@@ -1,8 +1,8 @@
-import type { Node } from './nodes.ts'
+import type { Node, SourceNode } from './nodes.ts'
 import type { SubTopology, Topology } from './topology.ts'
 import { isSource, parentsOf, storesOf } from './topology.ts'
 
-type Parts = Pick<Topology, 'nodes' | 'stores'>
+type Parts = Pick<Topology, 'nodes' | 'stores' | 'partNames'>
 
 /** Connected components over parent edges and shared stores, in order of declaration. */
 export function splitSubTopologies(parts: Parts): SubTopology[] {
@@ -18,12 +18,21 @@ export function splitSubTopologies(parts: Parts): SubTopology[] {
     const names = new Set(nodes.flatMap(storesOf))
     const sources = nodes.filter(isSource)
     return Object.freeze({
-      name: sources[0]?.name ?? nodes[0]?.name ?? '',
+      name: nameOf(sources, parts.partNames),
       nodes: Object.freeze(parentsFirst(nodes)),
       stores: Object.freeze(parts.stores.filter((store) => names.has(store.name))),
       sources: Object.freeze(sources),
     })
   })
+}
+
+/** A part alone needs no name; several are told apart by hand (validate sees to it). */
+function nameOf(sources: readonly SourceNode[], names: ReadonlyMap<string, string>): string {
+  for (const source of sources) {
+    const name = names.get(source.name)
+    if (name !== undefined) return name
+  }
+  return 'main'
 }
 
 /** Union-find over names. */

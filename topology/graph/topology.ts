@@ -4,7 +4,7 @@ import type { Node, ProcessorNode, RepartitionNode, SinkNode, SourceNode, StoreN
 
 /** A connected part: its tasks are this part times its partitions. Parts meet only through topics. */
 export interface SubTopology {
-  /** Durable: names the task directory. The name of its first source by declaration. */
+  /** Durable, names the task directory: given by hand with `part()`, or `main` when there is one. */
   readonly name: string
   readonly nodes: readonly Node[]
   readonly stores: readonly StoreNode[]
@@ -17,6 +17,8 @@ export interface Topology {
   readonly nodes: readonly Node[]
   readonly stores: readonly StoreNode[]
   readonly repartitions: readonly RepartitionNode[]
+  /** Names of parts, by a source in each. */
+  readonly partNames: ReadonlyMap<string, string>
   readonly subTopologies: readonly SubTopology[]
 }
 

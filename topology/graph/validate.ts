@@ -23,6 +23,7 @@ function nameFindings(parts: Parts): string[] {
     ...parts.nodes.map((node): [string, string] => [node.kind, node.name]),
     ...parts.stores.map((store): [string, string] => ['store', store.name]),
     ...parts.repartitions.map((repartition): [string, string] => ['repartition', repartition.name]),
+    ...[...parts.partNames.values()].map((name): [string, string] => ['part', name]),
   ]
   for (const [what, name] of named) {
     if (!legalName.test(name)) findings.push(`${what} "${name}": a name is 1 to 200 of a-z A-Z 0-9 . _ -`)
@@ -49,7 +50,8 @@ function edgeFindings(parts: Parts): string[] {
     for (const up of parentsOf(node)) {
       const found = names.get(up)
       if (found === undefined) findings.push(`${node.kind} "${node.name}" reads from unknown node "${up}"`)
-      else if (isSink(found)) findings.push(`${node.kind} "${node.name}" reads from sink "${up}": read its topic instead`)
+      else if (isSink(found))
+        findings.push(`${node.kind} "${node.name}" reads from sink "${up}": read its topic instead`)
     }
   }
   if (!parts.nodes.some(isSource)) findings.push(`application "${parts.name}" has no source`)
@@ -72,9 +74,12 @@ function storeFindings(parts: Parts): string[] {
   for (const node of parts.nodes) {
     for (const [name, kinds] of usesOf(node)) {
       const store = declared.get(name)
-      if (store === undefined) findings.push(`${node.kind} "${node.name}" uses unknown store "${name}": declare it with store()`)
+      if (store === undefined)
+        findings.push(`${node.kind} "${node.name}" uses unknown store "${name}": declare it with store()`)
       else if (!kinds.includes(store.kind))
-        findings.push(`${node.kind} "${node.name}" uses store "${name}" of kind ${store.kind} where ${kinds.join(' or ')} is needed`)
+        findings.push(
+          `${node.kind} "${node.name}" uses store "${name}" of kind ${store.kind} where ${kinds.join(' or ')} is needed`,
+        )
     }
   }
   const used = new Set(parts.nodes.flatMap(storesOf))
@@ -111,7 +116,9 @@ function cycleFindings(nodes: readonly Node[]): string[] {
     if (finished.has(name)) return
     const at = path.indexOf(name)
     if (at >= 0) {
-      findings.push(`nodes form a cycle: ${[...path.slice(at), name].reverse().join(' -> ')}: go through a topic instead`)
+      findings.push(
+        `nodes form a cycle: ${[...path.slice(at), name].reverse().join(' -> ')}: go through a topic instead`,
+      )
       return
     }
     const node = byName.get(name)
@@ -128,21 +135,32 @@ function cycleFindings(nodes: readonly Node[]): string[] {
  */
 function partFindings(parts: Parts): string[] {
   const findings: string[] = []
-  for (const part of splitSubTopologies(parts)) {
-    if (part.sources.length === 0) findings.push(`nodes ${part.nodes.map((node) => `"${node.name}"`).join(', ')} have no source`)
+  const split = splitSubTopologies(parts)
+  for (const name of duplicates(split.map((part) => part.name))) {
+    const named = split.filter((part) => part.name === name).map((part) => `"${part.sources[0]?.name ?? ''}"`)
+    findings.push(`parts with sources ${named.join(' and ')} need names of their own: give them with part()`)
+  }
+  for (const part of split) {
+    if (part.sources.length === 0)
+      findings.push(`nodes ${part.nodes.map((node) => `"${node.name}"`).join(', ')} have no source`)
     const setAside = part.stores.filter((store) => store.kind === 'set-aside')
     if (setAside.length > 1) findings.push(`part "${part.name}" has ${setAside.length} set-aside stores: keep one`)
     const operators = part.nodes.filter(isAsync)
-    if (operators.length > 1) findings.push(`part "${part.name}" has ${operators.length} async operators: put a repartition between them`)
+    if (operators.length > 1)
+      findings.push(`part "${part.name}" has ${operators.length} async operators: put a repartition between them`)
     const [operator] = operators
     if (operator === undefined) continue
     const upstream = ancestors(part.nodes, operator.name)
     for (const node of part.nodes) {
       if (node.name === operator.name || isSource(node)) continue
       if (upstream.has(node.name) && storesOf(node).length > 0)
-        findings.push(`processor "${node.name}" keeps state upstream of async operator "${operator.name}": put a repartition between them`)
+        findings.push(
+          `processor "${node.name}" keeps state upstream of async operator "${operator.name}": put a repartition between them`,
+        )
       if (!upstream.has(node.name) && !ancestors(part.nodes, node.name).has(operator.name))
-        findings.push(`"${node.name}" branches off beside async operator "${operator.name}": put a repartition between them`)
+        findings.push(
+          `"${node.name}" branches off beside async operator "${operator.name}": put a repartition between them`,
+        )
     }
   }
   return findings
@@ -169,7 +187,9 @@ export function copartitionFindings(topology: Topology, partitions: ReadonlyMap<
   const findings: string[] = []
   for (const part of topology.subTopologies) {
     if (part.stores.length === 0) continue
-    const counts = part.sources.map((source) => [topicName(topology, source.topic), partitions.get(topicName(topology, source.topic))] as const)
+    const counts = part.sources.map(
+      (source) => [topicName(topology, source.topic), partitions.get(topicName(topology, source.topic))] as const,
+    )
     if (new Set(counts.map(([, count]) => count)).size > 1)
       findings.push(
         `application "${topology.name}": topics that share state need the same number of partitions: ${counts

@@ -126,7 +126,17 @@ export class ApplicationWorker {
     const { log, topology, databases, clock, settings, notice } = this.#options
     const topics = await resolveTopics(log, topology)
     this.#collector = new Collector(topics.partitions)
-    this.#opener = new TaskOpener({ topology, log, databases, clock, settings, notice, collector: this.#collector, counters: this.#counters, wake: () => this.#signal.raise() })
+    this.#opener = new TaskOpener({
+      topology,
+      log,
+      databases,
+      clock,
+      settings,
+      notice,
+      collector: this.#collector,
+      counters: this.#counters,
+      wake: () => this.#signal.raise(),
+    })
     await this.#transaction.open()
     this.#group = await log.joinGroup({
       groupId: this.name,
@@ -169,7 +179,14 @@ export class ApplicationWorker {
       this.#trouble === null &&
       !this.#gate.isAsking &&
       this.#collector.isEmpty &&
-      tasks.every((task) => task.isDrained && !task.isDirty && task.callsInFlight === 0 && !task.hasDueTimer && !hasDueCall(task, this.#clock.now()))
+      tasks.every(
+        (task) =>
+          task.isDrained &&
+          !task.isDirty &&
+          task.callsInFlight === 0 &&
+          !task.hasDueTimer &&
+          !hasDueCall(task, this.#clock.now()),
+      )
     if (!quiet()) return false
     const queues = tasks.flatMap((task) => task.queues)
     const ends = await this.#options.log.listOffsets(queues, 'latest')
@@ -210,7 +227,10 @@ export class ApplicationWorker {
   async lag(): Promise<bigint> {
     const queues = this.#openTasks().flatMap((task) => task.queues)
     const ends = await this.#options.log.listOffsets(queues, 'stable')
-    return queues.reduce((sum, queue, index) => sum + ((ends[index] ?? 0n) > queue.position ? (ends[index] ?? 0n) - queue.position : 0n), 0n)
+    return queues.reduce(
+      (sum, queue, index) => sum + ((ends[index] ?? 0n) > queue.position ? (ends[index] ?? 0n) - queue.position : 0n),
+      0n,
+    )
   }
 
   // The loop -----------------------------------------------------------------------------------------------------
@@ -252,7 +272,7 @@ export class ApplicationWorker {
       if (this.#gate.fire(task, timersPerTurn) > 0) worked = true
       if (task.processAnswers()) worked = true
     }
-    for (let took = true; took && watch() < until; ) {
+    for (let took = true; took && watch() < until;) {
       took = false
       for (const task of this.#openTasks()) if (task.process(recordsPerCheck) > 0) took = true
       worked ||= took
@@ -283,7 +303,10 @@ export class ApplicationWorker {
   /** The earliest time a commit of drained tasks may follow (W4). */
   #earlyCommitAt(): number {
     const share = this.#commitCostMs / this.#settings.commitMaxShare
-    return this.#lastCommitAt + Math.min(this.#settings.commitIntervalMs, Math.max(this.#settings.commitMinIntervalMs, share))
+    return (
+      this.#lastCommitAt +
+      Math.min(this.#settings.commitIntervalMs, Math.max(this.#settings.commitMinIntervalMs, share))
+    )
   }
 
   #commitIsDue(): boolean {
@@ -334,7 +357,11 @@ export class ApplicationWorker {
 
   async #lost(): Promise<void> {
     await this.#closeTasks([...this.#tasks.keys()], false)
-    this.#trouble = new EngineError('TASK_MIGRATED', `application "${this.name}": another member took over its partitions`, 'stop')
+    this.#trouble = new EngineError(
+      'TASK_MIGRATED',
+      `application "${this.name}": another member took over its partitions`,
+      'stop',
+    )
     this.#signal.raise()
   }
 
@@ -446,4 +473,3 @@ function messageOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? `${String(error.code)}: ` : ''
   return `${code}${error instanceof Error ? error.message : String(error)}`
 }
-

@@ -68,7 +68,14 @@ export class AsyncOperator {
   #running = 0
   #order = 0
 
-  constructor(options: { node: AsyncNode; clock: Clock; done: KeyValueStore; waiting: KeyValueStore; wake: () => void; memo: CallMemo }) {
+  constructor(options: {
+    node: AsyncNode
+    clock: Clock
+    done: KeyValueStore
+    waiting: KeyValueStore
+    wake: () => void
+    memo: CallMemo
+  }) {
     this.node = options.node
     this.#clock = options.clock
     this.#done = options.done
@@ -138,7 +145,9 @@ export class AsyncOperator {
         this.#waiting.delete(top.row)
         this.#wait(record, origin, top.lane, start, true)
       } else {
-        this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane: top.lane, record, origin, row: top.row, call: null }))
+        this.#staged.push(() =>
+          this.#enqueue({ id: idOf(origin), lane: top.lane, record, origin, row: top.row, call: null }),
+        )
       }
     }
     return moved
@@ -259,7 +268,8 @@ export class AsyncOperator {
 
   #close(entry: Entry): void {
     if (entry.call !== null) entry.call.emitted = true
-    if (entry.row === null) this.#open.get(`${entry.origin.topic}-${entry.origin.partition}`)?.delete(entry.origin.offset)
+    if (entry.row === null)
+      this.#open.get(`${entry.origin.topic}-${entry.origin.partition}`)?.delete(entry.origin.offset)
     const lane = this.#lanes.get(entry.lane)
     lane?.shift()
     const next = lane?.[0]
@@ -331,7 +341,10 @@ export class AsyncOperator {
   }
 
   #load(): void {
-    for (const [row, value] of this.#waiting.range({ gte: Buffer.of(waitingPrefix), lt: Buffer.of(waitingPrefix + 1) })) {
+    for (const [row, value] of this.#waiting.range({
+      gte: Buffer.of(waitingPrefix),
+      lt: Buffer.of(waitingPrefix + 1),
+    })) {
       const { record } = this.#decode(value.subarray(1))
       const dueAt = Number(row.readBigInt64BE(1))
       this.#index({ dueAt, row, lane: this.node.operator.lane(record), order: this.#order++ })
@@ -340,7 +353,10 @@ export class AsyncOperator {
       const [next, ...open] = readOffsets(value)
       const split = row.length - 5
       if (next !== undefined)
-        this.#resume.set(`${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`, { next, open: new Set(open) })
+        this.#resume.set(`${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`, {
+          next,
+          open: new Set(open),
+        })
     }
   }
 }

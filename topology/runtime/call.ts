@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts'
 import type { AsyncOperation } from '../graph/nodes.ts'
 import type { StreamRecord } from '../graph/record.ts'
 
-export type CallResult = { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly error: unknown }
+export type CallResult =
+  { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly error: unknown }
 
 /** One call of an async operator. It may outlive the task that started it, and serve the one that takes over. */
 export class Call {

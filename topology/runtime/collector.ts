@@ -52,13 +52,21 @@ export class Collector {
   /** Sends by key, as Java's default partitioner does; without a key partitions take turns. */
   send(topic: string, timestamp: number, key: Buffer | null, value: Buffer | null, headers: readonly Header[]): void {
     const count = this.#partitions.get(topic)
-    if (count === undefined) throw new EngineError('MISSING_TOPIC', `topic "${topic}" is not one this application declared`, 'stop')
+    if (count === undefined)
+      throw new EngineError('MISSING_TOPIC', `topic "${topic}" is not one this application declared`, 'stop')
     const partition = key === null ? this.#roundRobin++ % count : partitionFor(key, count)
     this.#pending.push({ target: this.#target(topic, partition), timestamp, key, value, headers })
   }
 
   /** Sends to a partition chosen by the engine: dead letters. Part of the record's step like any other. */
-  sendTo(topic: string, partition: number, timestamp: number, key: Buffer | null, value: Buffer | null, headers: readonly Header[]): void {
+  sendTo(
+    topic: string,
+    partition: number,
+    timestamp: number,
+    key: Buffer | null,
+    value: Buffer | null,
+    headers: readonly Header[],
+  ): void {
     this.#pending.push({ target: this.#target(topic, partition), timestamp, key, value, headers })
   }
 
@@ -68,7 +76,8 @@ export class Collector {
   }
 
   release(): void {
-    for (const { target, timestamp, key, value, headers } of this.#pending) this.#add(target, timestamp, key, value, headers)
+    for (const { target, timestamp, key, value, headers } of this.#pending)
+      this.#add(target, timestamp, key, value, headers)
     this.#pending.length = 0
   }
 

@@ -19,7 +19,13 @@ export function reasonOf(error: unknown): Reason {
 }
 
 /** The original bytes, and where, why and by whom they were set aside. */
-export function sendDeadLetter(collector: Collector, application: string, record: StoredRecord, why: Reason, nowMs: number): void {
+export function sendDeadLetter(
+  collector: Collector,
+  application: string,
+  record: StoredRecord,
+  why: Reason,
+  nowMs: number,
+): void {
   const header = (key: string, value: string): Header => ({ key, value: Buffer.from(value, 'utf8') })
   collector.sendTo(deadLetterTopic(record.topic), record.partition, record.timestamp, record.key, record.value, [
     ...record.headers.filter((original) => !original.key.startsWith('dlq-')),

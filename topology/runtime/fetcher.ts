@@ -71,7 +71,8 @@ export class Fetcher {
       if (generation !== this.#generation) return
       this.#abort = null
       for (const fetched of answer) {
-        if (fetched.error !== null) throw new LogError(fetched.error, `fetch of ${fetched.topic}-${fetched.partition} at its position`, 'stop')
+        if (fetched.error !== null)
+          throw new LogError(fetched.error, `fetch of ${fetched.topic}-${fetched.partition} at its position`, 'stop')
         targetOf(targets, fetched)?.queue.add(fetched)
       }
       this.#arrived()

@@ -38,7 +38,9 @@ export class Flusher {
     try {
       for (let due = this.#budget.due(); due !== null && !this.#stopped; due = this.#budget.due()) await due.flush()
     } catch (error) {
-      this.#notice(`flush of local state failed, it is tried again: ${error instanceof Error ? error.message : String(error)}`)
+      this.#notice(
+        `flush of local state failed, it is tried again: ${error instanceof Error ? error.message : String(error)}`,
+      )
     }
   }
 }

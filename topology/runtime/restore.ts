@@ -36,7 +36,8 @@ interface Reading {
 export async function restoreTask(options: RestoreOptions): Promise<number> {
   const readings = await targets(options)
   let records = 0
-  for (let open = readings.filter(isOpen); open.length > 0; open = readings.filter(isOpen)) records += await readOnce(options, open)
+  for (let open = readings.filter(isOpen); open.length > 0; open = readings.filter(isOpen))
+    records += await readOnce(options, open)
   options.state.restored(new Map(readings.map((reading) => [reading.store, reading.position])))
   return records
 }
@@ -45,8 +46,14 @@ const isOpen = (reading: Reading): boolean => reading.position < reading.target
 
 async function targets(options: RestoreOptions): Promise<Reading[]> {
   const stores = options.part.stores.filter((store) => store.logged).map((store) => store.name)
-  const partitions = stores.map((store) => ({ topic: changelogTopic(options.application, store), partition: options.partition }))
-  const [earliest, latest] = await Promise.all([options.log.listOffsets(partitions, 'earliest'), options.log.listOffsets(partitions, 'latest')])
+  const partitions = stores.map((store) => ({
+    topic: changelogTopic(options.application, store),
+    partition: options.partition,
+  }))
+  const [earliest, latest] = await Promise.all([
+    options.log.listOffsets(partitions, 'earliest'),
+    options.log.listOffsets(partitions, 'latest'),
+  ])
   const positions = options.state.positions()
   return stores.map((store, index) => {
     const topic = changelogTopic(options.application, store)
@@ -74,7 +81,8 @@ async function readOnce(options: RestoreOptions, open: readonly Reading[]): Prom
   for (const fetched of answer) {
     const reading = open.find(({ topic }) => topic === fetched.topic)
     if (reading === undefined) continue
-    if (fetched.error !== null) throw new EngineError('TASK_CORRUPTED', `changelog ${fetched.topic}-${partition}: ${fetched.error}`, 'restore')
+    if (fetched.error !== null)
+      throw new EngineError('TASK_CORRUPTED', `changelog ${fetched.topic}-${partition}: ${fetched.error}`, 'restore')
     const cursor = new RecordCursor(fetched, reading.position, 'read_committed')
     for (; cursor.next(); records++) {
       const key = cursor.key()

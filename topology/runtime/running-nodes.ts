@@ -49,7 +49,8 @@ export class RunningProcessor implements RunningNode, NodeContext {
   }
 
   fire(key: Buffer, timer: string, dueAt: number): void {
-    if (this.#instance.timer === undefined) throw new BadRecord('no_timer_handler', `node "${this.name}" handles no timers`)
+    if (this.#instance.timer === undefined)
+      throw new BadRecord('no_timer_handler', `node "${this.name}" handles no timers`)
     this.#instance.timer(key, timer, dueAt, this)
   }
 
@@ -127,7 +128,11 @@ class RunningSink implements RunningNode {
   receive(record: StreamRecord): void {
     const declared = this.#node.choose(record)
     const topic = this.#topics.get(declared)
-    if (topic === undefined) throw new BadRecord('undeclared_topic', `sink "${this.name}" was asked to write to "${declared}", which it does not declare`)
+    if (topic === undefined)
+      throw new BadRecord(
+        'undeclared_topic',
+        `sink "${this.name}" was asked to write to "${declared}", which it does not declare`,
+      )
     const key = record.key === null ? null : this.#node.key.serialize(record.key, null)
     const value = record.value === null ? null : this.#node.value.serialize(record.value, key)
     this.#collector.send(topic, record.timestamp, key, value, record.headers)
@@ -151,7 +156,11 @@ class RunningAsync implements RunningNode {
   receive(record: StreamRecord): void {
     const origin = this.#frame.origin()
     if (origin === null) throw new Error(`async operator "${this.name}" takes records, not timers`)
-    if (this.#accepted?.offset === origin.offset && this.#accepted.partition === origin.partition && this.#accepted.topic === origin.topic)
+    if (
+      this.#accepted?.offset === origin.offset &&
+      this.#accepted.partition === origin.partition &&
+      this.#accepted.topic === origin.topic
+    )
       throw new Error(`async operator "${this.name}" takes one call per record: put a repartition before it`)
     this.#operator.accept(record, origin)
     this.#accepted = origin
@@ -194,7 +203,9 @@ export function runNodes(
   }
   const asyncNode = operator === null ? undefined : running.get(operator.node.name)
   return {
-    sources: new Map(part.sources.map((source) => [topicName(topology, source.topic), running.get(source.name) as RunningNode])),
+    sources: new Map(
+      part.sources.map((source) => [topicName(topology, source.topic), running.get(source.name) as RunningNode]),
+    ),
     processors,
     timerHandler: (store, timer) => handlers.get(`${store}: ${timer}`),
     asyncOutput: (record, to) => {

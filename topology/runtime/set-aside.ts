@@ -76,7 +76,9 @@ export class SetAside {
   records(key: Buffer): { readonly row: Buffer; readonly record: StoredRecord }[] {
     const prefix = recordRow(key, 0n).subarray(0, 3 + key.length)
     const found = [...this.#store.range({ gte: recordRow(key, 0n), lt: recordRow(key, 0x7fffffffffffffffn) })]
-    return found.filter(([row]) => row.subarray(0, prefix.length).equals(prefix)).map(([row, value]) => ({ row, record: decodeStored(value) }))
+    return found
+      .filter(([row]) => row.subarray(0, prefix.length).equals(prefix))
+      .map(([row, value]) => ({ row, record: decodeStored(value) }))
   }
 
   /** Takes one record out (processed again, or given up); the last one unblocks the key. */
@@ -118,10 +120,21 @@ export class SetAside {
         `${this.#bytes} bytes are set aside behind ${this.#blocked.size} blocked keys, the bound is ${this.#maxBytes}: redrive or skip them`,
         'stop',
       )
-    const last = [...this.#store.range({ gte: recordRow(record.key, 0n), lt: recordRow(record.key, 0x7fffffffffffffffn), reverse: true, limit: 1 })][0]
+    const last = [
+      ...this.#store.range({
+        gte: recordRow(record.key, 0n),
+        lt: recordRow(record.key, 0x7fffffffffffffffn),
+        reverse: true,
+        limit: 1,
+      }),
+    ][0]
     const next = last === undefined ? 0n : last[0].readBigInt64BE(last[0].length - 8) + 1n
     this.#store.put(recordRow(record.key, next), bytes)
-    this.#write(record.key.toString('latin1'), { ...blocked, count: blocked.count + 1, bytes: blocked.bytes + bytes.length })
+    this.#write(record.key.toString('latin1'), {
+      ...blocked,
+      count: blocked.count + 1,
+      bytes: blocked.bytes + bytes.length,
+    })
   }
 
   #current(id: string): BlockedKey | null {

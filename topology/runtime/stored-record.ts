@@ -70,7 +70,8 @@ export function decodeStored(bytes: Buffer): StoredRecord {
   const count = bytes.readUInt16BE(at)
   at += 2
   const headers: Header[] = []
-  for (let index = 0; index < count; index++) headers.push({ key: short().toString(), value: long() ?? Buffer.alloc(0) })
+  for (let index = 0; index < count; index++)
+    headers.push({ key: short().toString(), value: long() ?? Buffer.alloc(0) })
   return {
     topic,
     key,

@@ -60,7 +60,19 @@ export class TaskOpener {
     const { topology, collector, counters, clock, settings, wake } = this.#options
     const restored = await this.#restored(place, state)
     const inputs = await this.#inputs(place)
-    return new Task({ topology, part: place.part, partition: place.partition, state: restored, inputs, collector, counters, clock, settings, wake, memo })
+    return new Task({
+      topology,
+      part: place.part,
+      partition: place.partition,
+      state: restored,
+      inputs,
+      collector,
+      counters,
+      clock,
+      settings,
+      wake,
+      memo,
+    })
   }
 
   #path(place: TaskPlace): string {
@@ -127,7 +139,9 @@ export class TaskOpener {
           'stop',
         )
       if (offset === null || offset.offset >= first) return { topic, partition, committed: offset, earliest: first }
-      notice(`application "${topology.name}": ${topic}-${partition} now begins at ${first}, offset ${offset.offset} is gone: reading from its beginning`)
+      notice(
+        `application "${topology.name}": ${topic}-${partition} now begins at ${first}, offset ${offset.offset} is gone: reading from its beginning`,
+      )
       return { topic, partition, committed: null, earliest: first }
     })
   }

@@ -112,7 +112,11 @@ export class Task implements TaskFrame {
     this.#sources = new Map(part.sources.map((source) => [topicName(topology, source.topic), source]))
     this.queues = options.inputs.map(openQueue)
     this.streamTime = Math.max(-1, ...this.queues.map((queue) => queue.partitionTime))
-    this.#timerTables = new Map(part.stores.filter((store) => store.kind === 'timers').map((store) => [store.name, new TimerTable(state.store(store.name))]))
+    this.#timerTables = new Map(
+      part.stores
+        .filter((store) => store.kind === 'timers')
+        .map((store) => [store.name, new TimerTable(state.store(store.name))]),
+    )
     const setAside = part.stores.find((store) => store.kind === 'set-aside')
     this.#setAside = setAside === undefined ? null : new SetAside(state.store(setAside.name), settings.setAsideMaxBytes)
     const node = part.nodes.find(isAsync)
@@ -295,7 +299,11 @@ export class Task implements TaskFrame {
   /** Writes the changelog rows of the open transaction into the collector and says which offsets it moves. */
   prepareCommit(): readonly OffsetAndMetadata[] {
     const offsets = this.queues.map((queue) => this.#committable(queue))
-    const logged = new Map(this.part.stores.filter((store) => store.logged).map((store) => [store.name, changelogTopic(this.#topology.name, store.name)]))
+    const logged = new Map(
+      this.part.stores
+        .filter((store) => store.logged)
+        .map((store) => [store.name, changelogTopic(this.#topology.name, store.name)]),
+    )
     const timestamp = Math.max(0, this.streamTime)
     this.state.dirty((store, key, value) => {
       const topic = logged.get(store)
@@ -385,7 +393,12 @@ export class Task implements TaskFrame {
     const source = this.#sources.get(record.topic)
     const node = this.#nodes.sources.get(record.topic)
     invariant(source !== undefined && node !== undefined, `no source reads ${record.topic}`)
-    this.#enter(null, { topic: record.topic, partition: record.partition, offset: record.offset }, record.timestamp, record.key)
+    this.#enter(
+      null,
+      { topic: record.topic, partition: record.partition, offset: record.offset },
+      record.timestamp,
+      record.key,
+    )
     try {
       this.#step(() => {
         deliver(source, node, record.timestamp, record.key, record.value, record.headers)
@@ -450,7 +463,8 @@ export class Task implements TaskFrame {
 
   #fireKeyTimers(key: Buffer, before: number): void {
     for (const [store, table] of this.#timerTables) {
-      for (let timer = table.dueForKey(key, before); timer !== null; timer = table.dueForKey(key, before)) this.#fire(store, timer)
+      for (let timer = table.dueForKey(key, before); timer !== null; timer = table.dueForKey(key, before))
+        this.#fire(store, timer)
     }
   }
 
@@ -479,7 +493,15 @@ export class Task implements TaskFrame {
     const [first] = this.queues
     invariant(first !== undefined, `task ${this.id} has no input`)
     const value = Buffer.from(JSON.stringify({ timer: timer.name, due_at: timer.dueAt }), 'utf8')
-    const record = { topic: first.topic, partition: first.partition, offset: -1n, timestamp: timer.dueAt, key: timer.key, value, headers: [] }
+    const record = {
+      topic: first.topic,
+      partition: first.partition,
+      offset: -1n,
+      timestamp: timer.dueAt,
+      key: timer.key,
+      value,
+      headers: [],
+    }
     this.#step(() => {
       this.timers(store).fired(timer)
       sendDeadLetter(this.#collector, this.#topology.name, record, reasonOf(error), this.#clock.now())
@@ -540,7 +562,13 @@ export class Task implements TaskFrame {
     const origin = this.origin()
     invariant(head !== null && origin !== null, 'no record is being handled')
     const copy = (bytes: Buffer | null): Buffer | null => (bytes === null ? null : Buffer.from(bytes))
-    return { ...origin, timestamp: head.timestamp, key: copy(head.key()), value: copy(head.value()), headers: head.headers() }
+    return {
+      ...origin,
+      timestamp: head.timestamp,
+      key: copy(head.key()),
+      value: copy(head.value()),
+      headers: head.headers(),
+    }
   }
 
   #nextTimer(): { store: string; timer: Timer } | null {
@@ -566,7 +594,12 @@ export class Task implements TaskFrame {
 
 function openQueue(input: TaskInput): PartitionQueue {
   const position = input.committed?.offset ?? input.earliest
-  return new PartitionQueue(input.topic, input.partition, position, decodeOffsetMetadata(input.committed?.metadata ?? ''))
+  return new PartitionQueue(
+    input.topic,
+    input.partition,
+    position,
+    decodeOffsetMetadata(input.committed?.metadata ?? ''),
+  )
 }
 
 function deliver(

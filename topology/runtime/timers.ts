@@ -60,7 +60,8 @@ export class TimerTable {
       this.#staged.push({ id: row.toString('latin1'), armed: null })
       return
     }
-    if (!Number.isSafeInteger(dueAt) || dueAt < 0) throw new BadRecord('bad_timer', `timer "${name}" is armed at ${dueAt}, not at a time in ms`)
+    if (!Number.isSafeInteger(dueAt) || dueAt < 0)
+      throw new BadRecord('bad_timer', `timer "${name}" is armed at ${dueAt}, not at a time in ms`)
     if (dueAt <= lastFired)
       throw new BadRecord('timer_in_the_past', `timer "${name}" is armed at ${dueAt}, but it fired at ${lastFired}`)
     this.#store.put(row, rowValue(dueAt, lastFired))
@@ -83,7 +84,8 @@ export class TimerTable {
     for (const id of ids) {
       const timer = this.#armed.get(id)
       if (timer === undefined || timer.dueAt >= before) continue
-      if (first === null || timer.dueAt < first.dueAt || (timer.dueAt === first.dueAt && timer.order < first.order)) first = timer
+      if (first === null || timer.dueAt < first.dueAt || (timer.dueAt === first.dueAt && timer.order < first.order))
+        first = timer
     }
     return first
   }
@@ -99,7 +101,9 @@ export class TimerTable {
 
   /** Keys of timers due at or before a time; in no order. */
   keysDue(asOf: number): Buffer[] {
-    return this.#heap.items.filter((timer) => timer.dueAt <= asOf && this.#armed.get(timer.id) === timer).map((timer) => timer.key)
+    return this.#heap.items
+      .filter((timer) => timer.dueAt <= asOf && this.#armed.get(timer.id) === timer)
+      .map((timer) => timer.key)
   }
 
   get size(): number {
@@ -120,7 +124,14 @@ export class TimerTable {
 
   #timer(key: Buffer, name: string, dueAt: number): Armed {
     const copy = Buffer.from(key)
-    return { key: copy, name, dueAt, id: rowKey(copy, name).toString('latin1'), keyId: copy.toString('latin1'), order: this.#order++ }
+    return {
+      key: copy,
+      name,
+      dueAt,
+      id: rowKey(copy, name).toString('latin1'),
+      keyId: copy.toString('latin1'),
+      order: this.#order++,
+    }
   }
 
   #index(timer: Armed): void {

@@ -21,7 +21,10 @@ export async function resolveTopics(log: Log, topology: Topology): Promise<Resol
   const known = new Map((await log.metadata()).map((topic) => [topic.name, topic]))
   const partitions = givenTopics(topology, known)
   for (const repartition of topology.repartitions) {
-    partitions.set(repartitionTopic(topology.name, repartition.name), repartition.partitions ?? upstreamPartitions(topology, repartition.name, partitions))
+    partitions.set(
+      repartitionTopic(topology.name, repartition.name),
+      repartition.partitions ?? upstreamPartitions(topology, repartition.name, partitions),
+    )
   }
   const findings = copartitionFindings(topology, partitions)
   if (findings.length > 0) throw new EngineError('INVALID_TOPOLOGY', findings.join('\n'), 'stop')
@@ -48,17 +51,29 @@ function givenTopics(topology: Topology, known: ReadonlyMap<string, TopicMetadat
     else partitions.set(name, topic.partitions)
   }
   if (missing.length > 0)
-    throw new EngineError('MISSING_TOPIC', `application "${topology.name}" needs topics that do not exist: ${missing.join(', ')}`, 'stop')
+    throw new EngineError(
+      'MISSING_TOPIC',
+      `application "${topology.name}" needs topics that do not exist: ${missing.join(', ')}`,
+      'stop',
+    )
   return partitions
 }
 
 /** As many as the largest source of the part that writes it. */
 function upstreamPartitions(topology: Topology, repartition: string, partitions: ReadonlyMap<string, number>): number {
-  const writers = topology.subTopologies.filter((part) => part.nodes.filter(isSink).some((sink) => sink.topics.includes(repartition)))
-  const counts = writers.flatMap((part) => part.sources.map((source) => partitions.get(topicName(topology, source.topic)) ?? 0))
+  const writers = topology.subTopologies.filter((part) =>
+    part.nodes.filter(isSink).some((sink) => sink.topics.includes(repartition)),
+  )
+  const counts = writers.flatMap((part) =>
+    part.sources.map((source) => partitions.get(topicName(topology, source.topic)) ?? 0),
+  )
   const count = Math.max(0, ...counts)
   if (count === 0)
-    throw new EngineError('INVALID_TOPOLOGY', `repartition "${repartition}" is fed by another repartition: give it a number of partitions`, 'stop')
+    throw new EngineError(
+      'INVALID_TOPOLOGY',
+      `repartition "${repartition}" is fed by another repartition: give it a number of partitions`,
+      'stop',
+    )
   return count
 }
 
@@ -66,14 +81,27 @@ function taskCount(topology: Topology, part: SubTopology, partitions: ReadonlyMa
   return Math.max(...part.sources.map((source) => partitions.get(topicName(topology, source.topic)) ?? 0))
 }
 
-function ownTopics(topology: Topology, partitions: ReadonlyMap<string, number>, tasks: ReadonlyMap<string, number>): TopicSpec[] {
+function ownTopics(
+  topology: Topology,
+  partitions: ReadonlyMap<string, number>,
+  tasks: ReadonlyMap<string, number>,
+): TopicSpec[] {
   const specs: TopicSpec[] = topology.repartitions.map((repartition) => {
     const name = repartitionTopic(topology.name, repartition.name)
-    return { name, partitions: partitions.get(name) ?? 1, config: { ...kept, 'segment.bytes': String(50 * 1024 * 1024) } }
+    return {
+      name,
+      partitions: partitions.get(name) ?? 1,
+      config: { ...kept, 'segment.bytes': String(50 * 1024 * 1024) },
+    }
   })
   for (const part of topology.subTopologies) {
     for (const store of part.stores) {
-      if (store.logged) specs.push({ name: changelogTopic(topology.name, store.name), partitions: tasks.get(part.name) ?? 1, config: compacted })
+      if (store.logged)
+        specs.push({
+          name: changelogTopic(topology.name, store.name),
+          partitions: tasks.get(part.name) ?? 1,
+          config: compacted,
+        })
     }
     for (const source of part.sources) {
       const name = topicName(topology, source.topic)
@@ -83,7 +111,11 @@ function ownTopics(topology: Topology, partitions: ReadonlyMap<string, number>, 
   return specs
 }
 
-async function createMissing(log: Log, specs: readonly TopicSpec[], known: ReadonlyMap<string, TopicMetadata>): Promise<void> {
+async function createMissing(
+  log: Log,
+  specs: readonly TopicSpec[],
+  known: ReadonlyMap<string, TopicMetadata>,
+): Promise<void> {
   for (const spec of specs) {
     const found = known.get(spec.name)
     if (found !== undefined && found.partitions !== spec.partitions)

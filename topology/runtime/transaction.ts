@@ -8,7 +8,13 @@
  * C3  After any failure the outcome counts as unknown: the session is thrown away, tasks go back to store and log.
  */
 
-import type { GroupMetadata, Log, OffsetAndMetadata, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
+import type {
+  GroupMetadata,
+  Log,
+  OffsetAndMetadata,
+  PartitionAppend,
+  ProducerSession,
+} from '../../connectors/kafka/index.ts'
 import type { Collector } from './collector.ts'
 import { invariant } from './invariant.ts'
 
@@ -26,7 +32,10 @@ export class Transaction {
 
   /** Opens the session: fences the one before and ends what it left open. */
   async open(): Promise<void> {
-    this.#session = await this.#log.openProducer({ transactionalId: this.#transactionalId, transactionTimeoutMs: this.#timeoutMs })
+    this.#session = await this.#log.openProducer({
+      transactionalId: this.#transactionalId,
+      transactionTimeoutMs: this.#timeoutMs,
+    })
   }
 
   /** Throws the session away (C3). */
@@ -37,7 +46,11 @@ export class Transaction {
   }
 
   /** @returns the next offset of every partition that was appended to, by `topic-partition` */
-  async commit(collector: Collector, group: GroupMetadata, offsets: readonly OffsetAndMetadata[]): Promise<ReadonlyMap<string, bigint>> {
+  async commit(
+    collector: Collector,
+    group: GroupMetadata,
+    offsets: readonly OffsetAndMetadata[],
+  ): Promise<ReadonlyMap<string, bigint>> {
     const session = this.#session
     invariant(session !== null, 'a commit needs an open producer session')
     const rounds = collector.take()
@@ -50,7 +63,11 @@ export class Transaction {
   }
 }
 
-async function append(session: ProducerSession, round: readonly PartitionAppend[], ends: Map<string, bigint>): Promise<void> {
+async function append(
+  session: ProducerSession,
+  round: readonly PartitionAppend[],
+  ends: Map<string, bigint>,
+): Promise<void> {
   const counts = round.map(({ records }) => BigInt(records.count))
   const appended = await session.append(round)
   appended.forEach(({ topic, partition, baseOffset }, index) => {

@@ -4,7 +4,13 @@
  */
 
 import type { Header, Log } from '../../connectors/kafka/index.ts'
-import { RecordBatchBuilder, RecordCursor, endOffset, openMemoryLog, partitionFor } from '../../connectors/kafka/index.ts'
+import {
+  RecordBatchBuilder,
+  RecordCursor,
+  endOffset,
+  openMemoryLog,
+  partitionFor,
+} from '../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../state-stores/index.ts'
 import { StateBudget, memoryDatabases } from '../../state-stores/index.ts'
 import type { Random } from '../clock.ts'
@@ -68,7 +74,12 @@ export class TopologyDriver {
       topologies: options.topologies,
       log: this.log,
       databases: this.databases,
-      budget: new StateBudget({ bytes: 64 * 1024 * 1024, flushBytes: 1024 * 1024, flushMs: 5000, now: () => this.clock.now() }),
+      budget: new StateBudget({
+        bytes: 64 * 1024 * 1024,
+        flushBytes: 1024 * 1024,
+        flushMs: 5000,
+        now: () => this.clock.now(),
+      }),
       clock: this.clock,
       watch: () => performance.now(),
       settings: { ...defaultRuntimeSettings, ...options.settings },
@@ -87,19 +98,29 @@ export class TopologyDriver {
   }
 
   /** Appends one record as a producer would: partitioned by its key unless a partition is given. */
-  async send(topic: string, record: { key: Buffer | null; value: Buffer | null; timestamp?: number; headers?: readonly Header[]; partition?: number }): Promise<void> {
+  async send(
+    topic: string,
+    record: {
+      key: Buffer | null
+      value: Buffer | null
+      timestamp?: number
+      headers?: readonly Header[]
+      partition?: number
+    },
+  ): Promise<void> {
     const session = await this.log.openProducer({ transactionalId: null, transactionTimeoutMs: 60_000 })
     const records = new RecordBatchBuilder()
     records.append(record.timestamp ?? this.clock.now(), record.key, record.value, record.headers ?? noHeaders)
     const [metadata] = await this.log.metadata([topic])
-    const partition = record.partition ?? (record.key === null ? 0 : partitionFor(record.key, metadata?.partitions ?? 1))
+    const partition =
+      record.partition ?? (record.key === null ? 0 : partitionFor(record.key, metadata?.partitions ?? 1))
     await session.append([{ topic, partition, records }])
     await session.close()
   }
 
   /** Runs until everything sent was processed and committed and nothing is left to do at this time. */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 2; ) {
+    for (let quiet = 0; quiet < 2;) {
       await new Promise<void>((resolve) => setImmediate(resolve))
       if (this.failures[0] !== undefined) throw this.failures[0]
       const idle = await Promise.all(this.worker.applications.map((application) => application.isIdle()))
@@ -119,7 +140,8 @@ export class TopologyDriver {
   async read(topic: string): Promise<readonly ReadRecord[]> {
     const [metadata] = await this.log.metadata([topic])
     const records: ReadRecord[] = []
-    for (let partition = 0; partition < (metadata?.partitions ?? 0); partition++) records.push(...(await this.#readPartition(topic, partition)))
+    for (let partition = 0; partition < (metadata?.partitions ?? 0); partition++)
+      records.push(...(await this.#readPartition(topic, partition)))
     return records
   }
 
@@ -136,15 +158,27 @@ export class TopologyDriver {
 
   async #readPartition(topic: string, partition: number): Promise<ReadRecord[]> {
     const records: ReadRecord[] = []
-    for (let offset = 0n; ; ) {
-      const [fetched] = await this.log.fetch({ partitions: [{ topic, partition, offset, maxBytes: 1 << 20 }], isolation: 'read_committed', maxWaitMs: 0 })
+    for (let offset = 0n; ;) {
+      const [fetched] = await this.log.fetch({
+        partitions: [{ topic, partition, offset, maxBytes: 1 << 20 }],
+        isolation: 'read_committed',
+        maxWaitMs: 0,
+      })
       const end = fetched === undefined ? null : endOffset(fetched.batches)
       if (fetched === undefined || end === null || end <= offset) return records
       const cursor = new RecordCursor(fetched, offset, 'read_committed')
       while (cursor.next()) {
         const copy = (bytes: Buffer | null): Buffer | null => (bytes === null ? null : Buffer.from(bytes))
         const { timestamp, offset: at } = cursor
-        records.push({ topic, partition, offset: at, timestamp, key: copy(cursor.key()), value: copy(cursor.value()), headers: cursor.headers() })
+        records.push({
+          topic,
+          partition,
+          offset: at,
+          timestamp,
+          key: copy(cursor.key()),
+          value: copy(cursor.value()),
+          headers: cursor.headers(),
+        })
       }
       offset = end
     }
@@ -161,6 +195,8 @@ export class TopologyDriver {
       return named.filter((name) => !own.has(name))
     })
     const missing = [...new Set(given)].filter((name) => !known.has(name))
-    await this.log.createTopics(missing.map((name) => ({ name, partitions: this.#partitions, config: { 'retention.ms': '-1' } })))
+    await this.log.createTopics(
+      missing.map((name) => ({ name, partitions: this.#partitions, config: { 'retention.ms': '-1' } })),
+    )
   }
 }

@@ -14,12 +14,12 @@ export interface Checkpoint {
   /** A decision is deleted only when the markers it led to are on disk. */
   readonly syncAll: () => Promise<void>
   readonly deleteBelow: (log: PartitionLog, offset: bigint) => Promise<void>
+  /** How much the topic may grow meanwhile. */
+  readonly growthBytes: number
   readonly notice: (line: string) => void
 }
 
-const GROWTH_BYTES = 16 * 1024 * 1024
-
-export function checkpointWhenGrown({ log, encodeAll, syncAll, deleteBelow, notice }: Checkpoint, growthBytes = GROWTH_BYTES): void {
+export function checkpointWhenGrown({ log, encodeAll, syncAll, deleteBelow, growthBytes, notice }: Checkpoint): void {
   let limitBytes = growthBytes
   let running = false
 

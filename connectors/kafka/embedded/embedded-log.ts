@@ -21,6 +21,7 @@ import { longPoll } from './fetch.ts'
 import { GroupCoordinator } from './group-coordinator.ts'
 import type { OffsetStore } from './offset-store.ts'
 import type { Clock, Random } from './options.ts'
+import type { PartitionLog } from './partition-log.ts'
 import { EmbeddedProducer } from './producer-session.ts'
 import type { RecoveredTransactions } from './recover-transactions.ts'
 import type { Syncer } from './syncer.ts'
@@ -36,6 +37,7 @@ export interface EmbeddedLogParts {
   readonly syncer: Syncer
   readonly clock: Clock
   readonly random: Random
+  readonly checkpointBytes: number
   readonly notice: (line: string) => void
 }
 
@@ -50,7 +52,7 @@ export class EmbeddedLog implements Log {
   readonly #closing = new AbortController()
   #closed: Promise<void> | null = null
 
-  constructor({ topics, offsets, recovered, syncer, clock, random, notice }: EmbeddedLogParts) {
+  constructor({ topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice }: EmbeddedLogParts) {
     const stateLog = topics.partition({ topic: TRANSACTION_STATE_TOPIC, partition: 0 })
     const offsetsLog = topics.partition({ topic: CONSUMER_OFFSETS_TOPIC, partition: 0 })
     const transactions = new TransactionCoordinator({ stateLog, offsets, clock, notice, ...recovered })
@@ -63,14 +65,14 @@ export class EmbeddedLog implements Log {
     )
     this.#syncer = syncer
     this.#clock = clock
-    for (const { log, encodeAll } of [
-      { log: stateLog, encodeAll: () => transactions.encodeAll() },
-      { log: offsetsLog, encodeAll: () => offsets.encodeAll() },
-    ]) {
-      const syncAll = (): Promise<void> => syncer.flush()
-      const deleteBelow = (of: typeof log, offset: bigint): Promise<void> => topics.deleteRecords([{ log: of, offset }])
-      checkpointWhenGrown({ log, encodeAll, syncAll, deleteBelow, notice })
+    const checkpoint = {
+      syncAll: () => syncer.flush(),
+      deleteBelow: (log: PartitionLog, offset: bigint) => topics.deleteRecords([{ log, offset }]),
+      growthBytes: checkpointBytes,
+      notice,
     }
+    checkpointWhenGrown({ ...checkpoint, log: stateLog, encodeAll: () => transactions.encodeAll() })
+    checkpointWhenGrown({ ...checkpoint, log: offsetsLog, encodeAll: () => offsets.encodeAll() })
   }
 
   async metadata(names?: readonly string[]): Promise<readonly TopicMetadata[]> {

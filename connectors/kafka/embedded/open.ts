@@ -8,7 +8,7 @@ import { HotTail } from './hot-tail.ts'
 import { memoryFiles } from './memory-files.ts'
 import { nodeFiles } from './node-files.ts'
 import { OffsetStore } from './offset-store.ts'
-import { DEFAULT_SEGMENT_BYTES, DEFAULT_TAIL_BYTES } from './options.ts'
+import { DEFAULT_CHECKPOINT_BYTES, DEFAULT_SEGMENT_BYTES, DEFAULT_TAIL_BYTES } from './options.ts'
 import type { EmbeddedLogOptions, MemoryLogOptions } from './options.ts'
 import { emptyPartition } from './partition-log.ts'
 import { recoverOffsets, recoverTransactions } from './recover-transactions.ts'
@@ -22,7 +22,7 @@ import type { Storage } from './topics.ts'
  * @throws LogError STORAGE_ERROR, STORAGE_FULL
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
-  const { clock, random, directory, notice } = options
+  const { clock, random, directory, notice, checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
   const storage = storageOf(options)
   try {
     const catalogue = await readCatalogue(storage.files, directory)
@@ -36,7 +36,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
     const offsets = new OffsetStore(clock)
     const recovered = await recoverTransactions(stateLog, topics.all(), clock.now(), notice)
     await recoverOffsets(offsetsLog, offsets)
-    return new EmbeddedLog({ topics, offsets, recovered, syncer: storage.syncer, clock, random, notice })
+    return new EmbeddedLog({ topics, offsets, recovered, syncer: storage.syncer, clock, random, checkpointBytes, notice })
   } catch (error) {
     throw error instanceof LogError ? error : storageError(directory, error, 'stop')
   }
@@ -48,7 +48,16 @@ export function openMemoryLog({ clock, random, notice = () => {} }: MemoryLogOpt
   const storage = storageOf(options)
   const topics = new Topics(storage, newCatalogue(random), emptyPartition)
   const recovered = { identities: new Map<string, never>(), nextProducerId: 0n }
-  return new EmbeddedLog({ topics, offsets: new OffsetStore(clock), recovered, syncer: storage.syncer, clock, random, notice })
+  return new EmbeddedLog({
+    topics,
+    offsets: new OffsetStore(clock),
+    recovered,
+    syncer: storage.syncer,
+    clock,
+    random,
+    checkpointBytes: DEFAULT_CHECKPOINT_BYTES,
+    notice,
+  })
 }
 
 const storageOf = (options: EmbeddedLogOptions): Storage => ({

@@ -34,11 +34,14 @@ export interface EmbeddedLogOptions extends MemoryLogOptions {
   readonly segmentBytes?: number
   /** Bound of the batches kept in memory for readers at the tail, in bytes, for all partitions together. */
   readonly tailBytes?: number
+  /** How much an internal topic may grow before its state is written anew, in bytes. */
+  readonly checkpointBytes?: number
   readonly notice: (line: string) => void
   readonly files?: LogFiles
 }
 
 export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 export const DEFAULT_TAIL_BYTES = 64 * 1024 * 1024
+export const DEFAULT_CHECKPOINT_BYTES = 16 * 1024 * 1024
 /** Kafka's default is 1 MiB; one transaction of a busy task is one batch per partition, so ours is larger. */
 export const DEFAULT_MAX_MESSAGE_BYTES = 8 * 1024 * 1024

@@ -16,6 +16,7 @@ export interface RecoveryContext {
   readonly directory: string
   /** As it was made durable before segments below it were removed. */
   readonly logStart: bigint
+  /** Whether what is found must be made durable before it is shown: a kill may have come between write and fsync. */
   readonly sync: boolean
   readonly notice: (line: string) => void
 }
@@ -24,6 +25,7 @@ export interface RecoveryContext {
 export async function recoverPartition(where: TopicPartition, context: RecoveryContext): Promise<PartitionContents> {
   const contents = { ...emptyPartition(), logStart: context.logStart, nextOffset: context.logStart }
   const found = await findSegments(context)
+  if (context.sync && found.length > 0) await context.files.fsyncDirectory(context.directory)
   if (found.length > 0 && found[0]!.baseOffset > context.logStart) throw missing(where, context.logStart, found[0]!)
   for (const [i, segment] of found.entries()) {
     if (i > 0 && segment.baseOffset !== contents.nextOffset) throw missing(where, contents.nextOffset, segment)

@@ -52,13 +52,15 @@ export class Topics {
   /** Opens the partitions of a log directory. @throws LogError STORAGE_ERROR */
   static async recover(storage: Storage, catalogue: Catalogue): Promise<Topics> {
     const { files, directory, notice, fsync } = storage
+    // A kill may have come after a rename and before its fsync: what is acted upon here must not be undone by a power failure.
+    if (fsync !== 'never') await files.fsyncDirectory(directory)
     const starts = ((await readJson(files, directory, LOG_STARTS_FILE)) ?? {}) as Readonly<Record<string, string>>
     const found = new Map<string, PartitionContents>()
     const left = catalogue.topics.flatMap(partitionsOf)
     const recoverNext = async (): Promise<void> => {
       for (let where = left.pop(); where !== undefined; where = left.pop()) {
         const name = nameOf(where)
-        const context = { files, directory: `${directory}/${name}`, logStart: BigInt(starts[name] ?? 0), sync: fsync === 'always', notice }
+        const context = { files, directory: `${directory}/${name}`, logStart: BigInt(starts[name] ?? 0), sync: fsync !== 'never', notice }
         found.set(name, await recoverPartition(where, context))
       }
     }

@@ -8,15 +8,15 @@ import { logContract } from '../../contracts/log.ts'
 import type { LogFixture } from '../../contracts/log.ts'
 import { HandClock, seededRandom } from './hand-clock.ts'
 
-logContract('memory', async () => {
+logContract('memory', false, async () => {
   const clock = new HandClock()
   const log = openMemoryLog({ clock, random: seededRandom('memory') })
   return { log, advance: (ms) => clock.advance(ms), dispose: () => log.close() }
 })
 
-logContract('files, fsync always, small segments, no hot tail, reopen', () => onDisk('always', { segmentBytes: 1_000, tailBytes: 0 }))
+logContract('files, fsync always, small segments, no hot tail', true, () => onDisk('always', { segmentBytes: 1_000, tailBytes: 0 }))
 
-logContract('files, fsync interval, reopen', () => onDisk('interval', {}))
+logContract('files, fsync interval', true, () => onDisk('interval', {}))
 
 async function onDisk(fsync: FsyncPolicy, sizes: { segmentBytes?: number; tailBytes?: number }): Promise<LogFixture> {
   const clock = new HandClock()

@@ -60,6 +60,7 @@ export class Real {
   }
 
   async open(): Promise<void> {
+    this.flush = Promise.resolve()
     this.disk = await this.supplier.open(PATH)
     this.database = gated(this.disk)
     this.task = TaskState.open({
@@ -186,6 +187,13 @@ const finishFlush = command('finish the flush', async (model, real) => {
   checkDisk(model, real)
 })
 
+/** Most histories should have rows on disk. */
+const commitAndFlush = command('commit and flush', async (model, real) => {
+  await commit.run(model, real)
+  await startFlush.run(model, real)
+  await finishFlush.run(model, real)
+})
+
 const failFlush = command('fail the flush', async (_model, real) => {
   real.database.writes.shift()?.fail(new Error('disk full'))
   await real.flush
@@ -235,8 +243,9 @@ export function checkDisk(model: Model, { disk }: Real): void {
   }
 }
 
-/** After any commands: every key read through get and through range is the model's. */
-export function checkAll(model: Model, { task }: Real): void {
+/** After any commands: every key read through get and through range is the model's, and a last flush brings all to disk. */
+export async function checkAll(model: Model, real: Real): Promise<void> {
+  const { task } = real
   for (const store of STORES) {
     expect(shown(task.store(store).range())).toEqual(sorted(visibleRows(model, store)))
     for (const key of KEYS) {
@@ -244,6 +253,17 @@ export function checkAll(model: Model, { task }: Real): void {
       expect(found && text(found)).toBe(visibleRows(model, store).get(key))
     }
   }
+  task.abort()
+  while (task.flushing || task.hasUnflushed) {
+    await startFlush.run(model, real)
+    await finishFlush.run(model, real)
+  }
+  checkDisk(model, real)
+  for (const [store, changes] of model.changelogs) {
+    expect(real.disk.position(store) ?? 0n).toBe(BigInt(changes.length))
+  }
+  expect([task.uncommittedBytes, task.unflushedBytes]).toEqual([0, 0])
+  expect(task.cleanBytes).toBeLessThanOrEqual(real.cleanBytes)
 }
 
 const store = fc.constantFrom(...STORES)
@@ -264,6 +284,8 @@ export const commands = fc.commands(
     fc.constant(rollback),
     fc.constant(commit),
     fc.constant(commit),
+    fc.constant(commitAndFlush),
+    fc.constant(commitAndFlush),
     fc.constant(abort),
     fc.constant(startFlush),
     fc.constant(finishFlush),

@@ -17,7 +17,7 @@ async function play(
   await real.open()
   try {
     await fc.asyncModelRun(() => ({ model, real }), history)
-    checkAll(model, real)
+    await checkAll(model, real)
   } finally {
     await supplier.close()
   }

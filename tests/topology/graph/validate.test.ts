@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { EngineError, TopologyBuilder, bytesSerde, describe as describeTopology, stringSerde } from '../../../topology/index.ts'
+import {
+  EngineError,
+  TopologyBuilder,
+  bytesSerde,
+  describe as describeTopology,
+  stringSerde,
+} from '../../../topology/index.ts'
 import { copartitionFindings } from '../../../topology/graph/validate.ts'
 
 const source = { key: stringSerde, value: bytesSerde }
@@ -19,7 +25,8 @@ describe('validate: one clear line each', () => {
   const cases: [string, (builder: TopologyBuilder) => TopologyBuilder, string][] = [
     [
       'an unknown store',
-      (b) => b.source('in', { topic: 't', ...source }).processor('p', { parents: ['in'], stores: ['counts'], ...nothing }),
+      (b) =>
+        b.source('in', { topic: 't', ...source }).processor('p', { parents: ['in'], stores: ['counts'], ...nothing }),
       'processor "p" uses unknown store "counts": declare it with store()',
     ],
     [
@@ -55,14 +62,31 @@ describe('validate: one clear line each', () => {
           .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
       'processor "p" uses store "s" of kind timers where state or set-aside is needed',
     ],
-    ['a store nobody uses', (b) => b.source('in', { topic: 't', ...source }).store('s'), 'store "s" is used by no node'],
+    [
+      'a store nobody uses',
+      (b) => b.source('in', { topic: 't', ...source }).store('s'),
+      'store "s" is used by no node',
+    ],
     [
       'a repartition nobody reads',
-      (b) => b.source('in', { topic: 't', ...source }).repartition('r').sink('out', { parents: ['in'], topics: ['r'], ...source }),
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .repartition('r')
+          .sink('out', { parents: ['in'], topics: ['r'], ...source }),
       'repartition "r" is read by no source',
     ],
+    [
+      'two parts without names',
+      (b) => b.source('a', { topic: 't', ...source }).source('b', { topic: 'u', ...source }),
+      'parts with sources "a" and "b" need names of their own: give them with part()',
+    ],
     ['no source', (b) => b, 'application "app" has no source'],
-    ['an illegal name', (b) => b.source('in put', { topic: 't', ...source }), 'source "in put": a name is 1 to 200 of a-z A-Z 0-9 . _ -'],
+    [
+      'an illegal name',
+      (b) => b.source('in put', { topic: 't', ...source }),
+      'source "in put": a name is 1 to 200 of a-z A-Z 0-9 . _ -',
+    ],
     [
       'a timer handled twice',
       (b) =>
@@ -86,7 +110,15 @@ describe('validate: one clear line each', () => {
             parents: ['p'],
             doneStore: 'd',
             waitingStore: 'w',
-            operator: { concurrency: 1, timeoutMs: 1, lane: () => '', key: stringSerde, value: bytesSerde, call: async () => null, answered: () => undefined },
+            operator: {
+              concurrency: 1,
+              timeoutMs: 1,
+              lane: () => '',
+              key: stringSerde,
+              value: bytesSerde,
+              call: async () => null,
+              answered: () => undefined,
+            },
           }),
       'processor "p" keeps state upstream of async operator "call": put a repartition between them',
     ],
@@ -96,7 +128,14 @@ describe('validate: one clear line each', () => {
   })
 
   test('several findings come together', () => {
-    expect(findings((b) => b.source('in', { topic: 't', ...source }).store('s').processor('p', { parents: ['x'], ...nothing }))).toHaveLength(2)
+    expect(
+      findings((b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s')
+          .processor('p', { parents: ['x'], ...nothing }),
+      ),
+    ).toHaveLength(2)
   })
 })
 
@@ -109,18 +148,30 @@ describe('parts', () => {
     .processor('pa', { parents: ['a'], stores: ['shared'], ...nothing })
     .processor('pb', { parents: ['b'], stores: ['shared'], ...nothing })
     .processor('pc', { parents: ['c'], ...nothing })
+    .part('shared-part', { source: 'b' })
+    .part('lone-part', { source: 'c' })
     .build()
 
   test('nodes that share a store are one part; others are their own', () => {
     expect(two.subTopologies.map((part) => [part.name, part.nodes.map((node) => node.name).sort()])).toEqual([
-      ['a', ['a', 'b', 'pa', 'pb']],
-      ['c', ['c', 'pc']],
+      ['shared-part', ['a', 'b', 'pa', 'pb']],
+      ['lone-part', ['c', 'pc']],
     ])
   })
 
   test('topics that share state must have equal partition counts; others need not', () => {
     expect(copartitionFindings(two, new Map([['ta', 3], ['tb', 3], ['tc', 5]]))).toEqual([]) // prettier-ignore
-    expect(copartitionFindings(two, new Map([['ta', 3], ['tb', 4], ['tc', 5]]))).toEqual([ // prettier-ignore
+    expect(
+      copartitionFindings(
+        two,
+        new Map([
+          ['ta', 3],
+          ['tb', 4],
+          ['tc', 5],
+        ]),
+      ),
+    ).toEqual([
+      // prettier-ignore
       'application "app": topics that share state need the same number of partitions: ta has 3, tb has 4',
     ])
   })
@@ -129,13 +180,13 @@ describe('parts', () => {
     expect(describeTopology(two)).toBe(
       [
         'application app',
-        '  part a',
+        '  part shared-part',
         '    source a (topic ta)',
         '    source b (topic tb)',
         '    processor pa [shared] <- a',
         '    processor pb [shared] <- b',
         '    store shared (state)',
-        '  part c',
+        '  part lone-part',
         '    source c (topic tc)',
         '    processor pc <- c',
         '',

@@ -5,7 +5,12 @@ import { BadRecord, TopologyBuilder, bytesSerde, noHeaders, stringSerde } from '
 
 export const text = { key: stringSerde, value: stringSerde }
 
-export const out = (key: string, value: string, timestamp: number): StreamRecord => ({ key, value, timestamp, headers: noHeaders })
+export const out = (key: string, value: string, timestamp: number): StreamRecord => ({
+  key,
+  value,
+  timestamp,
+  headers: noHeaders,
+})
 
 /** Counts records per key and writes each count; a value "throw" throws, a value "reject" is bad data. */
 export function countProgram(): Topology {
@@ -99,7 +104,9 @@ export function callProgram(caller: Caller): Topology {
         value: stringSerde,
         lane: (record) => record.key as string,
         notBefore: (record) => Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
-        ...(caller.limit === undefined ? {} : { limit: () => ({ account: 'one', limit: caller.limit as { calls: number; windowMs: number } }) }),
+        ...(caller.limit === undefined
+          ? {}
+          : { limit: () => ({ account: 'one', limit: caller.limit as { calls: number; windowMs: number } }) }),
         call: (record, signal) => caller.call(record.value, signal),
         answered: (record, answer, context) => context.forward(out(record.key as string, answer, context.now())),
       },

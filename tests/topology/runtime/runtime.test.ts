@@ -13,9 +13,14 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((driver) => driver.close().catch(() => undefined)))
 })
 
-const pairs = (records: readonly ReadRecord[]): string[] => records.map((record) => `${record.key?.toString()}=${record.value?.toString()}`)
+const pairs = (records: readonly ReadRecord[]): string[] =>
+  records.map((record) => `${record.key?.toString()}=${record.value?.toString()}`)
 const send = (driver: TopologyDriver, topic: string, key: string, value: string, timestamp?: number): Promise<void> =>
-  driver.send(topic, { key: Buffer.from(key), value: Buffer.from(value), ...(timestamp === undefined ? {} : { timestamp }) })
+  driver.send(topic, {
+    key: Buffer.from(key),
+    value: Buffer.from(value),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  })
 const header = (record: ReadRecord | undefined, name: string): string | undefined =>
   record?.headers.find((candidate) => candidate.key === name)?.value.toString()
 
@@ -61,7 +66,11 @@ describe('state and commit', () => {
 
   test('a missing topic is one clear line', async () => {
     const { log, clock } = await start({ topologies: [] })
-    const driver = TopologyDriver.start({ topologies: [countProgram()], log: { ...log, createTopics: async () => undefined, metadata: async () => [] } as never, clock })
+    const driver = TopologyDriver.start({
+      topologies: [countProgram()],
+      log: { ...log, createTopics: async () => undefined, metadata: async () => [] } as never,
+      clock,
+    })
     await expect(driver).rejects.toThrow('application "counter" needs topics that do not exist: words, counts-out')
   })
 })
@@ -108,7 +117,12 @@ describe('timers', () => {
     await send(driver, 'orders', 'other', 'met', t0 + 2000)
     await send(driver, 'orders', 'k', 'met', t0 + 1001)
     await driver.settle()
-    expect(pairs(await driver.read('verdicts'))).toEqual(['k=saw arm', 'other=saw met', `k=late deadline ${t0 + 1000}`, 'k=saw met'])
+    expect(pairs(await driver.read('verdicts'))).toEqual([
+      'k=saw arm',
+      'other=saw met',
+      `k=late deadline ${t0 + 1000}`,
+      'k=saw met',
+    ])
   })
 
   test('after an hour of downtime the backlog is read before any deadline fires (R6)', async () => {
@@ -126,7 +140,9 @@ describe('timers', () => {
     await again.advance(59_000)
     expect(pairs(await again.read('verdicts')).filter((pair) => pair.includes('late'))).toEqual([])
     await again.advance(2_000)
-    expect(pairs(await again.read('verdicts')).filter((pair) => pair.includes('late'))).toEqual([`missed=late deadline ${t0 + 60_000}`])
+    expect(pairs(await again.read('verdicts')).filter((pair) => pair.includes('late'))).toEqual([
+      `missed=late deadline ${t0 + 60_000}`,
+    ])
   })
 
   test('cannot be armed at or before its last firing (T2)', async () => {
@@ -199,7 +215,9 @@ describe('poison', () => {
 describe('async operator', () => {
   test('answers keep the order of a lane; lanes run side by side', async () => {
     const finish = new Map<string, () => void>()
-    const caller = { call: (value: string) => new Promise<string>((resolve) => finish.set(value, () => resolve(`${value}!`))) }
+    const caller = {
+      call: (value: string) => new Promise<string>((resolve) => finish.set(value, () => resolve(`${value}!`))),
+    }
     const driver = await start({ topologies: [callProgram(caller)] })
     for (const [key, value] of [['a', 'a1'], ['a', 'a2'], ['b', 'b1']] as const) await send(driver, 'requests', key, value) // prettier-ignore
     const spin = async (): Promise<void> => {
@@ -221,7 +239,12 @@ describe('async operator', () => {
   test('an open call holds the committed offset; after a restart only what was open is called again (A2)', async () => {
     const called: string[] = []
     const hang = new Promise<string>(() => undefined)
-    const caller = { call: (value: string) => (called.push(value), value === 'slow' && called.filter((v) => v === 'slow').length === 1 ? hang : Promise.resolve(`${value}!`)) }
+    const caller = {
+      call: (value: string) => (
+        called.push(value),
+        value === 'slow' && called.filter((v) => v === 'slow').length === 1 ? hang : Promise.resolve(`${value}!`)
+      ),
+    }
     const options = { topologies: [callProgram(caller)], settings: { closeTimeoutMs: 10 } }
     const driver = await start(options)
     for (const value of ['one', 'slow', 'two', 'three']) await send(driver, 'requests', `k-${value}`, value)
@@ -236,7 +259,12 @@ describe('async operator', () => {
     await again.settle()
     expect(called.filter((value) => value !== 'slow')).toEqual(['one', 'two', 'three'])
     expect(called.filter((value) => value === 'slow')).toHaveLength(2)
-    expect(pairs(await again.read('answers')).sort()).toEqual(['k-one=one!', 'k-slow=slow!', 'k-three=three!', 'k-two=two!'])
+    expect(pairs(await again.read('answers')).sort()).toEqual([
+      'k-one=one!',
+      'k-slow=slow!',
+      'k-three=three!',
+      'k-two=two!',
+    ])
   })
 
   test('a record that must wait completes its offset and is called when its time has come, also after a restart (A4)', async () => {
@@ -264,7 +292,11 @@ describe('async operator', () => {
     const called: [string, number][] = []
     const t0 = 1_700_000_000_000
     let driver: TopologyDriver
-    const caller = { limit: { calls: 10, windowMs: 60_000 }, concurrency: 20, call: (value: string) => (called.push([value, driver.clock.now()]), Promise.resolve('ok')) }
+    const caller = {
+      limit: { calls: 10, windowMs: 60_000 },
+      concurrency: 20,
+      call: (value: string) => (called.push([value, driver.clock.now()]), Promise.resolve('ok')),
+    }
     driver = await start({ topologies: [callProgram(caller)], now: t0 })
     const values = Array.from({ length: 12 }, (_, n) => `r${String(n).padStart(2, '0')}`)
     for (const value of values) await send(driver, 'requests', value, value)
@@ -277,7 +309,10 @@ describe('async operator', () => {
   })
 
   test('a call that fails is a dead letter; a call that takes too long is one too', async () => {
-    const caller = { call: (value: string) => (value === 'hang' ? new Promise<string>(() => undefined) : Promise.reject(new Error('no route'))) }
+    const caller = {
+      call: (value: string) =>
+        value === 'hang' ? new Promise<string>(() => undefined) : Promise.reject(new Error('no route')),
+    }
     const driver = await start({ topologies: [callProgram(caller)] })
     await send(driver, 'requests', 'a', 'fail')
     await send(driver, 'requests', 'b', 'hang')
@@ -285,6 +320,9 @@ describe('async operator', () => {
     await driver.clock.turnTo(driver.clock.now() + 1500)
     await driver.settle()
     const dead = await driver.read('requests.dlq')
-    expect(dead.map((record) => header(record, 'dlq-message'))).toEqual(['Error: no route', 'Error: the call took longer than 1000 ms'])
+    expect(dead.map((record) => header(record, 'dlq-message'))).toEqual([
+      'Error: no route',
+      'Error: the call took longer than 1000 ms',
+    ])
   })
 })

@@ -18,25 +18,34 @@ const calls: Call[] = ['append', 'sendOffsets', 'end']
 const troubles: Trouble[] = ['lost request', 'lost answer']
 
 describe('trouble in a commit: the outcome counts as unknown (C3), tasks go back to the last commit (W5)', () => {
-  test.each(calls.flatMap((call) => troubles.map((trouble) => [call, trouble] as const)))('%s, %s: every record counts once', async (call, trouble) => {
-    const clock = new HandClock()
-    const troubled = troubledLog(openMemoryLog({ clock, random }), 'counter')
-    const driver = await TopologyDriver.start({ topologies: [countProgram()], log: troubled.log, clock, partitions: 2 })
-    open.push(driver)
-    const send = async (key: string): Promise<void> => driver.send('words', { key: Buffer.from(key), value: Buffer.from('x') })
-    for (const key of ['a', 'b', 'a']) await send(key)
-    await driver.settle()
-    troubled.failNext(call, trouble)
-    for (const key of ['a', 'b', 'a']) await send(key)
-    await driver.settle()
-    await send('a')
-    await driver.settle()
-    expect(troubled.failures).toBe(1)
-    const counts = await text(driver, 'counts-out')
-    expect(counts.filter((pair) => pair.startsWith('a'))).toEqual(['a=1', 'a=2', 'a=3', 'a=4', 'a=5'])
-    expect(counts.filter((pair) => pair.startsWith('b'))).toEqual(['b=1', 'b=2'])
-    expect(driver.notices.filter((line) => line.includes('going back to the last commit'))).toHaveLength(1)
-  })
+  test.each(calls.flatMap((call) => troubles.map((trouble) => [call, trouble] as const)))(
+    '%s, %s: every record counts once',
+    async (call, trouble) => {
+      const clock = new HandClock()
+      const troubled = troubledLog(openMemoryLog({ clock, random }), 'counter')
+      const driver = await TopologyDriver.start({
+        topologies: [countProgram()],
+        log: troubled.log,
+        clock,
+        partitions: 2,
+      })
+      open.push(driver)
+      const send = async (key: string): Promise<void> =>
+        driver.send('words', { key: Buffer.from(key), value: Buffer.from('x') })
+      for (const key of ['a', 'b', 'a']) await send(key)
+      await driver.settle()
+      troubled.failNext(call, trouble)
+      for (const key of ['a', 'b', 'a']) await send(key)
+      await driver.settle()
+      await send('a')
+      await driver.settle()
+      expect(troubled.failures).toBe(1)
+      const counts = await text(driver, 'counts-out')
+      expect(counts.filter((pair) => pair.startsWith('a'))).toEqual(['a=1', 'a=2', 'a=3', 'a=4', 'a=5'])
+      expect(counts.filter((pair) => pair.startsWith('b'))).toEqual(['b=1', 'b=2'])
+      expect(driver.notices.filter((line) => line.includes('going back to the last commit'))).toHaveLength(1)
+    },
+  )
 
   test.each(troubles)('end, %s: a finished call is not called again (A3)', async (trouble) => {
     const called: string[] = []

@@ -1,0 +1,35 @@
+/** The query API: read-only SQL over the projections, one file per resource. */
+
+import type { Endpoint } from '../http/endpoint.ts'
+import type { Ingest } from '../ingest/index.ts'
+import { auditEndpoints } from './audit-logs.ts'
+import { lifecycleEndpoints } from './lifecycle.ts'
+import { organizationEndpoints } from './organizations.ts'
+import type { ReaderOptions } from './reader.ts'
+import { createReader } from './reader.ts'
+import { researchEndpoints } from './research.ts'
+import { reviewDecisionEndpoint } from './review-decision.ts'
+import { reviewEndpoints } from './reviews.ts'
+
+export interface QueryOptions extends ReaderOptions {
+  /** Commands leave through it. */
+  readonly ingest: Ingest
+  /** Event time in ms: what is overdue. */
+  readonly time: () => number
+}
+
+export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
+  const reader = createReader(options)
+  return [
+    ...organizationEndpoints(reader),
+    ...auditEndpoints(reader),
+    ...researchEndpoints(reader),
+    ...lifecycleEndpoints(reader),
+    ...reviewEndpoints(reader, options.time),
+    reviewDecisionEndpoint(reader, options.ingest, options.time),
+  ]
+}
+
+export type { WaitVisible } from './reader.ts'
+export type { QuerySettings } from './settings.ts'
+export { queryDefaults } from './settings.ts'

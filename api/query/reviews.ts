@@ -1,0 +1,147 @@
+/** The review queue: what waits for a person, most urgent first. */
+
+import { z } from 'zod'
+import type { PoolClient } from '../../connectors/postgres/index.ts'
+import type { Endpoint } from '../http/endpoint.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { listQuery, pageOf, readQuery } from './parameters.ts'
+import type { Place } from './cursor.ts'
+import type { Reader } from './reader.ts'
+import { notFound, visibleOrganization } from './reader.ts'
+import { instant, list404, maybeInstant, read404 } from './responses.ts'
+
+const review = z.object({
+  review_id: z.string(),
+  organization_id: z.uuid(),
+  status: z.enum(['open', 'claimed', 'decided', 'expired']),
+  priority: z.int().meta({ description: '100 per degree of risk, and a point per minute overdue' }),
+  subject_type: z.string().meta({ example: 'finding' }),
+  subject_ref: z.string(),
+  reason: z.string(),
+  risk: z.enum(['low', 'medium', 'high']),
+  proposed_action: z.unknown().nullable(),
+  options: z.array(z.enum(['approve', 'reject', 'edit', 'escalate'])),
+  requester: z.string(),
+  requested_at: instant,
+  due_at: instant,
+  queue: z.string().nullable(),
+  claimed_by: z.string().nullable(),
+  lease_until: maybeInstant,
+  decision: z.string().nullable(),
+  edits: z.unknown().nullable(),
+  comment: z.string().nullable(),
+  decided_by: z.string().nullable(),
+  decided_at: maybeInstant,
+  ms: z.int().nullable(),
+  fallback: z.string().nullable(),
+})
+
+const reviewsQuery = listQuery.extend({
+  status: z.enum(['waiting', 'decided', 'expired', 'all']).default('waiting').meta({ description: '`waiting` is open or claimed' }),
+  organization_id: z.uuid().optional(),
+})
+type ReviewsQuery = z.infer<typeof reviewsQuery>
+
+const projections = ['review-queue']
+
+/** `time` says what time it is for deadlines, in ms. */
+export function reviewEndpoints(reader: Reader, time: () => number): readonly Endpoint[] {
+  return [
+    endpoint({
+      method: 'get',
+      path: '/reviews',
+      summary: 'Decisions that wait for a person, most urgent first',
+      tag: 'reviews',
+      auth: 'bearer',
+      query: reviewsQuery,
+      response: [{ status: 200, description: 'A page of the queue', schema: pageOf(review) }, ...list404],
+      handler: async ({ principal, query }) => ({
+        status: 200,
+        body: await reader.page<ReviewRow>(principal, query, projections, {
+          list: 'reviews',
+          filters: { status: query.status, organization_id: query.organization_id },
+          fetch: (client, after, limit) => queue(client, query, after, limit, time()),
+          placeOf: ({ at, priority, due_at, review_id }) => [at, priority, due_at.toISOString(), review_id],
+        }).then((page) => ({ ...page, items: page.items.map(shown) })),
+      }),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/reviews/:review_id',
+      summary: 'One review',
+      tag: 'reviews',
+      auth: 'bearer',
+      query: readQuery,
+      response: [{ status: 200, description: 'The review', schema: review }, ...read404],
+      handler: async ({ principal, query, params }) => ({
+        status: 200,
+        body: await reader.read(principal, query, projections, async (client) =>
+          shown(await visibleReview(client, params.review_id ?? '', time())),
+        ),
+      }),
+    }),
+  ]
+}
+
+export interface ReviewRow {
+  readonly tenant_id: string
+  readonly organization_id: string
+  readonly review_id: string
+  readonly status: 'open' | 'claimed' | 'decided' | 'expired'
+  readonly options: readonly string[]
+  readonly claimed_by: string | null
+  readonly due_at: Date
+  readonly priority: number
+  readonly ms: string | null
+  /** The time that priorities were computed for: the same on every page of a list. */
+  readonly at: string
+}
+
+/** A claim counts until its lease ends. */
+const status = `case when status = 'claimed' and lease_until <= $1::timestamptz then 'open' else status end`
+const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
+const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
+  reason, risk, proposed_action, options, requester, requested_at, due_at, queue, claimed_by, lease_until, decision, edits,
+  comment, decided_by, decided_at, ms, fallback`
+
+const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {
+  waiting: ['open', 'claimed'],
+  decided: ['decided'],
+  expired: ['expired'],
+  all: ['open', 'claimed', 'decided', 'expired'],
+}
+
+async function queue(
+  client: PoolClient,
+  query: ReviewsQuery,
+  after: Place | null,
+  limit: number,
+  nowMs: number,
+): Promise<readonly ReviewRow[]> {
+  if (query.organization_id !== undefined) await visibleOrganization(client, query.organization_id)
+  const at = (after?.[0] as string | undefined) ?? new Date(nowMs).toISOString()
+  const { rows } = await client.query<Omit<ReviewRow, 'at'>>(
+    `select ${columns} from lifecycle.review_queue
+     where status = any ($2) and ($3::uuid is null or organization_id = $3)
+       and ($4::int is null or (-${priority}, due_at, review_id) > (-$4::int, $5::timestamptz, $6))
+     order by ${priority} desc, due_at, review_id limit $7`,
+    [at, [...statuses[query.status]], query.organization_id ?? null, after?.[1] ?? null, after?.[2] ?? null, after?.[3] ?? null, limit],
+  )
+  return rows.map((row) => ({ ...row, at }))
+}
+
+/** @throws ApiProblem 404 */
+export async function visibleReview(client: PoolClient, id: string, nowMs: number): Promise<ReviewRow> {
+  const at = new Date(nowMs).toISOString()
+  const { rows } = await client.query<Omit<ReviewRow, 'at'>>(
+    `select ${columns} from lifecycle.review_queue where review_id = $2 order by tenant_id limit 1`,
+    [at, id.includes('\0') ? '' : id],
+  )
+  const row = rows[0]
+  if (row === undefined) throw notFound()
+  return { ...row, at }
+}
+
+function shown({ tenant_id: _tenant, at: _at, ms, ...row }: ReviewRow): Readonly<Record<string, unknown>> {
+  return { ...row, ms: ms === null ? null : Number(ms) }
+}

@@ -1,0 +1,141 @@
+/**
+ * What state costs: `node --expose-gc bench/state.ts`. Keys of 60 bytes, values of 120; best of five rounds. The keys are views into one
+ * buffer, as a fetched batch gives them. Figures of one machine stand in state-stores/DESIGN.md.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TaskState, memoryDatabases, rocksDatabases } from '../state-stores/index.ts'
+import type { StateDatabaseSupplier } from '../state-stores/index.ts'
+
+const MIB = 1024 * 1024
+const KEY_BYTES = 60
+const VALUE = Buffer.alloc(120, 'v')
+const OPERATIONS = 300_000
+const ROUNDS = 5
+const RECORDS_PER_COMMIT = 2_000
+
+function keysOf(count: number): Buffer[] {
+  const fetched = Buffer.alloc(count * KEY_BYTES, 'k')
+  return Array.from({ length: count }, (_, i) => {
+    fetched.write(String(i).padStart(12, '0'), i * KEY_BYTES + KEY_BYTES - 12)
+    return fetched.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES)
+  })
+}
+
+/** A fixed sequence that visits keys in no order. */
+function* visits(count: number, of: number): Generator<number> {
+  let seed = 12345
+  for (let i = 0; i < count; i++) {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
+    yield (seed >>> 4) % of
+  }
+}
+
+async function best(name: string, operations: number, unit: string, run: () => unknown): Promise<void> {
+  let ns = Infinity
+  for (let round = 0; round < ROUNDS; round++) {
+    const from = process.hrtime.bigint()
+    await run()
+    ns = Math.min(ns, Number(process.hrtime.bigint() - from) / operations)
+  }
+  console.log(`${name.padEnd(58)} ${(ns / 1000).toFixed(2).padStart(9)} us per ${unit}`)
+}
+
+async function opened(supplier: StateDatabaseSupplier, path: string, cleanBytes: number): Promise<TaskState> {
+  const database = await supplier.open(path)
+  return TaskState.open({ database, stores: [{ name: 's', logged: true }], cleanBytes })
+}
+
+async function recordPath(supplier: StateDatabaseSupplier, count: number): Promise<void> {
+  const task = await opened(supplier, `bench/${count}`, 64 * MIB)
+  const store = task.store('s')
+  const keys = keysOf(count)
+  let offset = 0n
+  await best(`savepoint + get + put, ${count} keys, commits included`, OPERATIONS, 'record', () => {
+    let records = 0
+    for (const i of visits(OPERATIONS, count)) {
+      task.savepoint()
+      const key = keys[i] as Buffer
+      store.get(key)
+      store.put(key, VALUE)
+      if (++records % RECORDS_PER_COMMIT === 0) task.commit(new Map([['s', ++offset]]))
+    }
+  })
+  await best(`get alone, ${count} keys`, OPERATIONS, 'get', () => {
+    for (const i of visits(OPERATIONS, count)) store.get(keys[i] as Buffer)
+  })
+  await best(`range of 10 among ${count} written keys`, 20_000, 'range', () => {
+    for (const i of visits(20_000, count))
+      for (const entry of store.range({ gte: keys[i] as Buffer, limit: 10 })) void entry
+  })
+  await task.close({ flush: false })
+}
+
+async function disk(supplier: StateDatabaseSupplier): Promise<void> {
+  const count = 100_000
+  const keys = keysOf(count)
+  const task = await opened(supplier, 'bench/disk', 0)
+  const store = task.store('s')
+  let offset = 0n
+  await best(`restore of ${count} rows`, count, 'row', () => {
+    for (const key of keys) task.restore('s', key, VALUE)
+    task.restored(new Map([['s', ++offset]]))
+  })
+  let longest = 0
+  await best(`flush of ${count} rows`, count, 'row', async () => {
+    task.restored(new Map([['s', ++offset]]))
+    for (const key of keys) task.restore('s', key, VALUE)
+    task.restored(new Map([['s', ++offset]]))
+    let last = performance.now()
+    let running = true
+    const tick = (): void => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+      if (running) setImmediate(tick)
+    }
+    tick()
+    await task.flush()
+    running = false
+  })
+  console.log(`${'  longest the loop stood still in it'.padEnd(58)} ${longest.toFixed(0).padStart(9)} ms`)
+  await best('get that no layer has', 20_000, 'get', () => {
+    for (const i of visits(20_000, count)) store.get(keys[i] as Buffer)
+  })
+  await task.close({ flush: true })
+  const cached = await opened(supplier, 'bench/disk', 512 * MIB)
+  let from = 0
+  await best('read-ahead by 1000 keys', 20_000, 'key', async () => {
+    for (const to = from + 20_000; from < to; from += 1000) await cached.prefetch('s', keys.slice(from, from + 1000))
+  })
+  await cached.close({ flush: false })
+}
+
+async function memory(): Promise<void> {
+  const count = 200_000
+  const keys = keysOf(count)
+  const task = await opened(memoryDatabases(), 'bench/memory', 0)
+  globalThis.gc?.()
+  const before = process.memoryUsage()
+  for (const key of keys) task.store('s').put(key, VALUE)
+  task.commit(new Map([['s', 1n]]))
+  globalThis.gc?.()
+  const after = process.memoryUsage()
+  const used = after.heapUsed + after.external - before.heapUsed - before.external
+  console.log(
+    `memory of a row: ${(used / count).toFixed(0)} bytes, counted as ${(task.unflushedBytes / count).toFixed(0)}`,
+  )
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'bench-state-'))
+try {
+  const options = { blockCacheBytes: 128 * MIB, writeBufferBytes: 384 * MIB, notice: console.log }
+  const supplier = rocksDatabases({ directory, ...options })
+  for (const count of [1_000, 100_000]) await recordPath(supplier, count)
+  await disk(supplier)
+  await supplier.close()
+  await memory()
+} finally {
+  await rm(directory, { recursive: true, force: true })
+}

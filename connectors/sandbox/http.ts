@@ -1,0 +1,61 @@
+/** The HTTP edges of the sandbox: bodies in, answers out, loopback only. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Answer } from './exchange.ts'
+import type { SandboxRule } from './script.ts'
+
+const longestBody = 4 * 1024 * 1024
+
+/** The body as text; null when it is too long or breaks off. */
+export async function bodyOf(request: IncomingMessage): Promise<string | null> {
+  const parsed = (request as IncomingMessage & { readonly body?: unknown }).body
+  if (parsed !== undefined) return typeof parsed === 'string' ? parsed : JSON.stringify(parsed) // a parser was here before us
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > longestBody) return null
+      chunks.push(chunk)
+    }
+  } catch {
+    return null
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const loopbackName = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i
+const loopbackAddress = /^(::1|(::ffff:)?127(\.\d+){3})$/i
+
+/** From this machine itself, not through a proxy on it, and under a name of it (so that no web page can reach it). */
+export function fromLoopback({ socket, headers }: IncomingMessage): boolean {
+  return (
+    loopbackAddress.test(socket.remoteAddress ?? '') &&
+    loopbackName.test(headers.host ?? '') &&
+    headers['x-forwarded-for'] === undefined &&
+    headers.forwarded === undefined
+  )
+}
+
+/** Sends an answer as the rule bends it. */
+export async function send(response: ServerResponse, answer: Answer, rule: SandboxRule | null): Promise<void> {
+  if (rule?.delay_ms !== undefined) await sleep(rule.delay_ms)
+  if (rule?.reset === true) {
+    response.destroy()
+    return
+  }
+  const body = Buffer.from(rule?.pad_to === undefined ? answer.body : answer.body.padEnd(rule.pad_to))
+  response.writeHead(answer.status, { 'content-length': body.length, ...answer.headers, ...rule?.headers })
+  if (rule?.truncate_at === undefined) response.end(body)
+  else response.write(body.subarray(0, rule.truncate_at), () => response.destroy())
+}
+
+export function sendJson(response: ServerResponse, status: number, value: unknown, type = 'application/json'): void {
+  response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' })
+  response.end(JSON.stringify(value))
+}
+
+export function sendProblem(response: ServerResponse, status: number, title: string, detail: string): void {
+  sendJson(response, status, { type: 'about:blank', title, status, detail }, 'application/problem+json')
+}

@@ -1,0 +1,201 @@
+/**
+ * A local stand-in for the outside services. It speaks the providers' bytes over HTTP on loopback, so the real clients
+ * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
+ * the script stand in `directory` and outlive a kill.
+ *
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
+ *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
+ *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
+ *
+ * The script that sends companies to review:  [{ "companies": ["acme.example"], "answer": "low_confidence" }]
+ */
+
+import { mkdirSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { CallLog } from './calls.ts'
+import { callLog } from './calls.ts'
+import type { Asked, StandIn } from './exchange.ts'
+import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { perplexity } from './perplexity.ts'
+import type { SandboxProvider, SandboxRule } from './script.ts'
+import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
+import type { SendGridStandIn } from './send-grid.ts'
+import { sendGrid } from './send-grid.ts'
+import { webScraper } from './web-scraper.ts'
+
+export type { LoggedCall } from './calls.ts'
+export type { SandboxProvider, SandboxRule } from './script.ts'
+export type { SandboxMail } from './send-grid.ts'
+
+export interface SandboxOptions {
+  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
+  readonly directory: string
+  /** Wall clock in ms. */
+  readonly clock: { now(): number }
+  /** Replaces the script that stands in the directory. */
+  readonly script?: readonly SandboxRule[]
+}
+
+export interface Sandbox {
+  readonly url: string
+  readonly baseUrls: Readonly<Record<SandboxProvider, string>>
+  /** Answers `/sandbox/*`; refuses what does not come from this machine. */
+  readonly handler: (request: IncomingMessage, response: ServerResponse) => void
+  close(): Promise<void>
+}
+
+interface Parts {
+  readonly script: Script
+  readonly calls: CallLog
+  readonly mail: SendGridStandIn
+  readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
+  readonly now: () => number
+}
+
+const prefixes: Readonly<Record<SandboxProvider, string>> = {
+  perplexity: '/perplexity',
+  webscraper: '/webscraper/api/v1',
+  sendgrid: '/sendgrid',
+}
+
+/** Listens on a free port of 127.0.0.1. */
+export async function startSandbox({ directory, clock, script }: SandboxOptions): Promise<Sandbox> {
+  mkdirSync(directory, { recursive: true })
+  const now = (): number => clock.now()
+  const mail = sendGrid(join(directory, 'mail.ndjson'), now)
+  const scraper = webScraper(join(directory, 'jobs.ndjson'))
+  const parts: Parts = {
+    script: new Script(join(directory, 'script.json')),
+    calls: callLog(join(directory, 'calls.ndjson')),
+    mail,
+    standIns: { perplexity, webscraper: scraper, sendgrid: mail },
+    now,
+  }
+  if (script !== undefined) parts.script.replace(script)
+  const answering =
+    (by: typeof provide) =>
+    (request: IncomingMessage, response: ServerResponse): void => {
+      // What cannot be kept (a full disk) is not answered: the caller sees a broken connection, as of any provider.
+      by(parts, request, response).catch(() => response.destroy())
+    }
+  const handler = answering(people)
+  const provider = answering(provide)
+  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    if (request.url?.startsWith('/sandbox') === true) handler(request, response)
+    else provider(request, response)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return {
+    url,
+    baseUrls: {
+      perplexity: url + prefixes.perplexity,
+      webscraper: url + prefixes.webscraper,
+      sendgrid: url + prefixes.sendgrid,
+    },
+    handler,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      await closed
+      for (const part of [parts.calls, mail, scraper]) part.close()
+    },
+  }
+}
+
+/** A provider's call: recognised, logged, answered as the script wants it. */
+async function provide(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://sandbox')
+  const provider = sandboxProviders.find((name) => url.pathname.startsWith(`${prefixes[name]}/`))
+  const body = await bodyOf(request)
+  if (provider === undefined || body === null)
+    return sendProblem(response, 404, 'Not found', 'The sandbox has no such provider.')
+  const standIn = parts.standIns[provider]
+  const path = url.pathname.slice(prefixes[provider].length)
+  const asked: Asked = {
+    method: request.method ?? '',
+    path,
+    query: url.searchParams,
+    headers: request.headers,
+    body,
+    json: jsonOf(body),
+  }
+  const call = standIn.recognise(asked)
+  if (call === null) return send(response, { status: 404, body: standIn.error(404) }, null)
+  const rule = parts.script.take({ provider, ...call, body })
+  const answer =
+    rule?.status === undefined && rule?.reset !== true
+      ? {
+          ...standIn.answer(call.operation, asked, rule?.answer),
+          ...(rule?.body === undefined ? {} : { body: rule.body }),
+        }
+      : { status: rule.status ?? 0, body: rule.body ?? standIn.error(rule.status ?? 500) }
+  parts.calls.append({ at: new Date(parts.now()).toISOString(), provider, ...call, status: answer.status })
+  return send(response, answer, rule)
+}
+
+/** The doors for people and scripts. */
+async function people(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!fromLoopback(request))
+    return sendProblem(response, 403, 'Forbidden', 'The sandbox answers on this machine only.')
+  const { originalUrl } = request as IncomingMessage & { readonly originalUrl?: string }
+  const url = new URL(originalUrl ?? request.url ?? '/', 'http://sandbox')
+  const limit = Math.min(100_000, Number(url.searchParams.get('limit') ?? 1_000))
+  if (!Number.isInteger(limit) || limit < 1)
+    return sendProblem(response, 400, 'Bad request', 'limit is a whole number from 1')
+  const door = `${request.method ?? ''} ${url.pathname}`
+  switch (door) {
+    case 'GET /sandbox/mail':
+      return sendJson(response, 200, parts.mail.mails(url.searchParams.get('to'), limit))
+    case 'GET /sandbox/calls': {
+      const provider = url.searchParams.get('provider')
+      const known = sandboxProviders.find((name) => name === provider) ?? null
+      if (provider !== null && known === null)
+        return sendProblem(response, 400, 'Bad request', `provider is one of ${sandboxProviders.join(', ')}`)
+      return sendJson(response, 200, parts.calls.read(known, url.searchParams.get('operation'), limit))
+    }
+    case 'GET /sandbox/script':
+      return sendJson(response, 200, { rules: parts.script.rules })
+    case 'POST /sandbox/script':
+    case 'PUT /sandbox/script':
+      return scripted(parts.script, request, response)
+    case 'DELETE /sandbox/script':
+      parts.script.replace([])
+      return sendJson(response, 200, { rules: [] })
+    default:
+      return sendProblem(
+        response,
+        404,
+        'Not found',
+        'The sandbox has /sandbox/mail, /sandbox/calls and /sandbox/script.',
+      )
+  }
+}
+
+async function scripted(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await bodyOf(request)
+  try {
+    const rules = parseScript(jsonOf(body ?? ''))
+    if (request.method === 'PUT') script.replace(rules)
+    else script.add(rules)
+  } catch (failure) {
+    if (!(failure instanceof ScriptError)) throw failure
+    return sendProblem(response, 400, 'Bad request', failure.message)
+  }
+  sendJson(response, 200, { rules: script.rules })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,52 @@
+/** What an operator may ask of the running process. */
+
+import type { AdminCommand } from './admin-socket.ts'
+import { deadLetters } from './dead-letter-list.ts'
+import type { Running } from './platform.ts'
+
+export function adminCommands({ sinks, streams, foundation }: Running): Readonly<Record<string, AdminCommand>> {
+  return {
+    'projections status': (_, say) => {
+      for (const { name, state, partitions } of sinks.status()) {
+        const behind = partitions.map(({ partition, lag }) => `${partition}: ${lag ?? '?'}`).join(', ')
+        say(`${name.padEnd(22)} ${state.padEnd(9)} lag by partition ${behind}`)
+      }
+      return Promise.resolve()
+    },
+    'projections rebuild': async ([name = ''], say) => {
+      const names = name === 'all' ? sinks.status().map((status) => status.name) : [name]
+      for (const each of names) {
+        await sinks.rebuild(each)
+        say(`${each}: rebuilt from its topic`)
+      }
+    },
+    blocked: (_, say) => {
+      for (const application of streams.worker.applications) {
+        for (const { task, key, reason, message, count } of application.blocked()) {
+          say(`${application.name} ${task} ${key}: ${count} set aside, ${reason}: ${message}`)
+        }
+      }
+      return Promise.resolve()
+    },
+    redrive: async ([name = '', key = '', mode = ''], say) => {
+      const application = streams.worker.application(name)
+      if (application === undefined) throw new Error(`no application "${name}" runs here`)
+      const left = await application.redrive(Buffer.from(key, 'utf8'), { skipFirst: mode === 'skip' })
+      say(
+        left === 0
+          ? `${key}: nothing is set aside any more`
+          : `${key}: ${left} still set aside, the first one failed again`,
+      )
+    },
+    'dead-letters': async (_, say) => {
+      for (const letter of await deadLetters(foundation.log, 1000)) {
+        say(
+          `${letter.topic}-${letter.partition}@${letter.offset} ${letter.application}: ${letter.reason}: ${letter.message}`,
+        )
+      }
+    },
+    topics: async (_, say) => {
+      for (const topic of await foundation.log.metadata()) say(`${topic.name} ${topic.partitions}`)
+    },
+  }
+}

@@ -1,0 +1,14 @@
+/** What a person sees when the product is up: the address, and the first thing to try. */
+export function banner(url: string, tookMs: number): string {
+  if (url === '') return `ready after ${(tookMs / 1000).toFixed(1)} s (no API in this process)\n`
+  return [
+    '',
+    `ready after ${(tookMs / 1000).toFixed(1)} s at ${url}   (the API described: ${url}/docs)`,
+    '',
+    'try:',
+    `  curl -s ${url}/api/v1/auth/signup -H 'content-type: application/json' \\`,
+    `    -d '{"email":"ada@stripe.com","password":"correct horse","company_name":"Stripe","first_name":"Ada","last_name":"Byron","domain":"stripe.com"}'`,
+    `  curl -s '${url}/sandbox/mail?to=ada@stripe.com'`,
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,54 @@
+/** What the stream applications count, as Prometheus metrics. Read at each scrape, nothing is kept twice. */
+
+import { Gauge } from 'prom-client'
+import type { Registry } from 'prom-client'
+import type { ApplicationStatus } from '../topology/index.ts'
+import type { Running } from './platform.ts'
+
+const counted: readonly [keyof ApplicationStatus & string, string, string][] = [
+  ['processed', 'stream_records_processed_total', 'Records taken by the tasks of an application'],
+  ['deadLetters', 'stream_dead_letters_total', 'Records written to a dead-letter topic'],
+  ['setAside', 'stream_records_set_aside_total', 'Records set aside behind a blocked key'],
+  ['timersFired', 'stream_timers_fired_total', 'Timers that fired'],
+  ['answers', 'stream_call_answers_total', 'Answers of outside calls that were emitted'],
+  ['commits', 'stream_commits_total', 'Transactions committed'],
+  ['blockedKeys', 'stream_blocked_keys', 'Keys that are blocked now'],
+  ['timersArmed', 'stream_timers_armed', 'Timers armed now'],
+  ['callsInFlight', 'stream_calls_in_flight', 'Outside calls in flight now'],
+  ['callsWaiting', 'stream_calls_waiting', 'Outside calls that wait for their time'],
+]
+
+export function registerStreamMetrics(registry: Registry, { streams, sinks }: Running): void {
+  for (const [field, name, help] of counted) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['application'],
+      registers: [registry],
+      collect() {
+        for (const application of streams.worker.applications)
+          this.set({ application: application.name }, Number(application.status()[field]))
+      },
+    })
+  }
+  new Gauge({
+    name: 'stream_lag_records',
+    help: 'Records between an application and the end of its inputs',
+    labelNames: ['application'],
+    registers: [registry],
+    async collect() {
+      for (const application of streams.worker.applications)
+        this.set({ application: application.name }, Number(await application.lag()))
+    },
+  })
+  new Gauge({
+    name: 'sink_lag_records',
+    help: 'Records between a projection and the end of its topic',
+    labelNames: ['projection', 'partition'],
+    registers: [registry],
+    collect() {
+      for (const { projection, partition, lag } of sinks.lag())
+        this.set({ projection, partition: String(partition) }, Number(lag))
+    },
+  })
+}

@@ -1,0 +1,254 @@
+/**
+ * The whole product in one process, in the order in which its parts need each other:
+ *
+ *   foundation (log, database, registry, keys) -> providers -> streams -> relay, sinks -> API
+ *
+ * `close` goes the other way: no new requests, then what is in hand is finished, then the stores are left flushed.
+ */
+
+import process from 'node:process'
+import pino from 'pino'
+import type { Logger } from 'pino'
+import { Registry, collectDefaultMetrics } from 'prom-client'
+import type { HealthReport, HttpServer } from '../api/http/index.ts'
+import { createHttpServer, httpDefaults } from '../api/http/index.ts'
+import { createIdentity, identityEndpoints, identitySettings } from '../api/auth/index.ts'
+import type { Identity } from '../api/auth/index.ts'
+import { createIngest, ingestDefaults, ingestEndpoints } from '../api/ingest/index.ts'
+import type { Ingest } from '../api/ingest/index.ts'
+import { queryDefaults, queryEndpoints } from '../api/query/index.ts'
+import { OutboxRelay } from '../api/relay/index.ts'
+import { registryHandler } from '../connectors/registry/index.ts'
+import { services } from '../processors/index.ts'
+import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
+import type { AdminSocket } from './admin-socket.ts'
+import { serveAdmin } from './admin-socket.ts'
+import { adminCommands } from './admin-commands.ts'
+import type { Config } from './config.ts'
+import type { Foundation } from './foundation.ts'
+import { openFoundation } from './foundation.ts'
+import { machineClock, machineRandom } from './machine.ts'
+import { registerStreamMetrics } from './metrics.ts'
+import type { Providers } from './providers.ts'
+import { openProviders } from './providers.ts'
+import type { Streams } from './streams.ts'
+import { startStreams } from './streams.ts'
+import { visibility } from './visibility.ts'
+
+export interface Platform {
+  readonly url: string
+  close(): Promise<void>
+}
+
+export interface PlatformOptions {
+  readonly config: Config
+  readonly version: string
+  /** One line for the operator. */
+  readonly notice: (line: string) => void
+  /** Called once when a part cannot go on: the process should end. */
+  readonly failed: (error: Error) => void
+}
+
+/** Everything a running process holds, for the parts that look at all of it. */
+export interface Running {
+  readonly foundation: Foundation
+  readonly providers: Providers
+  readonly streams: Streams
+  readonly sinks: SinkRunner
+  readonly relay: OutboxRelay
+}
+
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const closers: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const part of closers.splice(0).reverse()) await part()
+  }
+  try {
+    const running = await startParts(options, closers)
+    const url = await startDoors(options, running, closers)
+    return { url, close }
+  } catch (error) {
+    await close().catch(() => undefined)
+    throw error
+  }
+}
+
+async function startParts(options: PlatformOptions, closers: (() => Promise<void>)[]): Promise<Running> {
+  const { config, notice, failed } = options
+  const foundation = await openFoundation(config, notice)
+  closers.push(() => foundation.close())
+  const providers = await openProviders(foundation)
+  closers.push(() => providers.close())
+  const streams = await startStreams(foundation, providers.list, notice, failed)
+  closers.push(() => streams.close())
+  const sinks = new SinkRunner({
+    log: foundation.log,
+    projections,
+    tables: postgresTables(foundation.pools.sink),
+    decode: foundation.codec,
+    clock: machineClock,
+    notice,
+  })
+  if (config.roles.includes('sinks')) sinks.start()
+  closers.push(() => sinks.stop())
+  const relay = new OutboxRelay({
+    pool: foundation.pools.relay,
+    log: foundation.log,
+    encode: (topic, event) => foundation.codec({ name: topic }).serialize(event, Buffer.from(event.tenant_id, 'utf8')),
+    prepare: (tenantIds) => foundation.keyRing.load(tenantIds),
+    clock: machineClock,
+    notice,
+  })
+  if (config.roles.includes('api')) relay.start()
+  closers.push(() => relay.stop())
+  return { foundation, providers, streams, sinks, relay }
+}
+
+/** HTTP and the admin socket. @returns the address */
+async function startDoors(
+  options: PlatformOptions,
+  running: Running,
+  closers: (() => Promise<void>)[],
+): Promise<string> {
+  const { config } = options
+  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
+  closers.push(() => admin.close())
+  if (!config.roles.includes('api')) return ''
+  const identity = identityOf(running)
+  const ingest = ingestOf(running)
+  closers.push(() => ingest.close())
+  const server = httpOf(options, running, identity, ingest)
+  const { url } = await server.listen(config.http.port, config.http.host)
+  closers.push(() => server.close())
+  closers.push(everyFewMinutes(() => identity.sweep(), options.notice))
+  return url
+}
+
+function identityOf({ foundation, relay }: Running): Identity {
+  const { secrets, keyRing, pools } = foundation
+  const settings = identitySettings({
+    tokenKeys: [{ kid: 'k1', secret: Buffer.from(secrets.jwt) }],
+    codeSecret: Buffer.from(secrets.code),
+    pepper: Buffer.from(secrets.emailPepper),
+  })
+  return createIdentity({
+    pool: pools.auth,
+    clock: machineClock,
+    random: machineRandom,
+    settings,
+    keys: keyRing,
+    nudge: () => relay.nudge(),
+  })
+}
+
+function ingestOf({ foundation }: Running): Ingest {
+  const { log, codec, keyRing, pools, processId } = foundation
+  return createIngest({
+    log,
+    codec: (name) => codec({ name }),
+    keyRing,
+    pool: pools.auth,
+    clock: machineClock,
+    time: () => machineClock.now(),
+    random: machineRandom,
+    settings: { ...ingestDefaults, transactionalId: `ingest-${processId}` },
+  })
+}
+
+function httpOf(options: PlatformOptions, running: Running, identity: Identity, ingest: Ingest): HttpServer {
+  const { config, version } = options
+  const { foundation, providers, sinks, relay, streams } = running
+  const waitVisible = visibility({
+    log: foundation.log,
+    relay,
+    sinks,
+    projections,
+    services: services(),
+    clock: machineClock,
+  })
+  const metrics = new Registry()
+  collectDefaultMetrics({ register: metrics })
+  registerStreamMetrics(metrics, running)
+  return createHttpServer({
+    endpoints: [
+      ...identityEndpoints(identity),
+      ...ingestEndpoints(ingest),
+      ...queryEndpoints({
+        pool: foundation.pools.api,
+        waitVisible,
+        clock: machineClock,
+        ingest,
+        time: () => machineClock.now(),
+        settings: { ...queryDefaults, cursorSecret: Buffer.from(foundation.secrets.jwt) },
+      }),
+    ],
+    mounts: {
+      '/registry': registryHandler(foundation.registry, { mayWrite: isLoopback }),
+      ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
+    },
+    settings: {
+      ...httpDefaults,
+      bodyLimitBytes: config.http.bodyLimitBytes,
+      requestsPerMinute: config.http.rateLimitPerMinute,
+    },
+    version,
+    logger: loggerOf(config),
+    metrics,
+    clock: machineClock,
+    random: machineRandom,
+    authenticate: (token) => identity.authenticate(token),
+    authenticateApiKey: (key) => identity.authenticateApiKey(key),
+    health: () => healthOf(options, running),
+    ready: () => streams.worker.applications.every((application) => application.state === 'running'),
+  })
+}
+
+const isLoopback = (request: { socket: { remoteAddress?: string | undefined } }): boolean =>
+  ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '')
+
+function loggerOf(config: Config): Logger {
+  return pino({ level: config.logLevel }, pino.destination({ fd: process.stderr.fd, sync: false }))
+}
+
+async function healthOf(
+  { config, version }: PlatformOptions,
+  { providers, streams, sinks }: Running,
+): Promise<HealthReport> {
+  const applications = streams.worker.applications
+  const lag: Record<string, number> = {}
+  for (const application of applications) lag[application.name] = Number(await application.lag())
+  for (const { projection, lag: behind } of sinks.lag())
+    lag[`sink-${projection}`] = (lag[`sink-${projection}`] ?? 0) + Number(behind)
+  const stopped = applications.filter((application) => application.state !== 'running')
+  return {
+    status: stopped.length === 0 ? 'ok' : 'degraded',
+    version,
+    roles: config.roles,
+    providers: providers.list.map(({ name, mode }) => ({ name, mode })),
+    applications: applications.map((application) => application.status()),
+    lag,
+  }
+}
+
+/** @returns the function that ends it */
+function everyFewMinutes(work: () => Promise<void>, notice: (line: string) => void): () => Promise<void> {
+  let cancel: () => void = () => undefined
+  let stopped = false
+  const again = (): void => {
+    cancel = machineClock.after(5 * 60_000, () => {
+      work()
+        .catch((error: unknown) =>
+          notice(`clean-up failed, it is tried again: ${error instanceof Error ? error.message : String(error)}`),
+        )
+        .finally(() => {
+          if (!stopped) again()
+        })
+    })
+  }
+  again()
+  return () => {
+    stopped = true
+    cancel()
+    return Promise.resolve()
+  }
+}

@@ -1,0 +1,26 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { effectsTopology } from '../../connectors/effects/index.ts'
+import { compileService, services } from '../../processors/index.ts'
+import { topics } from '../../schemas/index.ts'
+import type { Serde } from '../../topology/index.ts'
+import { describe } from '../../topology/index.ts'
+import { HandClock } from '../../topology/testing/index.ts'
+
+const file = new URL('../golden/topology.txt', import.meta.url)
+const noSerde = { prepare: () => Promise.resolve() } as unknown as Required<Serde<never>>
+const keyRing = { load: () => Promise.resolve(), get: () => undefined }
+
+/** The diff of the golden file is the review of a change of wiring; UPDATE=1 writes it anew. */
+test('the wiring of all applications is as recorded', () => {
+  const compiled = services().map((service) => compileService(service, { event: () => noSerde as never, keyRing }))
+  const effects = effectsTopology({
+    providers: [],
+    topics: topics.filter((topic) => topic.name === 'research_events'),
+    codec: () => noSerde as never,
+    clock: new HandClock(),
+  })
+  const drawn = [...compiled, effects].map(describe).join('\n')
+  if (process.env['UPDATE'] === '1' || !existsSync(file)) writeFileSync(file, drawn)
+  expect(drawn).toBe(readFileSync(file, 'utf8'))
+})

@@ -1,0 +1,89 @@
+/**
+ * Who may import whom. Arrows point one way: deploy → api, sinks, connectors → processors, schemas → topology → state-stores,
+ * connectors/kafka. The engine is the last three; it imports nothing of the application.
+ *
+ * A place is a folder with one door. `values` may be imported by its door, also at run time; `types` only with
+ * `import type`. A path that ends in .ts names a single file.
+ */
+
+export interface Allowance {
+  readonly values: readonly string[]
+  readonly types?: readonly string[]
+  /** npm packages; node's own modules are always allowed, except where `pure`. */
+  readonly packages?: readonly string[]
+  /** Nothing of the machine: no file, no network, no clock of its own. */
+  readonly pure?: boolean
+}
+
+const anything: Allowance = { values: ['*'], packages: ['*'] }
+
+const connector: Allowance = {
+  values: ['schemas', 'topology', 'connectors/kafka', 'connectors/postgres', 'connectors/http'],
+  types: ['connectors/effects'],
+}
+
+const endpoints: Allowance = {
+  values: ['api/http', 'schemas', 'sinks', 'connectors/kafka', 'connectors/postgres', 'topology/errors.ts'],
+  types: ['topology', 'connectors/registry'],
+  packages: ['zod', 'prom-client'],
+}
+
+/** By place, the longest match first; `connectors/*` and `api/*` stand for those not named. */
+export const importMap: Readonly<Record<string, Allowance>> = {
+  // The engine.
+  topology: { values: ['state-stores', 'connectors/kafka'], packages: [] },
+  'state-stores': { values: [], packages: ['@nxtedition/rocksdb'] },
+  'connectors/kafka': { values: [], packages: ['@node-rs/crc32'] },
+
+  // The application.
+  schemas: { values: ['topology/errors.ts'], types: ['topology'], packages: [] },
+  processors: { values: ['schemas', 'topology'], packages: [], pure: true },
+  sinks: { values: ['schemas', 'topology', 'connectors/kafka', 'connectors/postgres'], packages: [] },
+  'connectors/postgres': { values: [], packages: ['pg'] },
+  'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
+  'connectors/registry': { ...connector, packages: ['avsc', 'express'] },
+  'connectors/*': { ...connector, packages: ['zod'] },
+  'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
+  'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
+  'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
+  'api/*': endpoints,
+  api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
+
+  // What puts it together; nothing imports these.
+  deploy: anything,
+  examples: anything,
+  tests: anything,
+}
+
+/** Doors besides `index.ts` and `port.ts`, each with its reason. */
+export const furtherDoors: Readonly<Record<string, string>> = {
+  'topology/testing/index.ts': "the engine's second subpath export, for tests",
+  'topology/errors.ts': 'one class; the door would load the whole engine into a codec',
+  'topology/clock.ts': 'types alone',
+  'topology/graph/serde.ts': 'the codec interface, types alone',
+  'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
+  'api/http/problem.ts': 'one error class; the door would load the server',
+}
+
+/** Layers inside the engine's heart: what is declared does not know what runs it. */
+export const innerLayers: readonly {
+  readonly within: string
+  readonly never: readonly string[]
+  readonly why: string
+}[] = [
+  {
+    within: 'topology/graph/',
+    never: ['topology/runtime/', 'topology/testing/', 'topology/dsl/'],
+    why: 'a topology is a value; what runs it is given the value',
+  },
+  {
+    within: 'topology/dsl/',
+    never: ['topology/runtime/', 'topology/testing/'],
+    why: 'the DSL returns graph nodes',
+  },
+  {
+    within: 'topology/runtime/',
+    never: ['topology/testing/', 'topology/dsl/'],
+    why: 'the same runtime runs in tests and in production',
+  },
+]

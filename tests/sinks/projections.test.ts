@@ -1,0 +1,277 @@
+/** What each projection makes of its events. Every scenario runs for two tenants with equal ids. */
+
+import { describe, expect, test } from 'vitest'
+import type { AnyEvent } from '../../schemas/index.ts'
+import { authEvents, clientEvents, erased, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import type { AnyProjection, Table } from '../../sinks/index.ts'
+import { MemoryTables, projections } from '../../sinks/index.ts'
+import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
+import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
+import { lifecycleInstances, lifecycleInstancesTable, lifecycleStepsTable } from '../../sinks/projections/lifecycle-instances.ts'
+import { organizations, organizationsTable } from '../../sinks/projections/organizations.ts'
+import { researchCompetitorsTable, researchFindings, researchFindingsTable } from '../../sinks/projections/research-findings.ts'
+import { researchSessions, researchSessionsTable } from '../../sinks/projections/research-sessions.ts'
+import { reviewQueue, reviewQueueTable } from '../../sinks/projections/review-queue.ts'
+import { teamMemberships, teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
+import { checkedChange } from '../../sinks/row-check.ts'
+import { eventOf, tenantA, tenantB, userId } from './sink-fixture.ts'
+
+type Said = readonly [type: string, payload?: Readonly<Record<string, unknown>>]
+
+/** The rows of a table after these events, said by both tenants in turn; asserts that the tenants' rows are alike. */
+async function rowsAfter(projection: AnyProjection, table: Table, said: readonly Said[]): Promise<readonly (Record<string, unknown> | null)[]> {
+  const tables = new MemoryTables()
+  const source = { sink: projection.name, topic: projection.reads.name, partition: 0, clusterId: 'c', topicId: 't', partitions: 1 }
+  const claim = await tables.claim(source, 0n)
+  let from = 0n
+  for (const [n, [type, payload = {}]] of said.entries()) {
+    for (const tenant of [tenantA, tenantB]) {
+      const event = { ...eventOf(projection.reads, type, payload, { tenant, timestamp: 1000 + n }), event_id: `e${n}`, organization_id: userId(77) }
+      const changes = projection.apply(event as never, { topic: source.topic, partition: 0, offset: from }).map(checkedChange)
+      expect(projection.apply(event as never, { topic: source.topic, partition: 0, offset: from }).map(checkedChange)).toEqual(changes)
+      expect(changes.every((change) => projection.tables.includes(change.table))).toBe(true)
+      await tables.commit({ claim, from, next: from + 1n, changes: changes.map((change) => ({ ...change, offset: from, at: event.timestamp })) })
+      from += 1n
+    }
+  }
+  const of = (tenant: string): (Record<string, unknown> | null)[] =>
+    tables
+      .rows(table)
+      .filter(({ key }) => key['tenant_id'] === tenant)
+      .map(({ values }) => values)
+  expect(of(tenantA)).toEqual(of(tenantB))
+  return of(tenantA)
+}
+
+test('every event of a projected topic, as its example, gives rows that SQL can hold', async () => {
+  for (const projection of projections) {
+    const events = projection.reads.events as Readonly<Record<string, { readonly example: Readonly<Record<string, unknown>> }>>
+    const fixed = { owner_user_id: userId(1), user_id: userId(2) }
+    const said = Object.entries(events).map(([type, { example }]) => {
+      const ids = Object.entries(fixed).filter(([name]) => name in example)
+      return [type, Object.fromEntries(ids)] as const
+    })
+    for (const table of projection.tables) await rowsAfter(projection, table, said)
+  }
+})
+
+describe('organizations', () => {
+  const created: Said = ['organization_created', { owner_user_id: userId(1) }]
+  test('created, updated with what is known, suspended', async () => {
+    const rows = await rowsAfter(organizations, organizationsTable, [
+      created,
+      ['organization_updated', { changed: { industry: 'Freight', employees: 12, company_name: 7 } }],
+      ['organization_suspended', { reason: 'payment_failed' }],
+    ])
+    expect(rows).toEqual([
+      {
+        company_name: 'Acme',
+        domain: 'acme.example',
+        industry: 'Freight',
+        owner_user_id: userId(1),
+        plan_hint: null,
+        status: 'suspended',
+        suspended_reason: 'payment_failed',
+        created_at: 1000,
+      },
+    ])
+  })
+  test('deleted is a tombstone that a late update does not raise', async () => {
+    expect(await rowsAfter(organizations, organizationsTable, [created, ['organization_deleted'], ['organization_updated', { changed: { industry: 'x' } }]])).toEqual([null])
+  })
+})
+
+test('team-memberships: the founder owns it; members come, change and go', async () => {
+  const said: Said[] = [
+    ['organization_created', { owner_user_id: userId(1) }],
+    ['member_added', { user_id: userId(2), role: 'member' }],
+    ['member_role_changed', { user_id: userId(2), old_role: 'member', new_role: 'admin' }],
+    ['member_added', { user_id: userId(3), role: 'member' }],
+    ['member_removed', { user_id: userId(3) }],
+  ]
+  expect(await rowsAfter(teamMemberships, teamMembershipsTable, said)).toEqual([
+    { role: 'owner', joined_at: 1000 },
+    { role: 'admin', joined_at: 1001 },
+    null,
+  ])
+  expect(await rowsAfter(teamMemberships, teamMembershipsTable, [...said, ['organization_deleted']])).toEqual([null, null, null])
+})
+
+test('audit-logs: one row for each event, without personal fields', async () => {
+  const rows = await rowsAfter(auditLogs, auditLogsTable, [
+    ['signup_requested'],
+    ['login_succeeded', { user_id: userId(1), ip_hash: 'abc' }],
+    ['call_requested', { request: { to: 'ada@acme.example' } }],
+  ])
+  expect(rows.map((row) => [row?.['event_type'], row?.['occurred_at'], row?.['actor_type'], row?.['user_id'], row?.['ip_hash']])).toEqual([
+    ['signup_requested', 1000, 'system', null, null],
+    ['login_succeeded', 1001, 'system', userId(1), 'abc'],
+    ['call_requested', 1002, 'system', null, null],
+  ])
+  expect(rows[0]?.['detail']).toEqual({ password_hash_ref: 'auth.users:u1', company_name: 'Acme', domain: 'acme.example' })
+  expect(JSON.stringify(rows)).not.toMatch(/ada@|Ada|Byron/)
+})
+
+test('research-sessions: started, then completed or failed, with the figures of the events', async () => {
+  const [completed] = await rowsAfter(researchSessions, researchSessionsTable, [['research_started'], ['research_completed'], ['research_stale']])
+  expect(completed).toEqual({
+    organization_id: userId(77),
+    status: 'completed',
+    plan: ['company_info', 'competitor', 'pricing'],
+    started_at: 1000,
+    ended_at: 1001,
+    findings_count: 5,
+    competitors_count: 3,
+    min_confidence: 0.64,
+    cost_microdollars: 41_000,
+    failure_reason: null,
+    stale_at: 1002,
+  })
+  const [failed] = await rowsAfter(researchSessions, researchSessionsTable, [['research_started'], ['research_failed']])
+  expect(failed).toMatchObject({ status: 'failed', ended_at: 1001, failure_reason: 'exhausted', findings_count: null })
+})
+
+test('research-findings: each finding as it was recorded, each competitor once', async () => {
+  const said: Said[] = [
+    ['finding_recorded'],
+    ['finding_recorded', { finding_type: 'pricing', data: null, citations: [] }],
+    ['competitor_identified', { name: 'Globex', confidence_score: 0.7 }],
+    ['competitor_identified', { name: ' GLOBEX ', confidence_score: 0.9 }],
+    ['competitor_identified', { name: 'Initech' }],
+  ]
+  const findings = await rowsAfter(researchFindings, researchFindingsTable, said)
+  expect(findings.map((row) => [row?.['finding_type'], row?.['data'], row?.['recorded_at']])).toEqual([
+    ['company_info', { employees: 120, founded: 2011 }, 1000],
+    ['pricing', null, 1001],
+  ])
+  expect(findings[0]?.['citations']).toEqual([{ title: 'About Acme', url: 'https://acme.example/about', date: '2026-01-01' }])
+  const competitors = await rowsAfter(researchFindings, researchCompetitorsTable, said)
+  expect(competitors.map((row) => [row?.['name'], row?.['confidence_score']])).toEqual([
+    [' GLOBEX ', 0.9],
+    ['Initech', 0.7],
+  ])
+})
+
+describe('enrichment-data', () => {
+  const finding = (data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => ['finding_recorded', { data, confidence_score, finding_source }]
+  test('each field on its own, the surest value, the later of two as sure; a person is always sure', async () => {
+    const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
+      finding({ employees: 100, founded: 2011, motto: null }, 0.8),
+      finding({ employees: 90, city: 'Oslo' }, 0.5),
+      finding({ founded: 2012 }, 0.8),
+      finding({ employees: 130 }, 1, 'human'),
+      finding({ employees: 95 }, 0.99),
+    ])
+    expect(rows.map((row) => [row?.['value'], row?.['confidence_score'], row?.['finding_source'], row?.['finding_id']])).toEqual([
+      [130, 1, 'human', 'e3'],
+      [2012, 0.8, 'perplexity', 'e2'],
+      ['Oslo', 0.5, 'perplexity', 'e1'],
+    ])
+  })
+  test('a competitor is one value under its name, however it came', async () => {
+    const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
+      ['finding_recorded', { finding_type: 'competitor', data: { name: 'Globex', url: 'https://globex.example' }, confidence_score: 0.6 }],
+      ['competitor_identified', { name: 'globex', confidence_score: 0.7 }],
+      ['finding_recorded', { finding_type: 'tech_stack', data: ['node'], confidence_score: 0.6 }],
+    ])
+    expect(rows.map((row) => row?.['value'])).toEqual([{ name: 'globex', url: 'https://globex.example', pricing: { starter: 49 } }, ['node']])
+  })
+})
+
+describe('lifecycle-instances', () => {
+  const said: Said[] = [
+    ['lifecycle_started'],
+    ['step_started', { step: 'research', deadline: 5000 }],
+    ['step_failed', { step: 'research', class: 'exhausted', attempt: 2 }],
+    ['step_started', { step: 'research', deadline: 6000 }],
+    ['step_completed', { step: 'research', ms: 42 }],
+    ['stage_changed', { from: 'researching', to: 'demo', reason: 'research_completed' }],
+    ['step_started', { step: 'demo', deadline: 9000 }],
+  ]
+  test('where it stands, and how each step went', async () => {
+    expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, said)).toMatchObject([
+      { lifecycle_id: 'lifecycle-1', status: 'running', stage: 'demo', stage_at: 1005, current_step: 'demo', started_at: 1000, ended_at: null },
+    ])
+    expect(await rowsAfter(lifecycleInstances, lifecycleStepsTable, said)).toEqual([
+      { status: 'completed', started_at: 1003, deadline: 6000, ended_at: 1004, ms: 42, failure_class: null, failed_attempts: null },
+      { status: 'started', started_at: 1006, deadline: 9000, ended_at: null, ms: null, failure_class: null, failed_attempts: null },
+    ])
+  })
+  test('compensated and aborted; an erased client leaves tombstones', async () => {
+    const aborted: Said[] = [
+      ...said,
+      ['compensation_started', { from_step: 'demo', reason: 'declined' }],
+      ['compensation_requested', { step: 'research' }],
+      ['compensation_step_failed', { step: 'research', class: 'retry' }],
+      ['compensation_step_done', { step: 'research' }],
+      ['lifecycle_aborted', { reason: 'declined', compensated: ['research'] }],
+    ]
+    expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, aborted)).toMatchObject([
+      { status: 'aborted', abort_reason: 'declined', compensated: ['research'], ended_at: 1011 },
+    ])
+    expect((await rowsAfter(lifecycleInstances, lifecycleStepsTable, aborted))[0]).toMatchObject({ status: 'compensated', failure_class: 'retry' })
+    const gone: Said[] = [...aborted, ['client_erased']]
+    expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, gone)).toEqual([null])
+    expect(await rowsAfter(lifecycleInstances, lifecycleStepsTable, gone)).toEqual([null, null])
+  })
+})
+
+describe('review-queue', () => {
+  const requested: Said = ['review_requested', { proposed_action: { employees: 120 } }]
+  test('requested, claimed, released, escalated, decided', async () => {
+    const opened: Said[] = [requested, ['review_claimed'], ['review_released'], ['review_escalated', { to_queue: 'supervisors' }]]
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, opened)).toMatchObject([
+      { status: 'open', queue: 'supervisors', claimed_by: null, lease_until: null, proposed_action: { employees: 120 }, requested_at: 1000 },
+    ])
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_claimed']])).toMatchObject([
+      { status: 'claimed', claimed_by: 'h1', lease_until: 1_767_226_500_000 },
+    ])
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_decided', { decision: 'edit', edits: { employees: 130 } }]])).toMatchObject([
+      { status: 'decided', decision: 'edit', edits: { employees: 130 }, comment: 'Fine.', decided_by: 'h1', decided_at: 1001 },
+    ])
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_expired']])).toMatchObject([
+      { status: 'expired', fallback: 'proceed_marked_unverified' },
+    ])
+  })
+  test('personal fields that were erased are null, and nothing else is', async () => {
+    const said: Said[] = [
+      ['review_requested', { proposed_action: erased }],
+      ['review_decided', { edits: erased, comment: erased }],
+    ]
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, said)).toMatchObject([
+      { proposed_action: null, edits: null, comment: null, status: 'decided', reason: 'confidence 0.41 is below 0.60' },
+    ])
+  })
+})
+
+describe('values that SQL cannot hold are bad records', () => {
+  const put = (over: Partial<AnyEvent>): (() => unknown) => {
+    const event = { ...eventOf(authEvents, 'organization_created', { owner_user_id: userId(1) }), ...over }
+    return () => organizations.apply(event as never, { topic: 'auth_events', partition: 0, offset: 0n }).map(checkedChange)
+  }
+  test.each([
+    ['a tenant that is no UUID', { tenant_id: 't1' }, 'organizations.tenant_id: not a UUID'],
+    ['a missing value', { company_name: undefined }, 'organizations.company_name: missing'],
+    ['a NUL', { company_name: 'a\0b' }, 'organizations.company_name: not clean text'],
+    ['half a surrogate pair', { company_name: 'a\ud800' }, 'organizations.company_name: not clean text'],
+    ['text that is too long', { company_name: 'x'.repeat(1_000_001) }, 'organizations.company_name: too long'],
+    ['a number for text', { company_name: 7 }, 'organizations.company_name: not text'],
+    ['a time before 1970', { timestamp: -1 }, 'organizations.created_at: not a time'],
+    ['no number for a time', { timestamp: Number.NaN }, 'organizations.created_at: not a time'],
+  ])('%s', (_, over, says) => {
+    expect(put(over)).toThrow(says)
+  })
+  test('inside JSON as well, and only there where it is meant', () => {
+    const finding = (data: unknown): (() => unknown) => {
+      const event = eventOf(researchEvents, 'finding_recorded', { data })
+      return () => researchFindings.apply(event as never, { topic: 'research_events', partition: 0, offset: 0n }).map(checkedChange)
+    }
+    expect(finding({ a: ['\0'] })).toThrow('research_findings.data: holds text that is not clean')
+    expect(finding({ a: '\ud800' })).toThrow('not clean')
+    expect(finding({ a: '\\u0000', b: '😀' })).not.toThrow()
+    expect(finding({ confidence: 1 })).not.toThrow()
+  })
+  test('topics of the list are those that are projected', () => {
+    expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(new Set([authEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)))
+  })
+})

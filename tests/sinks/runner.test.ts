@@ -1,0 +1,336 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { authEvents, clientEvents, researchEvents } from '../../schemas/index.ts'
+import type { AnyEvent } from '../../schemas/index.ts'
+import type { CommitOutcome, SinkBatch, SinkRunner, Table, TablePort } from '../../sinks/index.ts'
+import { defineProjection, MemoryTables, projections } from '../../sinks/index.ts'
+import { organizationsTable } from '../../sinks/projections/organizations.ts'
+import { teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
+import { clock, eventOf, eventually, jsonSerde, LogFixture, organizationId, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
+
+const running: SinkRunner[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((runner) => runner.stop()))
+})
+function started(runner: SinkRunner): SinkRunner {
+  runner.start()
+  running.push(runner)
+  return runner
+}
+
+const created = (tenant: string, organization = 1): AnyEvent =>
+  eventOf(authEvents, 'organization_created', { owner_user_id: userId(organization) }, { tenant, organization })
+const names = (tables: MemoryTables, table: Table = organizationsTable): unknown[] =>
+  tables.rows(table).map(({ key }) => key['organization_id']).toSorted()
+
+/** Memory tables with something that goes wrong in front. */
+function troubled(tables: MemoryTables, commit: (batch: SinkBatch, inner: () => Promise<CommitOutcome>) => Promise<CommitOutcome>): TablePort {
+  return {
+    claim: (source, first) => tables.claim(source, first),
+    commit: (batch) => commit(batch, () => tables.commit(batch)),
+    reset: (projection) => tables.reset(projection),
+    offsets: () => tables.offsets(),
+    erase: (of, tenant) => tables.erase(of, tenant),
+  }
+}
+
+describe('SinkRunner', () => {
+  test('rows follow what is committed, of both tenants, and a reader can wait for their own write', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const runner = started(fixture.runner(tables))
+    const a = await fixture.append(authEvents, created(tenantA))
+    const b = await fixture.append(authEvents, created(tenantB))
+    expect(await runner.waitFor('organizations', 'auth_events', a.partition, a.offset, 5_000)).toBe(true)
+    expect(await runner.waitFor('organizations', 'auth_events', b.partition, b.offset, 5_000)).toBe(true)
+    expect(names(tables)).toEqual([organizationId(tenantA, 1), organizationId(tenantB, 1)])
+    expect(runner.position('organizations').get(a.partition)).toBeGreaterThan(a.offset)
+    expect(await runner.waitFor('organizations', 'auth_events', a.partition, a.offset + 100n, 20)).toBe(false)
+    expect(await runner.waitFor('organizations', 'other_topic', 0, 9n, 20)).toBe(true)
+    expect(() => runner.waitFor('nothing', 'auth_events', 0, 0n, 0)).toThrow('there is no projection nothing')
+  })
+
+  test('P4: after a restart it goes on where SQL stands, and rows are those of one run', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    const first = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    await first.stop()
+    expect(first.status().every(({ state }) => state === 'stopped')).toBe(true)
+    await fixture.append(authEvents, created(tenantA, 2), created(tenantB, 2))
+    let records = 0
+    started(fixture.runner(tables, { onProgress: (progress) => void (progress.projection === 'organizations' && (records += progress.records)) }))
+    await settled(fixture.log, tables)
+    expect(names(tables)).toHaveLength(4)
+    expect(records).toBe(2)
+  })
+
+  test('nothing of an open or aborted transaction is projected', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    started(fixture.runner(tables))
+    const producer = await fixture.log.openProducer({ transactionalId: 't', transactionTimeoutMs: 60_000 })
+    const { RecordBatchBuilder, partitionFor } = await import('../../connectors/kafka/index.ts')
+    const send = async (event: AnyEvent, outcome: 'commit' | 'abort'): Promise<void> => {
+      const key = Buffer.from(`${event.tenant_id}|${event.organization_id}`)
+      const records = new RecordBatchBuilder()
+      records.append(event.timestamp, key, jsonSerde.serialize(event, key))
+      producer.begin()
+      await producer.append([{ topic: 'auth_events', partition: partitionFor(key, 3), records }])
+      await producer.end(outcome)
+    }
+    await send(created(tenantA, 1), 'abort')
+    await send(created(tenantB, 1), 'commit')
+    await send(created(tenantA, 2), 'commit')
+    await settled(fixture.log, tables)
+    expect(names(tables)).toEqual([organizationId(tenantA, 2), organizationId(tenantB, 1)])
+  })
+
+  test('P5: records that cannot be used are dead letters with their reason, and work goes on', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const strange = { ...created(tenantA, 7), tenant_id: 'not-a-uuid' } as AnyEvent
+    await fixture.append(authEvents, Buffer.from('{broken'), created(tenantA), strange, created(tenantB))
+    const runner = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    expect(names(tables)).toEqual([organizationId(tenantA, 1), organizationId(tenantB, 1)])
+    const letters = (await fixture.read('auth_events.dlq')).filter(({ headers }) => headers['dlq-application'] === 'sink-organizations')
+    expect(letters.map(({ value, headers }) => [headers['dlq-reason'], value.slice(0, 7)]).toSorted()).toEqual([
+      ['bad_frame', '{broken'],
+      ['bad_row', JSON.stringify(strange).slice(0, 7)],
+    ])
+    expect(letters[0]?.headers).toMatchObject({ 'dlq-topic': 'auth_events' })
+    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({ deadLetters: 2, state: 'running' })
+  })
+
+  test('P5: a projection that throws sets the record aside under its own name only', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const real = projections.find(({ name }) => name === 'organizations')!
+    const throwing = defineProjection({
+      ...real,
+      apply: (event, place) => {
+        if ((event as AnyEvent).tenant_id === tenantB) throw new TypeError('cannot read')
+        return real.apply(event, place)
+      },
+    })
+    const others = projections.filter(({ name }) => name !== 'organizations')
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    started(fixture.runner(tables, { projections: [throwing, ...others] }))
+    await settled(fixture.log, tables)
+    expect(names(tables)).toEqual([organizationId(tenantA, 1)])
+    expect(tables.rows(teamMembershipsTable)).toHaveLength(2)
+    expect((await fixture.read('auth_events.dlq')).map(({ headers }) => [headers['dlq-application'], headers['dlq-reason'], headers['dlq-message']])).toEqual([
+      ['sink-organizations', 'apply_failed', 'TypeError: cannot read'],
+    ])
+  })
+
+  test('P5: a row that the database refuses is found by halving; its neighbours are written', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const isRefused = (batch: SinkBatch): boolean => batch.changes.some(({ key }) => key['organization_id'] === organizationId(tenantA, 5))
+    const strict = troubled(tables, (batch, inner) => (isRefused(batch) ? Promise.resolve({ kind: 'rejected', reason: 'too wide' }) : inner()))
+    for (let n = 1; n <= 20; n++) await fixture.append(authEvents, created(tenantA, n), created(tenantB, n))
+    started(fixture.runner(strict, { projections: projections.filter(({ name }) => name === 'organizations') }))
+    await settled(fixture.log, tables, projections.slice(0, 1))
+    expect(names(tables)).toHaveLength(39)
+    expect(names(tables)).not.toContain(organizationId(tenantA, 5))
+    const letters = await fixture.read('auth_events.dlq')
+    expect(letters.map(({ headers }) => [headers['dlq-reason'], headers['dlq-message']])).toEqual([['row_rejected', 'too wide']])
+  })
+
+  test('an event type this version does not know is passed over and counted', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    await fixture.append(authEvents, eventOf(authEvents, 'organization_renamed_in_2031'), created(tenantA), created(tenantB))
+    const runner = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    expect(names(tables)).toHaveLength(2)
+    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({ unknownEvents: 1, deadLetters: 0 })
+  })
+
+  test('P6: trouble of one projection is waited out and stops no other', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    let isDown = true
+    const flaky = troubled(tables, (batch, inner) => {
+      if (isDown && batch.claim.source.sink === 'organizations') return Promise.reject(new Error('database is down'))
+      return inner()
+    })
+    const place = await fixture.append(authEvents, created(tenantA))
+    await fixture.append(authEvents, Buffer.from('broken'), created(tenantB))
+    const runner = started(fixture.runner(flaky))
+    expect(await runner.waitFor('team-memberships', 'auth_events', place.partition, place.offset, 5_000)).toBe(true)
+    const state = (): unknown => runner.status().find(({ name }) => name === 'organizations')
+    await eventually(() => (state() as { state: string }).state === 'waiting', 'waiting')
+    expect(state()).toMatchObject({ trouble: 'database is down' })
+    expect(names(tables)).toEqual([])
+    // Several attempts later the outage is still one line, and its dead letter one record.
+    await new Promise((done) => setTimeout(done, 100))
+    isDown = false
+    await settled(fixture.log, tables)
+    expect(names(tables)).toHaveLength(2)
+    expect(fixture.notices.filter((line) => line.startsWith('sink organizations:'))).toEqual([
+      'sink organizations: waiting: database is down',
+      'sink organizations: goes on',
+    ])
+    const letters = await fixture.read('auth_events.dlq')
+    expect(letters.filter(({ headers }) => headers['dlq-application'] === 'sink-organizations')).toHaveLength(1)
+  })
+
+  test('P6: what decoding needs and cannot get now is waited for; the record is no dead letter', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    let isAway = true
+    const serde = { ...jsonSerde, prepare: () => (isAway ? Promise.reject(new Error('the registry is away')) : Promise.resolve()) }
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    const runner = started(fixture.runner(tables, { decode: () => serde }))
+    await eventually(() => runner.status().some(({ trouble }) => trouble === 'the registry is away'), 'waiting')
+    isAway = false
+    await settled(fixture.log, tables)
+    expect(names(tables)).toHaveLength(2)
+    expect(await fixture.read('auth_events.dlq')).toEqual([])
+  })
+
+  test('P2: fenced by another runner, it joins again; rows are made once', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const runner = started(fixture.runner(tables))
+    await fixture.append(authEvents, created(tenantA))
+    await settled(fixture.log, tables)
+    // Somebody claims behind the back of the group, as a process of an earlier generation might.
+    const [topic] = await fixture.log.metadata(['auth_events'])
+    for (let partition = 0; partition < 3; partition++) {
+      const source = { sink: 'organizations', topic: 'auth_events', partition, clusterId: fixture.log.clusterId, topicId: topic!.topicId, partitions: 3 }
+      await tables.claim(source, 0n)
+    }
+    const place = await fixture.append(authEvents, created(tenantB))
+    expect(await runner.waitFor('organizations', 'auth_events', place.partition, place.offset, 5_000)).toBe(true)
+    expect(names(tables)).toHaveLength(2)
+    expect(fixture.notices.some((line) => line.includes('was taken over, joining again'))).toBe(true)
+  })
+
+  test('the offsets of another log stop the projection with one line that says what to do', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    const first = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    await first.stop()
+    const other = await new LogFixture().open()
+    const runner = started(other.runner(tables))
+    await eventually(() => runner.status().every(({ state }) => state === 'refused'), 'refused')
+    expect(other.notices.filter((line) => line.startsWith('sink organizations:'))).toEqual([
+      expect.stringContaining('npm run projections -- rebuild organizations'),
+    ])
+    expect(names(tables)).toHaveLength(2)
+    await runner.rebuild('organizations')
+    expect(names(tables)).toEqual([])
+  })
+
+  test('a database that is ahead of its log refuses to go on', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const [topic] = await fixture.log.metadata(['auth_events'])
+    const source = { sink: 'organizations', topic: 'auth_events', partition: 0, clusterId: fixture.log.clusterId, topicId: topic!.topicId, partitions: 3 }
+    await tables.claim(source, 1_000n)
+    const runner = started(fixture.runner(tables))
+    await eventually(() => runner.status()[0]?.state === 'refused', 'refused')
+    expect(runner.status()[0]?.trouble).toContain('auth_events-0@1000, the log ends at 0')
+    expect(runner.status()[1]?.state).not.toBe('refused')
+  })
+
+  test('records that retention took away are not passed over in silence', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const place = await fixture.append(authEvents, created(tenantA))
+    const first = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    await first.stop()
+    for (let n = 0; n < 3; n++) await fixture.append(authEvents, created(tenantA))
+    await fixture.log.deleteRecords([{ topic: 'auth_events', partition: place.partition, offset: place.offset + 3n }])
+    const runner = started(fixture.runner(tables))
+    await eventually(() => runner.status()[0]?.state === 'refused', 'refused')
+    expect(runner.status()[0]?.trouble).toContain('are gone (retention)')
+  })
+
+  test('a topic that is not there yet is waited for', async () => {
+    const fixture = new LogFixture()
+    const tables = new MemoryTables()
+    const runner = started(fixture.runner(tables))
+    await eventually(() => runner.status().every(({ state }) => state === 'waiting'), 'waiting')
+    expect(runner.status()[0]?.trouble).toBe('topic auth_events does not exist')
+    await fixture.open()
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    await settled(fixture.log, tables)
+    expect(names(tables)).toHaveLength(2)
+  })
+
+  test('a rebuild gives the same rows, whether the runner is at work or not', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    for (const tenant of [tenantA, tenantB]) {
+      for (let organization = 1; organization <= 5; organization++) {
+        const of = { tenant, organization }
+        await fixture.append(authEvents, created(tenant, organization))
+        await fixture.append(authEvents, eventOf(authEvents, 'member_added', { user_id: userId(9) }, of))
+        if (organization === 2) await fixture.append(authEvents, eventOf(authEvents, 'organization_deleted', {}, of))
+        await fixture.append(clientEvents, eventOf(clientEvents, 'lifecycle_started', {}, of), eventOf(clientEvents, 'step_started', {}, of))
+        await fixture.append(researchEvents, eventOf(researchEvents, 'finding_recorded', {}, of), eventOf(researchEvents, 'competitor_identified', {}, of))
+      }
+    }
+    const all = (): unknown =>
+      projections.flatMap((projection) => projection.tables.map((table) => tables.rows(table).toSorted((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1))))
+    const runner = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    const before = all()
+    for (const { name } of projections) await runner.rebuild(name)
+    expect(all()).toEqual(before)
+    await runner.stop()
+    const command = fixture.runner(tables)
+    for (const { name } of projections) await command.rebuild(name)
+    expect(all()).toEqual(before)
+    expect(command.status().every(({ state }) => state === 'stopped')).toBe(true)
+  })
+
+  test('P7: nothing more is fetched while rows wait to be written', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    let fetches = 0
+    const log = new Proxy(fixture.log, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name)
+        if (name === 'fetch') fetches++
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member
+      },
+    })
+    let release = (): void => undefined
+    const held = new Promise<void>((done) => (release = done))
+    let writing = 0
+    const slow = troubled(tables, async (_, inner) => {
+      writing++
+      await held
+      return inner()
+    })
+    for (let n = 1; n <= 3; n++) await fixture.append(authEvents, created(tenantA, n), created(tenantB, n))
+    started(fixture.runner(slow, { log, projections: projections.slice(0, 1) }))
+    await eventually(() => writing === 1, 'writing')
+    const before = fetches
+    await new Promise((done) => setTimeout(done, 120))
+    expect([fetches, writing]).toEqual([before, 1])
+    release()
+    await settled(fixture.log, tables, projections.slice(0, 1))
+    expect(names(tables)).toHaveLength(6)
+  })
+
+  test('lag is what is committed and not yet in the rows', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    await fixture.append(authEvents, created(tenantA), created(tenantB))
+    const runner = started(fixture.runner(tables))
+    await settled(fixture.log, tables)
+    await eventually(() => runner.lag().length === projections.length * 3, 'all partitions claimed')
+    expect(runner.lag().every(({ lag }) => lag === 0n)).toBe(true)
+    void clock
+  })
+})
