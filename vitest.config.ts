@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Vite names its own mode MODE, which is a setting of ours: unset for the processes that tests start.
+    env: { MODE: '' },
     pool: 'forks',
     maxWorkers: 2,
     coverage: {

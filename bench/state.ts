@@ -1,5 +1,6 @@
 /**
- * What state costs: `node --expose-gc bench/state.ts`. Keys of 60 bytes, values of 120; best of five rounds. The keys are views into one
+ * What state costs: `node --expose-gc bench/state.ts`. Keys of 60 bytes, values of 120, best of five rounds; the CPU of the
+ * calling thread beside the time, because the time moves with the machine's other load. The keys are views into one
  * buffer, as a fetched batch gives them. Figures of one machine stand in state-stores/DESIGN.md.
  */
 
@@ -25,22 +26,26 @@ function keysOf(count: number): Buffer[] {
 }
 
 /** A fixed sequence that visits keys in no order. */
-function* visits(count: number, of: number): Generator<number> {
+function visits(count: number, of: number): Int32Array {
   let seed = 12345
-  for (let i = 0; i < count; i++) {
+  return Int32Array.from({ length: count }, () => {
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
-    yield (seed >>> 4) % of
-  }
+    return (seed >>> 4) % of
+  })
 }
 
 async function best(name: string, operations: number, unit: string, run: () => unknown): Promise<void> {
-  let ns = Infinity
+  let us = Infinity
+  let cpuUs = Infinity
   for (let round = 0; round < ROUNDS; round++) {
-    const from = process.hrtime.bigint()
+    const from = performance.now()
+    const cpu = process.threadCpuUsage()
     await run()
-    ns = Math.min(ns, Number(process.hrtime.bigint() - from) / operations)
+    const { user, system } = process.threadCpuUsage(cpu)
+    us = Math.min(us, ((performance.now() - from) * 1000) / operations)
+    cpuUs = Math.min(cpuUs, (user + system) / operations)
   }
-  console.log(`${name.padEnd(58)} ${(ns / 1000).toFixed(2).padStart(9)} us per ${unit}`)
+  console.log(`${name.padEnd(58)} ${us.toFixed(2).padStart(8)} us, CPU ${cpuUs.toFixed(2).padStart(6)} us per ${unit}`)
 }
 
 async function opened(supplier: StateDatabaseSupplier, path: string, cleanBytes: number): Promise<TaskState> {
@@ -52,19 +57,19 @@ async function recordPath(supplier: StateDatabaseSupplier, count: number): Promi
   const task = await opened(supplier, `bench/${count}`, 64 * MIB)
   const store = task.store('s')
   const keys = keysOf(count)
+  const records = visits(OPERATIONS, count)
   let offset = 0n
   await best(`savepoint + get + put, ${count} keys, commits included`, OPERATIONS, 'record', () => {
-    let records = 0
-    for (const i of visits(OPERATIONS, count)) {
+    for (let r = 0; r < records.length; r++) {
       task.savepoint()
-      const key = keys[i] as Buffer
+      const key = keys[records[r] as number] as Buffer
       store.get(key)
       store.put(key, VALUE)
-      if (++records % RECORDS_PER_COMMIT === 0) task.commit(new Map([['s', ++offset]]))
+      if (r % RECORDS_PER_COMMIT === 0) task.commit(new Map([['s', ++offset]]))
     }
   })
   await best(`get alone, ${count} keys`, OPERATIONS, 'get', () => {
-    for (const i of visits(OPERATIONS, count)) store.get(keys[i] as Buffer)
+    for (const i of records) store.get(keys[i] as Buffer)
   })
   await best(`range of 10 among ${count} written keys`, 20_000, 'range', () => {
     for (const i of visits(20_000, count))
@@ -116,26 +121,34 @@ async function memory(): Promise<void> {
   const count = 200_000
   const keys = keysOf(count)
   const task = await opened(memoryDatabases(), 'bench/memory', 0)
-  globalThis.gc?.()
+  await collect()
   const before = process.memoryUsage()
   for (const key of keys) task.store('s').put(key, VALUE)
   task.commit(new Map([['s', 1n]]))
-  globalThis.gc?.()
+  await collect()
   const after = process.memoryUsage()
+  if (keys.length !== count) throw new Error('the keys must outlive the measurement')
   const used = after.heapUsed + after.external - before.heapUsed - before.external
   console.log(
     `memory of a row: ${(used / count).toFixed(0)} bytes, counted as ${(task.unflushedBytes / count).toFixed(0)}`,
   )
 }
 
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 const directory = await mkdtemp(join(tmpdir(), 'bench-state-'))
 try {
+  await memory()
   const options = { blockCacheBytes: 128 * MIB, writeBufferBytes: 384 * MIB, notice: console.log }
   const supplier = rocksDatabases({ directory, ...options })
   for (const count of [1_000, 100_000]) await recordPath(supplier, count)
   await disk(supplier)
   await supplier.close()
-  await memory()
 } finally {
   await rm(directory, { recursive: true, force: true })
 }

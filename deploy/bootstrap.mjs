@@ -28,6 +28,7 @@ const commands = {
   test: ['deploy/bin/verify.ts', 'test'],
   check: ['deploy/bin/verify.ts', 'check'],
   projections: ['deploy/bin/projections.ts'],
+  admin: ['deploy/bin/admin.ts'],
   'example:acquire': ['examples/acquire.ts'],
   chaos: ['deploy/chaos/chaos.ts'],
 }

@@ -98,6 +98,11 @@ export function readConfig(
   return errors.length > 0 ? { errors } : { config: deepFreeze(config) }
 }
 
+/** The environment for a child process of ours: this one's, with these settings instead. */
+export function environmentWith(settings: Environment): Environment {
+  return { ...process.env, ...settings }
+}
+
 /** Every variable, parsed. */
 export type Values = { readonly [K in VariableName]: ValueOf<(typeof variables)[K]> }
 

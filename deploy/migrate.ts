@@ -38,13 +38,29 @@ export async function migrate(options: MigrateOptions): Promise<{ roleUrls: Role
   client.on('error', () => undefined)
   await client.connect()
   try {
+    await checkVersion(client, options.notice)
     await client.query('select pg_advisory_lock($1)', [lockKey])
-    await createRoles(client, options.secret)
+    const urls = roleUrls(options.ownerUrl, options.secret)
+    await createRoles(client, urls)
     const applied = await applyNew(client, files, options.notice)
-    return { roleUrls: roleUrls(options.ownerUrl, options.secret), applied }
+    return { roleUrls: urls, applied }
   } finally {
     await client.end()
   }
+}
+
+/** Of each major version the first release in which row-level security has no known leak (CVE-2025-8713). */
+const firstSafe: Readonly<Record<number, number>> = { 15: 14, 16: 10, 17: 6 }
+
+async function checkVersion(client: pg.Client, notice: (line: string) => void): Promise<void> {
+  const { rows } = await client.query<{ n: number }>(`select current_setting('server_version_num')::int as n`)
+  const [major, minor] = [Math.floor((rows[0]?.n ?? 0) / 10_000), (rows[0]?.n ?? 0) % 10_000]
+  if (major < 15) throw new Error(`the database is PostgreSQL ${major}: 15 or later is needed`)
+  const safe = firstSafe[major] ?? 0
+  if (minor < safe)
+    notice(
+      `database: PostgreSQL ${major}.${minor} can leak rows past row-level security (CVE-2025-8713): update it to ${major}.${safe}`,
+    )
 }
 
 /** M3: where each role connects. */
@@ -88,39 +104,35 @@ export async function migrationFiles(directory: URL = firstDirectory): Promise<r
 }
 
 /** Roles belong to the whole server, so other databases may have made them, or be making them now. */
-async function createRoles(client: pg.Client, secret: string): Promise<void> {
+async function createRoles(client: pg.Client, urls: RoleUrls): Promise<void> {
   for (const role of databaseRoles) {
     const name = roleName(role)
+    const password = client.escapeLiteral(new URL(urls[role]).password)
     const { rows } = await client.query('select from pg_roles where rolname = $1', [name])
-    const password = client.escapeLiteral(rolePassword(role, secret))
     if (rows.length === 0) {
+      const attributes = 'login noinherit nosuperuser nocreatedb nocreaterole nobypassrls'
       await client
-        .query(
-          `create role ${name} login noinherit nosuperuser nocreatedb nocreaterole nobypassrls password ${password}`,
-        )
-        .catch(ignoring('42710', '23505'))
+        .query(`create role ${name} ${attributes} password ${password}`)
+        .catch(refused(name, 'create', '42710', '23505'))
     }
-    if (!(await canLogIn(client, role, secret))) await client.query(`alter role ${name} login password ${password}`)
+    if (await canLogIn(urls[role])) continue
+    await client.query(`alter role ${name} login password ${password}`).catch(refused(name, 'change'))
   }
 }
 
-const ignoring =
-  (...states: string[]) =>
+/** @param harmless states that another process gave us by being first */
+const refused =
+  (name: string, what: 'create' | 'change', ...harmless: string[]) =>
   (error: unknown): void => {
-    if (!(error instanceof pg.DatabaseError) || !states.includes(error.code ?? '')) throw error
+    const state = error instanceof pg.DatabaseError ? (error.code ?? '') : ''
+    if (harmless.includes(state)) return
+    if (state !== '42501') throw error
+    throw new Error(`the owner of the database may not ${what} the role ${name}: give it CREATEROLE`, { cause: error })
   }
 
 /** A role keeps its password when it is right: changing it on each start would cost a write and race with others. */
-async function canLogIn(owner: pg.Client, role: DatabaseRole, secret: string): Promise<boolean> {
-  const probe = new pg.Client({
-    host: owner.host,
-    port: owner.port,
-    database: owner.database ?? 'postgres',
-    ssl: owner.ssl,
-    user: roleName(role),
-    password: rolePassword(role, secret),
-    connectionTimeoutMillis: 5_000,
-  })
+async function canLogIn(url: string): Promise<boolean> {
+  const probe = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   probe.on('error', () => undefined)
   try {
     await probe.connect()

@@ -7,113 +7,76 @@
 import type { Queryable } from '../connectors/postgres/index.ts'
 import { databaseRoles, roleName } from './migrate.ts'
 
-const schemas = ['auth', 'lifecycle']
-const processRoles = databaseRoles.map((role) => `'${roleName(role)}'`).join()
-
-/** One line per hole, the table named first. */
+/** One line per hole, the table (or role) named first. */
 export async function policyFindings(database: Queryable): Promise<readonly string[]> {
-  const findings: string[] = []
-  for (const { says, sql } of rules) {
-    const { rows } = await database.query<Record<string, string>>(sql, [schemas])
-    for (const row of rows) findings.push(says(row))
-  }
-  return findings
+  const { rows } = await database.query<{ line: string }>(
+    `with ${tables}, ${grants} ${rules.join(' union ')} order by line`,
+    [['auth', 'lifecycle'], databaseRoles.map(roleName)],
+  )
+  return rows.map(({ line }) => line)
 }
 
-interface Rule {
-  readonly says: (row: Readonly<Record<string, string>>) => string
-  readonly sql: string
-}
-
-/** Tables of our schemas, as `t`. */
+/** Tables of our schemas. */
 const tables = `
   t as (
-    select c.oid, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, format('%s.%s', n.nspname, c.relname) as name,
-      n.nspname as schema,
+    select c.oid, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, n.nspname as schema,
+      format('%s.%s', n.nspname, c.relname) as name,
       exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as has_tenant
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = any ($1) and c.relkind in ('r', 'p'))`
 
-/** What each role may do to each table, also to some columns of it only. */
+/** What each role may do to each table, also to some columns of it only. Grantee 0 is everyone. */
 const grants = `
   g as (
     select t.oid, acl.grantee, acl.privilege_type as privilege from t,
       aclexplode(coalesce(t.relacl, acldefault('r', t.relowner))) as acl
     union
-    select a.attrelid, acl.grantee, acl.privilege_type from t join pg_attribute a on a.attrelid = t.oid, aclexplode(a.attacl) as acl)`
+    select a.attrelid, acl.grantee, acl.privilege_type
+    from t join pg_attribute a on a.attrelid = t.oid, aclexplode(a.attacl) as acl)`
 
 const commands = `(values ('SELECT', 'r'), ('INSERT', 'a'), ('UPDATE', 'w'), ('DELETE', 'd')) as command (privilege, code)`
 
-const rules: readonly Rule[] = [
-  {
-    says: ({ name }) => `${name}: row-level security is off`,
-    sql: `with ${tables} select name from t where not relrowsecurity order by 1`,
-  },
-  {
-    says: ({ name }) => `${name}: row-level security is not forced on its owner`,
-    sql: `with ${tables} select name from t where not relforcerowsecurity order by 1`,
-  },
-  {
-    says: ({ name, role, privilege }) => `${name}: ${role} has ${privilege} but no policy for it`,
-    sql: `with ${tables}, ${grants}
-      select distinct t.name, r.rolname as role, g.privilege
-      from t join g using (oid) join pg_roles r on r.oid = g.grantee join ${commands} using (privilege)
-      where not exists (select from pg_policy p where p.polrelid = t.oid and p.polpermissive
-        and p.polcmd::text in (command.code, '*') and g.grantee = any (p.polroles))
-      order by 1, 2, 3`,
-  },
-  {
-    says: ({ name, role, privilege }) => `${name}: ${role} has ${privilege}, which row-level security does not hold`,
-    sql: `with ${tables}, ${grants}
-      select distinct t.name, r.rolname as role, g.privilege from t join g using (oid) join pg_roles r on r.oid = g.grantee
-      where g.grantee <> t.relowner and g.privilege in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN') order by 1, 2, 3`,
-  },
-  {
-    says: ({ name, privilege }) => `${name}: everyone (PUBLIC) has ${privilege}`,
-    sql: `with ${tables}, ${grants} select distinct t.name, g.privilege from t join g using (oid) where g.grantee = 0 order by 1, 2`,
-  },
-  {
-    says: ({ name, policy }) => `${name}: policy ${policy} is for everyone (PUBLIC)`,
-    sql: `with ${tables} select t.name, p.polname as policy from t join pg_policy p on p.polrelid = t.oid
-      where 0 = any (p.polroles) order by 1, 2`,
-  },
-  {
-    says: ({ name, policy }) => `${name}: policy ${policy} lets the api role see rows of any tenant`,
-    sql: `with ${tables} select t.name, p.polname as policy
-      from t join pg_policy p on p.polrelid = t.oid join pg_roles r on r.oid = any (p.polroles)
-      where r.rolname = 'lifecycle_api' and t.has_tenant
-        and coalesce(pg_get_expr(p.polqual, p.polrelid), '') !~ '(visible_tenants|current_tenant|current_user_id)\\(\\)'
-      order by 1, 2`,
-  },
-  {
-    says: ({ name, role }) => `${name}: is owned by ${role}, a role of a process`,
-    sql: `with ${tables} select t.name, r.rolname as role from t join pg_roles r on r.oid = t.relowner
-      where r.rolname in (${processRoles}) order by 1`,
-  },
-  {
-    says: ({ name, index }) => `${name}: unique index ${index} does not begin with tenant_id`,
-    sql: `with ${tables} select t.name, i.indexrelid::regclass::text as index
-      from t join pg_index i on i.indrelid = t.oid join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
-      where t.schema = 'lifecycle' and t.has_tenant and i.indisunique and a.attname <> 'tenant_id' order by 1, 2`,
-  },
-  {
-    says: ({ name }) => `${name}: a view reads with its owner's rights: make it with security_invoker`,
-    sql: `select format('%s.%s', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = any ($1) and (c.relkind = 'm' or (c.relkind = 'v'
-        and not coalesce(c.reloptions, '{}') && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1']))
-      order by 1`,
-  },
-  {
-    says: ({ name }) => `${name}: a function runs with its owner's rights (SECURITY DEFINER)`,
-    sql: `select p.oid::regprocedure::text as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname = any ($1) and p.prosecdef order by 1`,
-  },
-  {
-    says: ({ role, why }) => `${role}: ${why}`,
-    sql: `select r.rolname as role, f.why from pg_roles r, lateral (values
-        (r.rolsuper, 'is a superuser'), (r.rolbypassrls, 'has BYPASSRLS'), (r.rolcreaterole, 'may create roles'),
-        (exists (select from pg_auth_members m where m.member = r.oid), 'is a member of another role')) as f (holds, why)
-      where r.rolname in (${processRoles})
-        and f.holds and $1::text[] is not null order by 1, 2`,
-  },
+const rules: readonly string[] = [
+  `select name || ': row-level security is off' as line from t where not relrowsecurity`,
+
+  `select name || ': row-level security is not forced on its owner' from t where not relforcerowsecurity`,
+
+  `select format('%s: %s has %s but no policy for it', t.name, r.rolname, g.privilege)
+    from t join g using (oid) join pg_roles r on r.oid = g.grantee join ${commands} using (privilege)
+    where not exists (select from pg_policy p where p.polrelid = t.oid and p.polpermissive
+      and p.polcmd::text in (command.code, '*') and g.grantee = any (p.polroles))`,
+
+  `select format('%s: %s has %s, which row-level security does not hold', t.name, r.rolname, g.privilege)
+    from t join g using (oid) join pg_roles r on r.oid = g.grantee
+    where g.grantee <> t.relowner and g.privilege in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')`,
+
+  `select format('%s: everyone (PUBLIC) has %s', t.name, g.privilege) from t join g using (oid) where g.grantee = 0`,
+
+  `select format('%s: policy %s is for everyone (PUBLIC)', t.name, p.polname)
+    from t join pg_policy p on p.polrelid = t.oid where 0 = any (p.polroles)`,
+
+  `select format('%s: policy %s lets the api role see rows of any tenant', t.name, p.polname)
+    from t join pg_policy p on p.polrelid = t.oid join pg_roles r on r.oid = any (p.polroles)
+    where r.rolname = 'lifecycle_api' and t.has_tenant
+      and coalesce(pg_get_expr(p.polqual, p.polrelid), '') !~ '(visible_tenants|current_tenant|current_user_id)\\(\\)'`,
+
+  `select format('%s: is owned by %s, a role of a process', t.name, r.rolname)
+    from t join pg_roles r on r.oid = t.relowner where r.rolname = any ($2)`,
+
+  `select format('%s: unique index %s does not begin with tenant_id', t.name, i.indexrelid::regclass)
+    from t join pg_index i on i.indrelid = t.oid join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
+    where t.schema = 'lifecycle' and t.has_tenant and i.indisunique and a.attname <> 'tenant_id'`,
+
+  `select format('%s.%s: a view reads with its owner''s rights: make it with security_invoker', n.nspname, c.relname)
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = any ($1) and (c.relkind = 'm' or (c.relkind = 'v'
+      and not coalesce(c.reloptions, '{}') && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1']))`,
+
+  `select p.oid::regprocedure || ': a function runs with its owner''s rights (SECURITY DEFINER)'
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = any ($1) and p.prosecdef`,
+
+  `select format('%s: %s', r.rolname, f.why) from pg_roles r, lateral (values
+      (r.rolsuper, 'is a superuser'), (r.rolbypassrls, 'has BYPASSRLS'), (r.rolcreaterole, 'may create roles'),
+      (exists (select from pg_auth_members m where m.member = r.oid), 'is a member of another role')) as f (holds, why)
+    where r.rolname = any ($2) and f.holds`,
 ]

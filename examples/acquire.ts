@@ -42,13 +42,13 @@ async function main(options: Arguments): Promise<Report> {
   const shown = progress({ total: list.length, output: process.stdout, now: () => performance.now() })
   const run: Run = { options, client: ask, deadlineAt, progress: shown }
   const stopWatching = watchLag(run)
+  if (sequential) await followAll(run, list.slice(0, warmUp), 1)
   const startedAt = performance.now()
-  const found = await followAll(run, list, sequential ? 1 : options.concurrency)
+  const found = await followAll(run, sequential ? list.slice(warmUp) : list, sequential ? 1 : options.concurrency)
   const seconds = (performance.now() - startedAt) / 1000
   stopWatching()
   shown.end()
-  const outcomes = await audited(run, found)
-  return report(sequential ? outcomes.slice(warmUp) : outcomes, seconds)
+  return report(await audited(run, found), seconds)
 }
 
 /** @throws Refused when anything could leave this machine */

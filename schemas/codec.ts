@@ -18,7 +18,8 @@ import type { AvroSchema } from './fields.ts'
 import { tenantOfKey } from './ids.ts'
 import type { KeyRing } from './key-ring.ts'
 import { maxEventBytes } from './limits.ts'
-import { fieldCipher } from './personal.ts'
+import type { TenantKeys } from './tenant-keys.ts'
+import { tenantKeysOf } from './tenant-keys.ts'
 import { topics } from './topics.ts'
 import { ByteReader } from './wire/byte-reader.ts'
 import { ByteWriter } from './wire/byte-writer.ts'
@@ -39,6 +40,7 @@ export interface SchemaRegistry {
 }
 
 const frameBytes = 5
+const maxDecoders = 10_000
 
 /** An event of a type this program does not know: passed through and counted, not an error. */
 export interface UnknownEvent {
@@ -96,12 +98,11 @@ const elsewhere: ReadonlySet<string> = new Set(topics.flatMap((topic) => Object.
 
 class EventCodec {
   readonly #topic: EventTopic
-  readonly #options: EventCodecOptions
+  readonly #registry: SchemaRegistry
+  readonly #keys: TenantKeys
   readonly #writers: ReadonlyMap<string, Writer>
   readonly #shapes: ReadonlyMap<string, { readonly type: string; readonly shape: Shape }>
   readonly #decoders = new Map<number, Decoder>()
-  /** Tenants that were asked for and have no key: their personal fields are bad data, not a key still to be loaded. */
-  readonly #keyless = new Set<string>()
   readonly #reader = new ByteReader()
   readonly #writer = new ByteWriter(maxEventBytes, 'too_large')
 
@@ -112,7 +113,8 @@ class EventCodec {
     shapes: ReadonlyMap<string, { readonly type: string; readonly shape: Shape }>,
   ) {
     this.#topic = topic
-    this.#options = options
+    this.#registry = options.registry
+    this.#keys = tenantKeysOf(options.keyRing)
     this.#writers = writers
     this.#shapes = shapes
   }
@@ -127,7 +129,7 @@ class EventCodec {
     bytes.reset()
     bytes.byte(0)
     bytes.uint32(writer.id)
-    if (writer.personal) bytes.cipher = this.#cipherToWrite(event.tenant_id)
+    if (writer.personal) bytes.cipher = this.#keys.cipher(event.tenant_id)
     writer.write(bytes, event)
     bytes.checkSize()
     return bytes.take()
@@ -143,7 +145,7 @@ class EventCodec {
       return { event_type: decoder.type, unknown: true, schema_id: id, bytes: Buffer.from(bytes) }
     const reader = this.#reader
     reader.reset(bytes, frameBytes)
-    if (decoder.personal) reader.cipher = this.#cipherToRead(bytes)
+    if (decoder.personal) reader.cipher = this.#keys.cipher(tenantIn(bytes))
     const event = decoder.read(reader) as AnyEvent
     reader.finish()
     if (event.event_type !== decoder.type)
@@ -160,10 +162,16 @@ class EventCodec {
       const id = value.readUInt32BE(1)
       if (!this.#isSettled(id)) ids.add(id)
       const tenant = peekTenant(value)
-      if (tenant !== null && this.#options.keyRing.get(tenant) === undefined) tenants.add(tenant)
+      if (tenant !== null) tenants.add(tenant)
     }
+    if (this.#decoders.size > maxDecoders) this.#forgetRefused()
     for (const id of ids) this.#decoders.set(id, await this.#decoderOf(id))
-    await this.#loadKeys([...tenants])
+    await this.#keys.load(tenants)
+  }
+
+  /** Ids that mean something are few; ids in bad records may be any. */
+  #forgetRefused(): void {
+    for (const [id, decoder] of this.#decoders) if (decoder.kind === 'refused') this.#decoders.delete(id)
   }
 
   /** An id that was refused as unknown is asked for again: it may have been registered since. */
@@ -172,17 +180,8 @@ class EventCodec {
     return decoder !== undefined && !(decoder.kind === 'refused' && decoder.reason === 'unknown_schema')
   }
 
-  async #loadKeys(tenants: readonly string[]): Promise<void> {
-    if (tenants.length === 0) return
-    await this.#options.keyRing.load(tenants)
-    if (this.#keyless.size > 10_000) this.#keyless.clear()
-    for (const tenant of tenants)
-      if (this.#options.keyRing.get(tenant) === undefined) this.#keyless.add(tenant)
-      else this.#keyless.delete(tenant)
-  }
-
   async #decoderOf(id: number): Promise<Decoder> {
-    const known = await this.#options.registry.schemaById(id)
+    const known = await this.#registry.schemaById(id)
     if (known === null) return { kind: 'refused', reason: 'unknown_schema', message: `no schema has the id ${id}` }
     try {
       return this.#decoderFor(id, parseSchemaText(known.schema))
@@ -200,7 +199,8 @@ class EventCodec {
         kind: 'event',
         type: ours.type,
         read: compileReader(writer, ours.shape),
-        personal: hasPersonal(ours.shape),
+        // All that is read is what was written; what we lack a field for included.
+        personal: hasPersonal(writer),
       }
     const prefix = `${eventNamespace}.`
     const type = eventTypeOf(name.slice(prefix.length))
@@ -211,21 +211,6 @@ class EventCodec {
   #checkTenant(tenantId: string, key: Buffer | null): void {
     if (tenantOfKey(key) !== tenantId) throw new BadRecord('bad_key', 'the key is not of the tenant of the event')
   }
-
-  #cipherToRead(bytes: Buffer): ReturnType<typeof fieldCipher> {
-    const tenant = peekTenant(bytes)
-    if (tenant === null) throw new BadRecord('bad_length', 'the record ends inside its envelope')
-    const cipher = fieldCipher(this.#options.keyRing, tenant)
-    if (cipher !== null) return cipher
-    if (this.#keyless.has(tenant)) throw new BadRecord('unknown_key', 'the tenant of the record has no data key')
-    throw new SchemaError('KEY_NOT_LOADED', `the data key of tenant ${tenant} was not prepared`, 'retry')
-  }
-
-  #cipherToWrite(tenant: string): ReturnType<typeof fieldCipher> {
-    const cipher = fieldCipher(this.#options.keyRing, tenant)
-    if (cipher === null) throw new SchemaError('KEY_UNKNOWN', `no data key of tenant ${tenant} is loaded`)
-    return cipher
-  }
 }
 
 /** @throws BadRecord `bad_frame` */
@@ -235,6 +220,12 @@ export function schemaIdOf(bytes: Buffer): number {
 }
 
 const peeking = new ByteReader()
+
+function tenantIn(bytes: Buffer): string {
+  const tenant = peekTenant(bytes)
+  if (tenant === null) throw new BadRecord('bad_length', 'the record ends inside its envelope')
+  return tenant
+}
 
 /**
  * The tenant of a framed event without decoding it: the envelope comes first, in the same order for ever. Null when the

@@ -8,8 +8,6 @@ export type SchemaErrorCode =
   /** `prepare` was not run over this record. */
   | 'SCHEMA_NOT_LOADED'
   | 'KEY_NOT_LOADED'
-  /** A tenant that has no data key is written for. */
-  | 'KEY_UNKNOWN'
   /** State written by a newer version of the service. */
   | 'STATE_TOO_NEW'
   | 'REGISTRY_FAILED'

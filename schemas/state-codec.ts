@@ -12,7 +12,8 @@ import { tenantOfKey } from './ids.ts'
 import type { KeyRing } from './key-ring.ts'
 import { maxStateBytes } from './limits.ts'
 import type { FieldCipher } from './personal.ts'
-import { fieldCipher } from './personal.ts'
+import type { TenantKeys } from './tenant-keys.ts'
+import { tenantKeysOf } from './tenant-keys.ts'
 import { ByteReader } from './wire/byte-reader.ts'
 import { ByteWriter } from './wire/byte-writer.ts'
 import { hasPersonal } from './wire/personal-shape.ts'
@@ -67,18 +68,17 @@ export function stateCodec<F extends Fields>(
 
 class StateCodec {
   readonly #definition: VersionedState
-  readonly #keyRing: KeyRing
+  readonly #keys: TenantKeys
   /** By version − 1. */
   readonly #reads: readonly Read[]
   readonly #write: Write
   readonly #personal: boolean
-  readonly #keyless = new Set<string>()
   readonly #reader = new ByteReader()
   readonly #writer = new ByteWriter(maxStateBytes, 'state_too_large')
 
   constructor(definition: VersionedState, shapes: readonly Shape[], keyRing: KeyRing) {
     this.#definition = definition
-    this.#keyRing = keyRing
+    this.#keys = tenantKeysOf(keyRing)
     this.#reads = shapes.map((shape) => compileReader(shape, shape))
     this.#write = compileWriter(shapes.at(-1)!)
     this.#personal = shapes.some(hasPersonal)
@@ -110,12 +110,9 @@ class StateCodec {
     const tenants = new Set<string>()
     for (const { key } of records) {
       const tenant = tenantOfKey(key)
-      if (tenant !== null && this.#keyRing.get(tenant) === undefined) tenants.add(tenant)
+      if (tenant !== null) tenants.add(tenant)
     }
-    if (tenants.size === 0) return
-    await this.#keyRing.load([...tenants])
-    if (this.#keyless.size > 10_000) this.#keyless.clear()
-    for (const tenant of tenants) if (this.#keyRing.get(tenant) === undefined) this.#keyless.add(tenant)
+    await this.#keys.load(tenants)
   }
 
   #versionOf(bytes: Buffer): number {
@@ -131,9 +128,6 @@ class StateCodec {
   #cipher(key: Buffer | null): FieldCipher {
     const tenant = tenantOfKey(key)
     if (tenant === null) throw new BadRecord('bad_key', 'a state is kept under a record key')
-    const cipher = fieldCipher(this.#keyRing, tenant)
-    if (cipher !== null) return cipher
-    if (this.#keyless.has(tenant)) throw new BadRecord('unknown_key', 'the tenant of the record has no data key')
-    throw new SchemaError('KEY_NOT_LOADED', `the data key of tenant ${tenant} was not prepared`, 'retry')
+    return this.#keys.cipher(tenant)
   }
 }

@@ -98,3 +98,27 @@ function headersOf(
     header('dlq-at', String(nowMs)),
   ]
 }
+
+/** Counts dead letters by the minute. */
+export class DeadLetterRate {
+  readonly #limit: number
+  #windowStart = 0
+  #dead = 0
+  #taken = 0
+
+  constructor(perMinute: number) {
+    this.#limit = perMinute
+  }
+
+  /** More than the limit, and more than half of what was taken. */
+  isExceeded(nowMs: number, taken: number, dead: number): boolean {
+    if (nowMs - this.#windowStart > 60_000) {
+      this.#windowStart = nowMs
+      this.#dead = 0
+      this.#taken = 0
+    }
+    this.#dead += dead
+    this.#taken += taken
+    return dead > 0 && this.#dead > this.#limit && this.#dead * 2 > this.#taken
+  }
+}

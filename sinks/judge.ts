@@ -96,3 +96,21 @@ function judgeOne(
     return dead('apply_failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error))
   }
 }
+
+/** A refused batch in two; a record alone becomes a dead letter. Records without changes go with the others. */
+export function halves(records: readonly Judged[], next: bigint, reason: string): readonly JudgedPartition[] {
+  const changing = records.filter(({ changes }) => changes.length > 0)
+  if (changing.length === 0) throw new Error(`a batch without rows was refused: ${reason}`)
+  if (changing.length === 1) {
+    const refused = changing[0]
+    const dead = { reason: 'row_rejected', message: reason }
+    return [
+      { records: records.map((judged) => (judged === refused ? { ...judged, changes: [], dead } : judged)), next },
+    ]
+  }
+  const middle = records.indexOf(changing[changing.length >> 1]!)
+  return [
+    { records: records.slice(0, middle), next: records[middle]!.record.offset },
+    { records: records.slice(middle), next },
+  ]
+}

@@ -13,8 +13,9 @@ import type { Clock, Serde } from '../topology/index.ts'
 import { Assignment } from './assignment.ts'
 import type { Source } from './assignment.ts'
 import type { DeadLetters } from './dead-letters.ts'
+import { DeadLetterRate } from './dead-letters.ts'
 import type { Judged, JudgedPartition } from './judge.ts'
-import { judge } from './judge.ts'
+import { halves, judge } from './judge.ts'
 import type { AnyProjection } from './projection.ts'
 import type { TablePort } from './table-port.ts'
 import { SinkError } from './table-port.ts'
@@ -38,6 +39,8 @@ export interface SinkSettings {
   /** How long a fetch waits for the first record, in ms. */
   readonly fetchWaitMs: number
   readonly sessionTimeoutMs: number
+  /** More dead letters in a minute than this, and more than half of the records, stop the projection. */
+  readonly deadLettersPerMinute: number
   /** Waits between attempts, in ms: doubled from the first to the last. */
   readonly backOffMs: { readonly first: number; readonly last: number }
 }
@@ -73,12 +76,14 @@ export class ProjectionRun {
   #loop: Promise<void> | null = null
   /** The batch being written. */
   #writing: Promise<void> = Promise.resolve()
+  readonly #rate: DeadLetterRate
   #deadLetters = 0
   #unknownEvents = 0
 
   constructor(options: RunOptions) {
     this.#options = options
     this.#waiters = new Waiters(options.clock)
+    this.#rate = new DeadLetterRate(options.settings.deadLettersPerMinute)
     this.#assignment = new Assignment({
       ...options,
       sessionTimeoutMs: options.settings.sessionTimeoutMs,
@@ -212,15 +217,8 @@ export class ProjectionRun {
     })
     switch (outcome.kind) {
       case 'committed':
-        this.#unknownEvents += records.filter(({ unknown }) => unknown).length
-        this.#deadLetters += records.filter(({ dead }) => dead !== null).length
         this.#moveTo(source, next)
-        return this.#options.onProgress({
-          projection: this.name,
-          partition: source.partition,
-          nextOffset: next,
-          records: records.length,
-        })
+        return this.#passed(source, records)
       case 'moved':
         return this.#moveTo(source, outcome.nextOffset)
       case 'fenced':
@@ -228,6 +226,22 @@ export class ProjectionRun {
         return this.#assignment.lose()
       case 'rejected':
         return this.#writeParts(source, halves(records, next, outcome.reason))
+    }
+  }
+
+  /** @throws SinkError POISON_RATE: better stopped than a topic turned into dead letters */
+  #passed({ partition, position }: Source, records: readonly Judged[]): void {
+    const { clock, onProgress } = this.#options
+    const dead = records.filter((judged) => judged.dead !== null)
+    this.#unknownEvents += records.filter(({ unknown }) => unknown).length
+    this.#deadLetters += dead.length
+    onProgress({ projection: this.name, partition, nextOffset: position, records: records.length })
+    if (this.#rate.isExceeded(clock.now(), records.length, dead.length)) {
+      const { reason, message } = dead.at(-1)!.dead!
+      throw new SinkError(
+        'POISON_RATE',
+        `sink ${this.name}: most records of the last minute were dead letters, the last one for ${reason}: ${message}`,
+      )
     }
   }
 
@@ -298,22 +312,4 @@ export class ProjectionRun {
       signal.addEventListener('abort', () => (cancel(), done()), { once: true })
     })
   }
-}
-
-/** A refused batch in two; a record alone becomes a dead letter. Records without changes go with the others. */
-function halves(records: readonly Judged[], next: bigint, reason: string): readonly JudgedPartition[] {
-  const changing = records.filter(({ changes }) => changes.length > 0)
-  if (changing.length === 0) throw new Error(`a batch without rows was refused: ${reason}`)
-  if (changing.length === 1) {
-    const refused = changing[0]
-    const dead = { reason: 'row_rejected', message: reason }
-    return [
-      { records: records.map((judged) => (judged === refused ? { ...judged, changes: [], dead } : judged)), next },
-    ]
-  }
-  const middle = records.indexOf(changing[changing.length >> 1]!)
-  return [
-    { records: records.slice(0, middle), next: records[middle]!.record.offset },
-    { records: records.slice(middle), next },
-  ]
 }

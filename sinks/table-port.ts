@@ -75,7 +75,14 @@ export interface TablePort {
 }
 
 export type SinkErrorCode =
-  'OTHER_LOG' | 'AHEAD_OF_LOG' | 'BEHIND_LOG' | 'REFUSED' | 'UNKNOWN_PROJECTION' | 'MISSING_TOPIC' | 'CLOSED'
+  | 'OTHER_LOG'
+  | 'AHEAD_OF_LOG'
+  | 'BEHIND_LOG'
+  | 'POISON_RATE'
+  | 'REFUSED'
+  | 'UNKNOWN_PROJECTION'
+  | 'MISSING_TOPIC'
+  | 'CLOSED'
 
 /** Trouble that waiting does not help. */
 export class SinkError extends Error {

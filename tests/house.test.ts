@@ -187,7 +187,8 @@ describe('each rule finds what it forbids', () => {
     const tree = [
       file('deploy/bin/a.ts', "import '../b.ts'"),
       file('deploy/b.ts', "export type * from './c.ts'"),
-      file('deploy/c.ts', ''),
+      file('deploy/c.ts', "spawn(join(here, 'child.ts'))"),
+      file('deploy/child.ts', ''),
       file('deploy/d.ts', "import './e.ts'"),
       file('deploy/e.ts', "import './d.ts'"),
     ]

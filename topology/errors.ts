@@ -11,7 +11,7 @@ export type EngineErrorCode =
   | 'TASK_CORRUPTED'
   | 'POISON_RATE'
   | 'SET_ASIDE_FULL'
-  | 'CLOSE_TIMEOUT'
+  | 'PREPARE_FAILED'
 
 /** Trouble in the engine. */
 export class EngineError extends Error {

@@ -72,7 +72,7 @@ export function createIdentity(options: IdentityOptions): Identity {
   const context: IdentityContext = {
     ...options,
     outbox: createOutbox(clock, random),
-    hasher: new PasswordHasher(settings.hashing, opaqueToken(random)),
+    hasher: new PasswordHasher(settings.hashing, opaqueToken(random), clock),
     codes: codeBox(settings.codeSecret, random),
     tokens: accessTokens(settings, clock),
     refreshing: new Set(),

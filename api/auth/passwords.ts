@@ -5,6 +5,7 @@
 
 import bcrypt from 'bcrypt'
 import { ApiProblem } from '../http/problem.ts'
+import type { Clock } from '../../topology/clock.ts'
 import type { Email } from './email.ts'
 
 export const passwordMaxBytes = 72
@@ -34,6 +35,8 @@ export interface HashingLimits {
   readonly concurrency: number
   /** Hashes waiting beyond those; one more is answered 503. */
   readonly queue: number
+  /** One that waited longer is answered 503 when its turn comes: who asked has given up by then, in ms. */
+  readonly longestWaitMs: number
 }
 
 /** Bounds how much of the machine hashing may take. */
@@ -41,11 +44,13 @@ export class PasswordHasher {
   readonly #limits: HashingLimits
   readonly #waiting: (() => void)[] = []
   readonly #dummy: Promise<string>
+  readonly #clock: Pick<Clock, 'now'>
   #running = 0
 
   /** @param decoy hashed once and compared against when there is no user: the same work for a stranger's e-mail. */
-  constructor(limits: HashingLimits, decoy: string) {
+  constructor(limits: HashingLimits, decoy: string, clock: Pick<Clock, 'now'>) {
     this.#limits = limits
+    this.#clock = clock
     this.#dummy = this.hash(decoy)
     this.#dummy.catch(() => {})
   }
@@ -64,12 +69,14 @@ export class PasswordHasher {
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
-    const { concurrency, queue } = this.#limits
+    const { concurrency, queue, longestWaitMs } = this.#limits
+    const asked = this.#clock.now()
     if (this.#running < concurrency) this.#running++
     else if (this.#waiting.length >= queue) throw busy()
     // The one that finishes hands its place over, so `running` does not change.
     else await new Promise<void>((turn) => this.#waiting.push(turn))
     try {
+      if (this.#clock.now() - asked > longestWaitMs) throw busy()
       return await work()
     } finally {
       const next = this.#waiting.shift()

@@ -57,7 +57,7 @@ export const identityLimits: IdentityLimits = Object.freeze({
   loginFailures: 5,
   loginWindowMs: 15 * minuteMs,
   apiKeysPerOrganization: 100,
-  hashing: Object.freeze({ cost: 12, concurrency: 2, queue: 64 }),
+  hashing: Object.freeze({ cost: 12, concurrency: 2, queue: 64, longestWaitMs: 8_000 }),
 })
 
 /** Limits as promised, unless told otherwise. @throws RangeError in one line when a secret or a cost is too weak. */

@@ -3,7 +3,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Answer } from './endpoint.ts'
-import { ApiProblem } from './problem.ts'
+import type { ApiProblem } from './problem.ts'
 
 export const problemType = 'application/problem+json'
 

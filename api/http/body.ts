@@ -29,7 +29,11 @@ export function checkAnnouncedLength(request: IncomingMessage, limitBytes: numbe
 }
 
 /** The decoded bytes of a JSON body. @throws ApiProblem as above; RequestAborted */
-export async function readBody(request: IncomingMessage, response: ServerResponse, limitBytes: number): Promise<Buffer> {
+export async function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limitBytes: number,
+): Promise<Buffer> {
   checkType(request.headers['content-type'])
   const encoding = checkEncoding(request.headers['content-encoding'])
   checkAnnouncedLength(request, limitBytes)

@@ -58,7 +58,9 @@ function parameters(endpoint: Endpoint): string {
   const list = queryParameters(endpoint)
   if (list.length === 0) return ''
   const rows = list.map(({ name, description, schema }) => {
-    const words = [describeSchema(schema as JsonSchema), description].filter((text) => typeof text === 'string' && text !== '')
+    const words = [describeSchema(schema as JsonSchema), description].filter(
+      (text) => typeof text === 'string' && text !== '',
+    )
     return `<tr><td><code>${escape(name)}</code></td><td>${prose(words.join(' · '))}</td></tr>`
   })
   return `<table class="q">${rows.join('')}</table>`

@@ -9,7 +9,8 @@ const formats: Readonly<Record<string, string>> = {
 }
 
 export function exampleOf(schema: JsonSchema): unknown {
-  const given = schema.example ?? (schema.examples as readonly unknown[] | undefined)?.[0] ?? schema.const ?? schema.default
+  const given =
+    schema.example ?? (schema.examples as readonly unknown[] | undefined)?.[0] ?? schema.const ?? schema.default
   if (given !== undefined) return given
   if (Array.isArray(schema.enum)) return schema.enum[0]
   const variants = (schema.oneOf ?? schema.anyOf) as readonly JsonSchema[] | undefined

@@ -10,6 +10,7 @@ const lengthMax = 400
 
 /** The number that stands in `text` from `start` to before `end`. */
 export function isExactNumber(text: string, start: number, end: number): boolean {
+  if (end - start <= safeLength && isDigits(text, start, end)) return true
   if (end - start > lengthMax) return false
   const token = text.slice(start, end)
   const value = Number(token)
@@ -18,6 +19,14 @@ export function isExactNumber(text: string, start: number, end: number): boolean
   if (token.length <= safeLength && value !== 0) return true
   const shortest = String(value)
   return shortest === token || canonical(shortest) === canonical(token)
+}
+
+function isDigits(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code < 0x30 || code > 0x39) return false
+  }
+  return true
 }
 
 /** Sign, digits without zeros at either end, power of ten: one spelling for equal decimals. */

@@ -15,8 +15,8 @@ export interface JsonLimits {
   readonly depth: number
   /** In one object. */
   readonly keysPerObject: number
-  /** In the whole document: a batch of 1,000 events is legitimate. */
-  readonly keys: number
+  /** Keys, objects and lists in the whole document: a batch of 1,000 events is legitimate. */
+  readonly parts: number
   /** Of one string, in UTF-16 units. */
   readonly stringLength: number
   readonly keyLength: number
@@ -25,7 +25,7 @@ export interface JsonLimits {
 export const jsonLimits: JsonLimits = Object.freeze({
   depth: 64,
   keysPerObject: 10_000,
-  keys: 100_000,
+  parts: 100_000,
   stringLength: 256 * 1024,
   keyLength: 1024,
 })
@@ -42,30 +42,33 @@ export function parseJson(bytes: Buffer, limits: JsonLimits = jsonLimits): unkno
   }
 }
 
-/** An object or array that is open. The first key stands alone, so that a small object costs no Set. */
+/** An object or array that is open; used again by the next one at its depth. A lone key costs no Set. */
 interface Frame {
-  readonly isObject: boolean
+  isObject: boolean
   expectsKey: boolean
   firstKey: string | null
   keys: Set<string> | null
 }
 
+const newFrame = (): Frame => ({ isObject: false, expectsKey: false, firstKey: null, keys: null })
+
 function scan(text: string, limits: JsonLimits): void {
-  const frames: Frame[] = []
-  let open: Frame | undefined
-  let keys = 0
+  const frames = [newFrame()]
+  let depth = 0
+  let open = frames[0]!
+  let parts = 0
   // Looked up ahead once, so that strings without such an escape cost nothing.
   let nextEscape = text.indexOf('\\u')
   for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
+    const code = text.charCodeAt(at)
+    switch (code) {
       case 0x22: {
-        const lengthMax = open?.expectsKey === true ? limits.keyLength : limits.stringLength
-        const end = endOfString(text, at, lengthMax)
+        const end = endOfString(text, at, open.expectsKey ? limits.keyLength : limits.stringLength)
         if (nextEscape !== -1 && nextEscape < at) nextEscape = text.indexOf('\\u', at)
-        if (open?.expectsKey === true) {
+        if (open.expectsKey) {
           open.expectsKey = false
           addKey(open, stringAt(text, at, end), limits)
-          if (++keys > limits.keys) throw tooManyKeys(limits.keys, 'a document')
+          if (++parts > limits.parts) throw tooManyKeys(limits.parts, 'a document, objects and lists included')
         } else if (nextEscape !== -1 && nextEscape < end) {
           // The bytes were UTF-8, so only a \u escape can spell NUL or half a surrogate pair.
           stringAt(text, at, end)
@@ -74,28 +77,28 @@ function scan(text: string, limits: JsonLimits): void {
         break
       }
       case 0x2c: // ,
-        if (open !== undefined) open.expectsKey = open.isObject
+        open.expectsKey = open.isObject
         break
       case 0x5b: // [
-      case 0x7b: {
-        const isObject = text.charCodeAt(at) === 0x7b
-        open = { isObject, expectsKey: isObject, firstKey: null, keys: null }
-        if (frames.push(open) > limits.depth)
-          throw new ApiProblem(400, 'too_deep', `The body is nested deeper than ${String(limits.depth)} levels.`)
+      case 0x7b: // {
+        if (++depth > limits.depth) throw tooDeep(limits.depth)
+        if (++parts > limits.parts) throw tooManyKeys(limits.parts, 'a document, objects and lists included')
+        open = frames[depth] ??= newFrame()
+        open.isObject = open.expectsKey = code === 0x7b
+        open.firstKey = null
+        open.keys = null
         break
-      }
       case 0x5d: // ]
-      case 0x7d:
-        frames.pop()
-        open = frames.at(-1)
+      case 0x7d: // }
+        depth = Math.max(0, depth - 1)
+        open = frames[depth]!
         break
-      case 0x2d: // -
-      case 0x30: case 0x31: case 0x32: case 0x33: case 0x34: case 0x35: case 0x36: case 0x37: case 0x38: case 0x39: {
-        const end = endOfNumber(text, at)
-        if (!isExactNumber(text, at, end)) throw notExact(text.slice(at, end))
-        at = end - 1
-        break
-      }
+      default:
+        if (code === 0x2d || (code >= 0x30 && code <= 0x39)) {
+          const end = endOfNumber(text, at)
+          if (!isExactNumber(text, at, end)) throw notExact(text.slice(at, end))
+          at = end - 1
+        }
     }
   }
 }
@@ -117,7 +120,8 @@ function endOfNumber(text: string, start: number): number {
   let at = start + 1
   for (; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    const isPart = (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2b || code === 0x2d || (code | 0x20) === 0x65
+    const isPart =
+      (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2b || code === 0x2d || (code | 0x20) === 0x65
     if (!isPart) break
   }
   return at
@@ -147,12 +151,15 @@ function addKey(frame: Frame, key: string, limits: JsonLimits): void {
     return
   }
   frame.keys ??= new Set([frame.firstKey])
-  if (frame.keys.has(key)) throw new ApiProblem(400, 'duplicate_key', `The key ${quote(key)} occurs twice in one object.`)
+  if (frame.keys.has(key))
+    throw new ApiProblem(400, 'duplicate_key', `The key ${quote(key)} occurs twice in one object.`)
   if (frame.keys.add(key).size > limits.keysPerObject) throw tooManyKeys(limits.keysPerObject, 'an object')
 }
 
 const quote = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
 const invalid = (detail: string): ApiProblem => new ApiProblem(400, 'invalid_json', detail)
+const tooDeep = (max: number): ApiProblem =>
+  new ApiProblem(400, 'too_deep', `The body is nested deeper than ${String(max)} levels.`)
 const tooManyKeys = (max: number, where: string): ApiProblem =>
   new ApiProblem(400, 'too_many_keys', `There are more than ${String(max)} keys in ${where}.`)
 const notExact = (token: string): ApiProblem =>

@@ -20,7 +20,11 @@ const problemSchema = z.object({
   request_id: z.string(),
 })
 
-export function openApiDocument(endpoints: readonly Endpoint[], operations: readonly Operation[], version: string): Document {
+export function openApiDocument(
+  endpoints: readonly Endpoint[],
+  operations: readonly Operation[],
+  version: string,
+): Document {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const operation of operations) paths[operation.path] = { get: describeOperation(operation) }
   for (const endpoint of endpoints) {
@@ -37,7 +41,12 @@ export function openApiDocument(endpoints: readonly Endpoint[], operations: read
       schemas: { Problem: schemaOf(problemSchema, 'output') },
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, from login.' },
-        api_key: { type: 'http', scheme: 'bearer', bearerFormat: 'lck_…', description: 'An API key, made by an owner.' },
+        api_key: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'lck_…',
+          description: 'An API key, made by an owner.',
+        },
       },
     },
   }
@@ -66,7 +75,12 @@ function describeEndpoint(endpoint: Endpoint): Document {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(endpoint.request === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(strict(endpoint.request)) } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: schemaOf(strict(endpoint.request)) } },
+          },
+        }),
     responses: { ...responses(endpoint.response), default: problemResponse('Any other failure') },
   }
 }
@@ -82,14 +96,21 @@ function securityOf(auth: Auth): readonly Document[] {
 }
 
 function pathParameters({ path }: Endpoint): Document[] {
-  return [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  return [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
 }
 
 export function queryParameters({ query }: Endpoint): (Document & { readonly name: string })[] {
   if (query === undefined) return []
   const schema = schemaOf(strict(query), 'output')
   const required = (schema.required ?? []) as readonly string[]
-  const inputRequired = new Set(((schemaOf(strict(query)).required ?? []) as readonly string[]).filter((name) => required.includes(name)))
+  const inputRequired = new Set(
+    ((schemaOf(strict(query)).required ?? []) as readonly string[]).filter((name) => required.includes(name)),
+  )
   const properties = (schema.properties ?? {}) as Readonly<Record<string, JsonSchema>>
   return Object.entries(properties).map(([name, { description: text, ...rest }]) => ({
     name,
@@ -106,7 +127,12 @@ function responses(list: readonly ResponseSpec[]): Document {
       status,
       status >= 400
         ? problemResponse(text)
-        : { description: text, ...(schema === undefined ? {} : { content: { 'application/json': { schema: schemaOf(schema, 'output') } } }) },
+        : {
+            description: text,
+            ...(schema === undefined
+              ? {}
+              : { content: { 'application/json': { schema: schemaOf(schema, 'output') } } }),
+          },
     ]),
   )
 }

@@ -43,7 +43,9 @@ export interface OperationsOptions {
 const jsonType = 'application/json; charset=utf-8'
 const htmlType = 'text/html; charset=utf-8'
 /** The page is its own: nothing is loaded from anywhere. */
-const pagePolicy = { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'" }
+const pagePolicy = {
+  'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+}
 
 export function operations({ endpoints, version, metrics, health, ready }: OperationsOptions): readonly Operation[] {
   const list: Operation[] = [

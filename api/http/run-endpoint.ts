@@ -48,4 +48,5 @@ function queryText(url: string): string {
 }
 
 /** Node joins repeated headers with a comma; lists are only kept for set-cookie. */
-const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.join(', ') : value)
+const single = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(', ') : value

@@ -144,7 +144,9 @@ function mountEndpoints(app: Express, endpoints: readonly Endpoint[], options: H
 }
 
 const methodNotAllowed = (allowed: readonly string[]): ApiProblem =>
-  new ApiProblem(405, 'method_not_allowed', 'This method is not served here.', { headers: { Allow: allowed.join(', ') } })
+  new ApiProblem(405, 'method_not_allowed', 'This method is not served here.', {
+    headers: { Allow: allowed.join(', ') },
+  })
 
 const tooManyRequests = (waitMs: number): ApiProblem =>
   new ApiProblem(429, 'too_many_requests', 'Too many requests from this address.', {
@@ -162,7 +164,9 @@ function errorHandler(logger: Logger): ErrorRequestHandler {
       response.destroy()
       return
     }
-    const closing = problem.status === 413 || (!request.complete && request.headers['transfer-encoding'] !== undefined && hasBody(request))
+    const closing =
+      problem.status === 413 ||
+      (!request.complete && request.headers['transfer-encoding'] !== undefined && hasBody(request))
     sendProblem(request, response, problem, requestId, closing)
   }
 }
@@ -180,7 +184,8 @@ function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy()
     return
   }
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') refuse(socket, new ApiProblem(408, 'timeout', 'The request took too long.'))
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    refuse(socket, new ApiProblem(408, 'timeout', 'The request took too long.'))
   else if (error.code === 'HPE_HEADER_OVERFLOW')
     refuse(socket, new ApiProblem(431, 'headers_too_large', 'The headers are too large.'))
   else refuse(socket, new ApiProblem(400, 'bad_request', 'This is not HTTP/1.1 as we read it.'))

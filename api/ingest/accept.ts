@@ -32,13 +32,21 @@ export interface Submission {
 type Fields = Readonly<Record<string, unknown>>
 
 /** @throws ApiProblem 422 or 403; inside a list with `index` and `reason`, and then nothing of the list is taken */
-export function acceptSubmission(body: unknown, principal: Principal, nowMs: number, settings: IngestSettings): Submission {
+export function acceptSubmission(
+  body: unknown,
+  principal: Principal,
+  nowMs: number,
+  settings: IngestSettings,
+): Submission {
   const list = listOf(body)
   if (list === null) return { drafts: [acceptEvent(body, principal, nowMs, settings)], single: true }
   if (list.length === 0) throw invalid('empty_batch', 'The list holds no event.')
   if (list.length > settings.eventsPerRequest)
     throw invalid('too_many_events', `A request holds at most ${String(settings.eventsPerRequest)} events.`)
-  return { drafts: list.map((event, index) => at(index, () => acceptEvent(event, principal, nowMs, settings))), single: false }
+  return {
+    drafts: list.map((event, index) => at(index, () => acceptEvent(event, principal, nowMs, settings))),
+    single: false,
+  }
 }
 
 function listOf(body: unknown): readonly unknown[] | null {
@@ -56,7 +64,10 @@ function at<T>(index: number, accept: () => T): T {
   } catch (error) {
     if (!(error instanceof ApiProblem)) throw error
     const extra = { ...error.extra, index, reason: error.code }
-    throw new ApiProblem(error.status, error.code, `Event ${String(index)}: ${error.detail}`, { extra, headers: error.headers })
+    throw new ApiProblem(error.status, error.code, `Event ${String(index)}: ${error.detail}`, {
+      extra,
+      headers: error.headers,
+    })
   }
 }
 
@@ -118,7 +129,12 @@ function payloadOf(topic: AnyEventTopic, type: string, event: Fields, principal:
 const inPayload = (path: string): string => (path === '' ? 'payload' : `payload.${path}`)
 
 /** Milliseconds, exact; [now − oldest, now + future], else a replayed year would be taken for today's news. */
-function timeOf(event: Fields, topic: AnyEventTopic, nowMs: number, settings: IngestSettings): Pick<Draft, 'timestamp' | 'late'> {
+function timeOf(
+  event: Fields,
+  topic: AnyEventTopic,
+  nowMs: number,
+  settings: IngestSettings,
+): Pick<Draft, 'timestamp' | 'late'> {
   if (!Object.hasOwn(event, 'timestamp')) return { timestamp: nowMs, late: false }
   const { timestamp } = event
   if (typeof timestamp !== 'number' || !Number.isSafeInteger(timestamp))
@@ -140,7 +156,8 @@ function textField(event: Fields, name: string): string {
   return value
 }
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const invalid = (code: string, detail: string): ApiProblem => new ApiProblem(422, code, detail)
 const unknownField = (name: string): ApiProblem =>
   invalid('unknown_field', `${JSON.stringify(name.slice(0, 40))} is not a field of a request.`)

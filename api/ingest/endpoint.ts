@@ -16,7 +16,9 @@ const event = z.strictObject({
 })
 
 /** For the document only: the body is judged event by event, so that an error names its index and its reason. */
-const documented = z.toJSONSchema(z.union([event, z.array(event).min(1), z.strictObject({ events: z.array(event).min(1) })]))
+const documented = z.toJSONSchema(
+  z.union([event, z.array(event).min(1), z.strictObject({ events: z.array(event).min(1) })]),
+)
 const body = z.unknown().meta({ anyOf: documented.anyOf })
 
 const receipt = z.object({
@@ -37,7 +39,11 @@ export function ingestEndpoints(ingest: Ingest): readonly Endpoint[] {
       request: body,
       response: [
         { status: 202, description: 'Durable; a list answers `{events: […]}`', schema: receipt },
-        { status: 400, description: '`invalid_json`, `duplicate_key`, `too_deep`, `too_many_keys`, `too_long`, `bad_idempotency_key`' },
+        {
+          status: 400,
+          description:
+            '`invalid_json`, `duplicate_key`, `too_deep`, `too_many_keys`, `too_long`, `bad_idempotency_key`',
+        },
         { status: 403, description: '`type_not_public`, `tenant_mismatch`, `forbidden`' },
         { status: 413, description: '`too_large`' },
         { status: 415, description: '`unsupported_media_type`, `unsupported_encoding`' },

@@ -44,7 +44,11 @@ async function scanOnce(
   found: Map<string, string>,
 ): Promise<bigint> {
   const isolation = 'read_committed'
-  const [fetched] = await log.fetch({ partitions: [{ ...at, maxBytes: fetchBytes }], isolation, maxWaitMs: fetchWaitMs })
+  const [fetched] = await log.fetch({
+    partitions: [{ ...at, maxBytes: fetchBytes }],
+    isolation,
+    maxWaitMs: fetchWaitMs,
+  })
   if (fetched === undefined) throw logUnavailable()
   // Retention has passed over the place: what was written there is gone, and so is anyone's interest in it.
   if (fetched.error === 'OFFSET_OUT_OF_RANGE' && fetched.logStartOffset > at.offset) return fetched.logStartOffset

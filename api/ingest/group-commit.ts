@@ -13,6 +13,7 @@
 
 import type { Log, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../../connectors/kafka/index.ts'
+import type { Clock } from '../../topology/clock.ts'
 import type { PlacedRecord } from './encode.ts'
 import type { IngestSettings } from './settings.ts'
 import { positionText } from './position.ts'
@@ -26,13 +27,17 @@ interface Waiting {
   reject(error: Error): void
 }
 
-type Options = Pick<IngestSettings, 'transactionalId' | 'transactionTimeoutMs' | 'batchBytes' | 'queueBytes'>
+type Options = Pick<
+  IngestSettings,
+  'transactionalId' | 'transactionTimeoutMs' | 'batchBytes' | 'queueBytes' | 'closeGraceMs'
+>
 
 /** Bytes a record takes beside its key and value, generously. */
 const recordOverheadBytes = 64
 
 export class GroupCommit {
   readonly #log: Log
+  readonly #clock: Clock
   readonly #options: Options
   #session: Promise<ProducerSession> | null = null
   #generation = 0
@@ -41,8 +46,9 @@ export class GroupCommit {
   #running: Promise<void> | null = null
   #closed = false
 
-  constructor(log: Log, options: Options) {
+  constructor(log: Log, clock: Clock, options: Options) {
     this.#log = log
+    this.#clock = clock
     this.#options = options
   }
 
@@ -65,14 +71,20 @@ export class GroupCommit {
     })
   }
 
-  /** Lets the transaction that runs end; what waits is refused. */
+  /** Lets the transaction that runs end, within the grace; what waits is refused. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const waiting of this.#take(Infinity)) waiting.reject(logUnavailable())
-    await this.#running
+    rejectAll(this.#take(Infinity), logUnavailable())
     const session = this.#session
     this.#session = null
-    await session?.then((open) => open.close()).catch(() => undefined)
+    const ended = (async () => {
+      await this.#running
+      await session?.then((open) => open.close()).catch(() => undefined)
+    })()
+    let cancel = (): void => undefined
+    const grace = new Promise<void>((resolve) => (cancel = this.#clock.after(this.#options.closeGraceMs, resolve)))
+    await Promise.race([ended, grace])
+    cancel()
   }
 
   async #run(): Promise<void> {
@@ -169,7 +181,10 @@ interface Place {
  */
 class Rounds {
   readonly list: PartitionAppend[][] = []
-  readonly #open = new Map<string, { readonly round: number; readonly batch: number; readonly records: RecordBatchBuilder }>()
+  readonly #open = new Map<
+    string,
+    { readonly round: number; readonly batch: number; readonly records: RecordBatchBuilder }
+  >()
   readonly #batchBytes: number
 
   constructor(batchBytes: number) {
@@ -180,7 +195,10 @@ class Rounds {
     const { topic, partition, timestamp, key, value, headers } = record
     const name = `${topic}-${String(partition)}`
     let open = this.#open.get(name)
-    if (open === undefined || open.records.sizeBytes + key.length + value.length + recordOverheadBytes > this.#batchBytes) {
+    if (
+      open === undefined ||
+      open.records.sizeBytes + key.length + value.length + recordOverheadBytes > this.#batchBytes
+    ) {
       const round = open === undefined ? 0 : open.round + 1
       const records = new RecordBatchBuilder()
       const batch = (this.list[round] ??= []).push({ topic, partition, records }) - 1

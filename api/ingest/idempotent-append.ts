@@ -62,12 +62,23 @@ export function idempotentAppend(options: IdempotentAppendOptions): IdempotentAp
     // Everything that can refuse the request comes before the reservation.
     const records = await request.encode(eventIds)
     const generation = await commits.generation()
-    const reservation = { ...keyOf(request), eventIds, endOffsets: await endsOf(log, records), owner: me, attempt: 0, positions: null }
+    const reservation = {
+      ...keyOf(request),
+      eventIds,
+      endOffsets: await endsOf(log, records),
+      owner: me,
+      attempt: 0,
+      positions: null,
+    }
     if (!(await reservations.reserve(reservation, clock.now()))) return join(request)
     return write(reservation, records, generation)
   }
 
-  async function write(reservation: Reservation, records: readonly PlacedRecord[], generation: number): Promise<Receipt> {
+  async function write(
+    reservation: Reservation,
+    records: readonly PlacedRecord[],
+    generation: number,
+  ): Promise<Receipt> {
     const { eventIds } = reservation
     let positions: readonly string[]
     try {
@@ -143,7 +154,9 @@ async function fence(log: Log, transactionalId: string, transactionTimeoutMs: nu
 }
 
 async function endsOf(log: Log, records: readonly PlacedRecord[]): Promise<EndOffsets> {
-  const partitions = new Map(records.map(({ topic, partition }) => [placeText({ topic, partition }), { topic, partition }]))
+  const partitions = new Map(
+    records.map(({ topic, partition }) => [placeText({ topic, partition }), { topic, partition }]),
+  )
   try {
     const offsets = await log.listOffsets([...partitions.values()], 'latest')
     return new Map([...partitions.keys()].map((place, index) => [place, offsets[index]!]))

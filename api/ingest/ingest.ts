@@ -42,7 +42,11 @@ export interface Command {
 
 export interface Ingest {
   /** The body of `POST /events`. @throws ApiProblem */
-  submit(principal: Principal, body: unknown, idempotencyKey: string | undefined): Promise<Receipt & Pick<Submission, 'single'>>
+  submit(
+    principal: Principal,
+    body: unknown,
+    idempotencyKey: string | undefined,
+  ): Promise<Receipt & Pick<Submission, 'single'>>
   /** @throws ApiProblem */
   command(command: Command, idempotencyKey: string | undefined): Promise<Receipt>
   /** Forgets idempotency keys past their retention; call it every few minutes. */
@@ -54,12 +58,16 @@ const keyForm = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log, pool, clock, time, random, settings } = options
-  const commits = new GroupCommit(log, settings)
+  const commits = new GroupCommit(log, clock, settings)
   const encoder = eventEncoder(log, options.codec, options.keyRing)
   const kept = reservations(pool)
   const once = idempotentAppend({ log, commits, reservations: kept, clock, settings })
 
-  async function append(drafts: readonly Draft[], request: unknown, idempotencyKey: string | undefined): Promise<Receipt> {
+  async function append(
+    drafts: readonly Draft[],
+    request: unknown,
+    idempotencyKey: string | undefined,
+  ): Promise<Receipt> {
     const newEventIds = (): readonly string[] => drafts.map(() => uuid(random))
     const encode = (eventIds: readonly string[]) => encoder.encode(drafts, eventIds)
     if (idempotencyKey === undefined) {
@@ -92,15 +100,20 @@ async function troubled<T>(work: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof LogError) throw logUnavailable()
     if (!(error instanceof ApiProblem) && isDatabaseTrouble(error))
-      throw new ApiProblem(503, 'database_unavailable', 'Nothing was promised; try again.', { headers: { 'Retry-After': '1' } })
+      throw new ApiProblem(503, 'database_unavailable', 'Nothing was promised; try again.', {
+        headers: { 'Retry-After': '1' },
+      })
     throw error
   }
 }
 
 /** `failureOf` calls everything that is no answer of the server trouble; a bug of ours is not. */
 const isDatabaseTrouble = (error: unknown): boolean =>
-  !(error instanceof TypeError || error instanceof RangeError || (error as { name?: string }).name === 'AssertionError') &&
-  failureOf(error) === 'trouble'
+  !(
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    (error as { name?: string }).name === 'AssertionError'
+  ) && failureOf(error) === 'trouble'
 
 /** A UUID of version 4. */
 function uuid(random: Random): string {

@@ -7,7 +7,8 @@ const reviewCommands = new Set(['review_claim_requested', 'review_release_reques
 
 /** An agent of ours decides reviews of the tenants assigned to them; owners and admins those of their own. */
 export const mayReview = (principal: Principal): boolean =>
-  principal.kind === 'user' && (principal.userType === 'agent' || principal.role === 'owner' || principal.role === 'admin')
+  principal.kind === 'user' &&
+  (principal.userType === 'agent' || principal.role === 'owner' || principal.role === 'admin')
 
 /** @throws ApiProblem 403 `forbidden` */
 export function requirePermission(type: string, principal: Principal): void {

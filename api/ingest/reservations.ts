@@ -74,7 +74,12 @@ export function reservations(pool: Pool): Reservations {
     },
 
     async finish({ tenantId, key }, owner, positions) {
-      await pool.query(`update auth.ingest_requests set positions = $4 where ${pending}`, [tenantId, key, owner, positions])
+      await pool.query(`update auth.ingest_requests set positions = $4 where ${pending}`, [
+        tenantId,
+        key,
+        owner,
+        positions,
+      ])
     },
 
     async release({ tenantId, key }, owner) {

@@ -20,6 +20,8 @@ export interface IngestSettings {
   readonly oldestMs: Readonly<Record<'forever' | '7d', number>>
   /** How long a retry waits for another process that holds its idempotency key, before it takes over, in ms. */
   readonly takeoverAfterMs: number
+  /** How long `close` waits for the transaction that runs, in ms. */
+  readonly closeGraceMs: number
   /** How long an idempotency key is remembered, in ms. */
   readonly keyRetentionMs: number
 }
@@ -35,5 +37,6 @@ export const ingestDefaults: Omit<IngestSettings, 'transactionalId'> = Object.fr
   lateAfterMs: dayMs,
   oldestMs: Object.freeze({ forever: 30 * dayMs, '7d': 7 * dayMs }),
   takeoverAfterMs: 3_000,
+  closeGraceMs: 5_000,
   keyRetentionMs: dayMs,
 })

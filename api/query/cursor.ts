@@ -21,7 +21,9 @@ const form = /^([A-Za-z0-9_-]{1,1000})\.([A-Za-z0-9_-]{43})$/
 
 export function cursors(secret: Buffer, lifetimeMs: number, clock: Clock): Cursors {
   const mac = (scope: readonly string[], content: string): Buffer =>
-    createHmac('sha256', secret).update(JSON.stringify(['cursor', ...scope, content])).digest()
+    createHmac('sha256', secret)
+      .update(JSON.stringify(['cursor', ...scope, content]))
+      .digest()
   return {
     sign(scope, place) {
       const content = Buffer.from(JSON.stringify([clock.now(), ...place])).toString('base64url')

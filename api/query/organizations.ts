@@ -60,7 +60,9 @@ export function organizationEndpoints(reader: Reader): readonly Endpoint[] {
       response: [{ status: 200, description: 'The organization', schema: organization }, ...read404],
       handler: async ({ principal, query, params }) => ({
         status: 200,
-        body: await reader.read(principal, query, projections, (client) => visibleOrganization(client, params.id ?? '')),
+        body: await reader.read(principal, query, projections, (client) =>
+          visibleOrganization(client, params.id ?? ''),
+        ),
       }),
     }),
   ]

@@ -10,9 +10,12 @@ const minPosition = z
   .string()
   .max(8_000)
   .transform((text) => text.split(','))
-  .refine((list) => list.length <= positionsMax && list.every((each) => outbox.test(each) || parsePosition(each) !== null), {
-    error: 'expected what a Position header said',
-  })
+  .refine(
+    (list) => list.length <= positionsMax && list.every((each) => outbox.test(each) || parsePosition(each) !== null),
+    {
+      error: 'expected what a Position header said',
+    },
+  )
   .optional()
   .meta({ type: 'string', description: 'What a `Position` header said: waits up to 2 s until the read has seen it' })
 

@@ -54,7 +54,12 @@ export interface Reader {
     projections: readonly string[],
     work: (client: PoolClient) => Promise<T>,
   ): Promise<T>
-  page<T>(principal: UserPrincipal, query: ListQuery, projections: readonly string[], request: PageRequest<T>): Promise<Page<T>>
+  page<T>(
+    principal: UserPrincipal,
+    query: ListQuery,
+    projections: readonly string[],
+    request: PageRequest<T>,
+  ): Promise<Page<T>>
 }
 
 export function createReader({ pool, waitVisible, clock, settings }: ReaderOptions): Reader {
@@ -111,10 +116,20 @@ const viewerOf = ({ userType, tenantId, userId }: UserPrincipal): Viewer => ({
 function inWords(error: unknown): unknown {
   const state = sqlState(error)
   if (state === '57014')
-    return new ApiProblem(503, 'too_expensive', 'This took too long; ask for less.', { headers: { 'Retry-After': '1' } })
-  if (state === '25006') return new ApiProblem(405, 'read_only', 'Reads do not write.', { headers: { Allow: 'GET, HEAD' } })
-  if (state?.startsWith('08') === true || state?.startsWith('57P') === true || state === '53300' || isUnreachable(error))
-    return new ApiProblem(503, 'database_unavailable', 'The database is away; try again.', { headers: { 'Retry-After': '1' } })
+    return new ApiProblem(503, 'too_expensive', 'This took too long; ask for less.', {
+      headers: { 'Retry-After': '1' },
+    })
+  if (state === '25006')
+    return new ApiProblem(405, 'read_only', 'Reads do not write.', { headers: { Allow: 'GET, HEAD' } })
+  if (
+    state?.startsWith('08') === true ||
+    state?.startsWith('57P') === true ||
+    state === '53300' ||
+    isUnreachable(error)
+  )
+    return new ApiProblem(503, 'database_unavailable', 'The database is away; try again.', {
+      headers: { 'Retry-After': '1' },
+    })
   return error
 }
 

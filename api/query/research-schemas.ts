@@ -26,12 +26,20 @@ export const results = z.object({
   }),
   research_session_id: z.string().nullable(),
   completed_at: maybeInstant,
-  company_info: knownFields.meta({ example: { employees: { value: 120, confidence: 0.82, source: 'perplexity', citations: [] } } }),
+  company_info: knownFields.meta({
+    example: { employees: { value: 120, confidence: 0.82, source: 'perplexity', citations: [] } },
+  }),
   pricing: knownFields,
   tech_stack: knownFields,
   volume_prediction: knownFields,
   competitors: z.array(
-    z.object({ name: z.string(), url: z.string().nullable(), pricing: z.unknown().nullable(), confidence, identified_at: instant }),
+    z.object({
+      name: z.string(),
+      url: z.string().nullable(),
+      pricing: z.unknown().nullable(),
+      confidence,
+      identified_at: instant,
+    }),
   ),
   findings: z.array(
     z.object({

@@ -22,7 +22,11 @@ export function researchEndpoints(reader: Reader): readonly Endpoint[] {
       auth: 'bearer',
       query: readQuery,
       response: [
-        { status: 200, description: 'Also before research began (`pending`) and while it runs', schema: schemas.results },
+        {
+          status: 200,
+          description: 'Also before research began (`pending`) and while it runs',
+          schema: schemas.results,
+        },
         ...read404,
       ],
       handler: async ({ principal, query, params }) => ({

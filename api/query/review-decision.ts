@@ -33,7 +33,11 @@ export function reviewDecisionEndpoint(reader: Reader, ingest: Ingest, time: () 
     request: decision,
     query: readQuery,
     response: [
-      { status: 202, description: 'Written; read the review with `min_position` to see what came of it', schema: answer },
+      {
+        status: 202,
+        description: 'Written; read the review with `min_position` to see what came of it',
+        schema: answer,
+      },
       { status: 403, description: '`forbidden`: for agents, owners and admins' },
       { status: 409, description: '`already_decided`, or `held_by_another` person' },
       { status: 422, description: '`not_an_option` of this review' },
@@ -61,7 +65,11 @@ export function reviewDecisionEndpoint(reader: Reader, ingest: Ingest, time: () 
         header('idempotency-key'),
       )
       const position = receipt.positions[0]!
-      return { status: 202, body: { review_id, event_id: receipt.eventIds[0]!, position }, headers: { Position: position } }
+      return {
+        status: 202,
+        body: { review_id, event_id: receipt.eventIds[0]!, position },
+        headers: { Position: position },
+      }
     },
   })
 }

@@ -37,7 +37,10 @@ const review = z.object({
 })
 
 const reviewsQuery = listQuery.extend({
-  status: z.enum(['waiting', 'decided', 'expired', 'all']).default('waiting').meta({ description: '`waiting` is open or claimed' }),
+  status: z
+    .enum(['waiting', 'decided', 'expired', 'all'])
+    .default('waiting')
+    .meta({ description: '`waiting` is open or claimed' }),
   organization_id: z.uuid().optional(),
 })
 type ReviewsQuery = z.infer<typeof reviewsQuery>
@@ -57,12 +60,14 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
       response: [{ status: 200, description: 'A page of the queue', schema: pageOf(review) }, ...list404],
       handler: async ({ principal, query }) => ({
         status: 200,
-        body: await reader.page<ReviewRow>(principal, query, projections, {
-          list: 'reviews',
-          filters: { status: query.status, organization_id: query.organization_id },
-          fetch: (client, after, limit) => queue(client, query, after, limit, time()),
-          placeOf: ({ at, priority, due_at, review_id }) => [at, priority, due_at.toISOString(), review_id],
-        }).then((page) => ({ ...page, items: page.items.map(shown) })),
+        body: await reader
+          .page<ReviewRow>(principal, query, projections, {
+            list: 'reviews',
+            filters: { status: query.status, organization_id: query.organization_id },
+            fetch: (client, after, limit) => queue(client, query, after, limit, time()),
+            placeOf: ({ at, priority, due_at, review_id }) => [at, priority, due_at.toISOString(), review_id],
+          })
+          .then((page) => ({ ...page, items: page.items.map(shown) })),
       }),
     }),
     endpoint({
@@ -125,7 +130,15 @@ async function queue(
      where status = any ($2) and ($3::uuid is null or organization_id = $3)
        and ($4::int is null or (-${priority}, due_at, review_id) > (-$4::int, $5::timestamptz, $6))
      order by ${priority} desc, due_at, review_id limit $7`,
-    [at, [...statuses[query.status]], query.organization_id ?? null, after?.[1] ?? null, after?.[2] ?? null, after?.[3] ?? null, limit],
+    [
+      at,
+      [...statuses[query.status]],
+      query.organization_id ?? null,
+      after?.[1] ?? null,
+      after?.[2] ?? null,
+      after?.[3] ?? null,
+      limit,
+    ],
   )
   return rows.map((row) => ({ ...row, at }))
 }

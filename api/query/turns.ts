@@ -34,6 +34,8 @@ export function turns(atOnce: number, waitingMax: number): Turns {
 
 function queue(line: Line, waitingMax: number): Promise<void> {
   if (line.waiting.length >= waitingMax)
-    throw new ApiProblem(503, 'too_busy', 'Too many reads of this tenant wait already.', { headers: { 'Retry-After': '1' } })
+    throw new ApiProblem(503, 'too_busy', 'Too many reads of this tenant wait already.', {
+      headers: { 'Retry-After': '1' },
+    })
   return new Promise((resolve) => line.waiting.push(resolve))
 }

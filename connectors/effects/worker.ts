@@ -127,16 +127,17 @@ function route(
 ): void {
   const { event, bytes } = record.value as { event: AnyEvent | null; bytes: Buffer }
   if (event === null || event.event_type !== 'call_requested' || context.rawKey === null) return
-  const provider = providers.get(String(event['provider']))
-  if (provider === undefined) return
+  // A provider nobody knows gets its answer too (invalid): silence would leave the asker waiting.
+  const name = String(event['provider'])
+  const account = providers.get(name)?.account ?? 'unknown'
   context.forward({
-    key: `${provider.name}|${provider.account}`,
+    key: `${name}|${account}`,
     value: bytes,
     timestamp: record.timestamp,
     headers: requestHeaders({
       topic,
       key: context.rawKey,
-      provider: provider.name,
+      provider: name,
       notBefore: Number(event['not_before']),
     }),
   })

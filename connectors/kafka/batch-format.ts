@@ -61,15 +61,19 @@ export const baseOffsetOf = (bytes: Buffer, at: number): bigint => bytes.readBig
 /** Size of the whole batch in bytes, as it claims. */
 export const sizeOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 8) + LENGTH_END
 export const lastOffsetDeltaOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 23)
-export const lastOffsetOf = (bytes: Buffer, at: number): bigint => baseOffsetOf(bytes, at) + BigInt(lastOffsetDeltaOf(bytes, at))
+export const lastOffsetOf = (bytes: Buffer, at: number): bigint =>
+  baseOffsetOf(bytes, at) + BigInt(lastOffsetDeltaOf(bytes, at))
 export const producerIdOf = (bytes: Buffer, at: number): bigint => bytes.readBigInt64BE(at + 43)
 export const epochOf = (bytes: Buffer, at: number): number => bytes.readInt16BE(at + 51)
 export const baseSequenceOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 53)
 export const countOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 57)
-export const isTransactional = (bytes: Buffer, at: number): boolean => (bytes.readInt16BE(at + 21) & TRANSACTIONAL) !== 0
+export const isTransactional = (bytes: Buffer, at: number): boolean =>
+  (bytes.readInt16BE(at + 21) & TRANSACTIONAL) !== 0
 export const isControl = (bytes: Buffer, at: number): boolean => (bytes.readInt16BE(at + 21) & CONTROL) !== 0
-export const isCompressed = (bytes: Buffer, at: number): boolean => (bytes.readInt16BE(at + 21) & COMPRESSION_MASK) !== 0
-export const isLogAppendTime = (bytes: Buffer, at: number): boolean => (bytes.readInt16BE(at + 21) & LOG_APPEND_TIME) !== 0
+export const isCompressed = (bytes: Buffer, at: number): boolean =>
+  (bytes.readInt16BE(at + 21) & COMPRESSION_MASK) !== 0
+export const isLogAppendTime = (bytes: Buffer, at: number): boolean =>
+  (bytes.readInt16BE(at + 21) & LOG_APPEND_TIME) !== 0
 /** Exact up to 2^53 ms, which is far beyond any date. */
 export const baseTimestampOf = (bytes: Buffer, at: number): number => readInt64AsNumber(bytes, at + 27)
 export const maxTimestampOf = (bytes: Buffer, at: number): number => readInt64AsNumber(bytes, at + 35)

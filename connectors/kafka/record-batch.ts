@@ -46,7 +46,10 @@ export class RecordBatchBuilder {
       this.#maxTimestamp = timestamp
     } else if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
     const timestampDelta = timestamp - this.#baseTimestamp
-    assert(Number.isSafeInteger(timestamp) && Number.isSafeInteger(timestampDelta), 'a timestamp is integer milliseconds')
+    assert(
+      Number.isSafeInteger(timestamp) && Number.isSafeInteger(timestampDelta),
+      'a timestamp is integer milliseconds',
+    )
     const size =
       1 +
       sizeOfVarlong(timestampDelta) +
@@ -95,8 +98,7 @@ export class RecordBatchBuilder {
   }
 }
 
-const sizeOfBytes = (bytes: Buffer | null): number =>
-  bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length
+const sizeOfBytes = (bytes: Buffer | null): number => (bytes === null ? 1 : sizeOfVarint(bytes.length) + bytes.length)
 
 function writeBytes(target: Buffer, at: number, source: Buffer | null): number {
   if (source === null) return writeVarint(target, at, -1)

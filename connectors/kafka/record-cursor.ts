@@ -207,7 +207,8 @@ export class RecordCursor {
     this.valueLength = this.#varint(recordEnd)
     this.valueStart = this.#at
     if (this.valueLength > 0) this.#at += this.valueLength
-    if (this.#at >= recordEnd || this.valueLength < -1) this.#corrupt(`a value of ${this.valueLength} bytes does not fit`)
+    if (this.#at >= recordEnd || this.valueLength < -1)
+      this.#corrupt(`a value of ${this.valueLength} bytes does not fit`)
     this.timestamp = this.#stampedTimestamp ?? this.#baseTimestamp + timestampDelta
     if (!Number.isSafeInteger(this.timestamp)) this.#corrupt(`timestamp ${this.timestamp} is no time`)
     this.#headersAt = this.#at
@@ -251,7 +252,11 @@ export class RecordCursor {
 
   #corrupt(why: string): never {
     const { topic, partition } = this.#fetched
-    throw new LogError('CORRUPT_MESSAGE', `${topic}-${partition}: bad batch near offset ${this.nextOffset}: ${why}`, 'stop')
+    throw new LogError(
+      'CORRUPT_MESSAGE',
+      `${topic}-${partition}: bad batch near offset ${this.nextOffset}: ${why}`,
+      'stop',
+    )
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The key ring over `auth.data_keys`. Keys are loaded in batches, before the synchronous pass that needs them, and kept
- * in a bounded cache. Another process may destroy a key, so what is cached is asked for again after a while.
+ * in a bounded cache. Another process may destroy a key, so a key that is still used after a while is read again behind
+ * the back of its user, who keeps the one at hand meanwhile.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -56,10 +57,7 @@ export function openKeyRing(options: KeyRingOptions): SqlKeyRing {
     cache.set(tenantId, { key, loadedAt: clock.now() })
     if (cache.size > maxTenants) cache.delete(cache.keys().next().value!)
   }
-  const isFresh = (tenantId: string): boolean => {
-    const cached = cache.get(tenantId)
-    return cached !== undefined && (cached.key === 'erased' || clock.now() - cached.loadedAt < refreshAfterMs)
-  }
+  const isOld = ({ key, loadedAt }: Cached): boolean => key !== 'erased' && clock.now() - loadedAt >= refreshAfterMs
   const open = (tenantId: string, wrapped: Buffer): Buffer => {
     try {
       return unwrapKey(wrapped, tenantId, under)
@@ -72,18 +70,39 @@ export function openKeyRing(options: KeyRingOptions): SqlKeyRing {
     }
   }
 
+  const read = async (tenantIds: readonly string[]): Promise<void> => {
+    const { rows } = await pool.query<{ tenant_id: string; wrapped_key: Buffer | null }>(
+      'select tenant_id, wrapped_key from auth.data_keys where tenant_id = any($1::uuid[])',
+      [tenantIds],
+    )
+    for (const { tenant_id, wrapped_key } of rows)
+      remember(tenant_id, wrapped_key === null ? 'erased' : open(tenant_id, wrapped_key))
+  }
+  const old = new Set<string>()
+  const readOld = (): void => {
+    const tenantIds = [...old]
+    // A database that is away is noticed by who must read it; the next use asks again.
+    void read(tenantIds)
+      .catch(() => undefined)
+      .finally(() => tenantIds.forEach((tenantId) => old.delete(tenantId)))
+  }
+
   return {
     async load(tenantIds) {
-      const wanted = [...new Set(tenantIds)].filter((tenantId) => uuid.test(tenantId) && !isFresh(tenantId))
-      if (wanted.length === 0) return
-      const { rows } = await pool.query<{ tenant_id: string; wrapped_key: Buffer | null }>(
-        'select tenant_id, wrapped_key from auth.data_keys where tenant_id = any($1::uuid[])',
-        [wanted],
-      )
-      for (const { tenant_id, wrapped_key } of rows)
-        remember(tenant_id, wrapped_key === null ? 'erased' : open(tenant_id, wrapped_key))
+      const wanted = [...new Set(tenantIds)].filter((tenantId) => {
+        const cached = cache.get(tenantId)
+        return uuid.test(tenantId) && (cached === undefined || isOld(cached))
+      })
+      if (wanted.length > 0) await read(wanted)
     },
-    get: (tenantId) => cache.get(tenantId)?.key,
+    get(tenantId) {
+      const cached = cache.get(tenantId)
+      if (cached !== undefined && isOld(cached) && !old.has(tenantId)) {
+        if (old.size === 0) clock.after(0, readOld)
+        old.add(tenantId)
+      }
+      return cached?.key
+    },
     async create(client, tenantId) {
       await client.query(
         'insert into auth.data_keys (tenant_id, wrapped_key) values ($1, $2) on conflict (tenant_id) do nothing',

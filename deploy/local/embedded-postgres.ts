@@ -12,10 +12,10 @@ import { randomBytes } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { freePort, portIsFree } from './free-port.ts'
 import type { Account, Programs } from './server-account.ts'
 import { ownDirectory, programs, serverAccount } from './server-account.ts'
 import { endProcess, seeProcess } from './server-process.ts'
@@ -288,25 +288,6 @@ async function choosePort(site: Site): Promise<number> {
   await writeFile(path, `${port}\n`)
   return port
 }
-
-const portIsFree = (port: number): Promise<boolean> =>
-  new Promise((done) => {
-    const probe = createServer()
-    probe.once('error', () => done(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)))
-  })
-
-const freePort = (): Promise<number> =>
-  new Promise((done, failed) => {
-    const probe = createServer()
-    probe.once('error', failed)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() =>
-        address !== null && typeof address === 'object' ? done(address.port) : failed(new Error('no free port')),
-      )
-    })
-  })
 
 async function rotateLog(site: Site): Promise<void> {
   const path = join(site.directory, 'server.log')

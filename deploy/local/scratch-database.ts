@@ -54,7 +54,7 @@ export async function scratchDatabase(
   })
   const template = options.from === 'empty' ? 'template0' : await migratedTemplate(server.url)
   const name = `scratch_${randomBytes(6).toString('hex')}`
-  await withFileLock(site, () => query(server.url, `create database ${name} template ${template}`))
+  await query(server.url, `create database ${name} template ${template}`)
   const ownerUrl = inDatabase(server.url, name)
   const drop = (): Promise<void> => query(server.superuserUrl, `drop database if exists ${name} with (force)`)
   return {

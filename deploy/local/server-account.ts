@@ -7,7 +7,22 @@
 
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, chown, cp, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
+import {
+  access,
+  chmod,
+  chown,
+  constants,
+  cp,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -104,18 +119,37 @@ async function reachable(path: string, account: Account): Promise<boolean> {
 async function copyForAll(native: string, notice: (line: string) => void): Promise<string> {
   const { mtimeMs } = await stat(join(native, 'bin', 'postgres'))
   const name = `lifecycle-postgres-${createHash('sha256').update(`${native}\0${mtimeMs}`).digest('hex').slice(0, 16)}`
-  const copy = join(tmpdir(), name)
+  const copy = join(await placeForAll(), name)
   const seen = await lstat(copy).catch(() => null)
   if (seen !== null) {
     if (!seen.isDirectory() || seen.uid !== 0) throw new Error(`${copy} is not ours: remove it`)
     return copy
   }
   notice(`postgres: copying its programs to ${copy}, where its account can read them`)
-  const beside = await mkdtemp(join(tmpdir(), 'lifecycle-postgres-'))
+  const beside = await mkdtemp(`${copy}-`)
   await cp(native, beside, { recursive: true, verbatimSymlinks: true })
-  await chmod(beside, 0o755)
+  await openToAll(beside)
   await rename(beside, copy).catch(() => rm(beside, { recursive: true, force: true }))
   return copy
+}
+
+/** What can be made again belongs below /var/cache; where that cannot be written, a temporary place does. */
+async function placeForAll(): Promise<string> {
+  const usable = await access('/var/cache', constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  return usable ? '/var/cache' : tmpdir()
+}
+
+/** Whatever the umask was when the package was installed. */
+async function openToAll(directory: string): Promise<void> {
+  await chmod(directory, 0o755)
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) await openToAll(path)
+    else if (entry.isFile()) await chmod(path, ((await stat(path)).mode & 0o111) === 0 ? 0o644 : 0o755)
+  }
 }
 
 /** Makes a directory that belongs to the account alone. */

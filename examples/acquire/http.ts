@@ -42,7 +42,7 @@ export function client(options: ClientOptions): Client {
     for (let tries = 0; ; tries++) {
       const { answer, reason } = await once(options, call)
       if (answer !== null && !mayRepeat.has(answer.status)) return answer
-      const waitMs = retryAfterMs(answer) ?? Math.min(longestWaitMs, 50 * 2 ** tries) * (0.5 + Math.random() / 2)
+      const waitMs = (retryAfterMs(answer) ?? Math.min(longestWaitMs, 50 * 2 ** tries)) * (0.75 + Math.random() / 2)
       if (Date.now() + waitMs > options.deadlineAt) throw new GaveUp(`${call.path}: ${reason}`)
       options.repeated?.(reason)
       await sleep(waitMs)
@@ -61,7 +61,7 @@ async function once(options: ClientOptions, call: Call): Promise<{ answer: Answe
         ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),
       },
       ...(call.json === undefined ? {} : { body: JSON.stringify(call.json) }),
-      signal: AbortSignal.timeout(options.requestTimeoutMs ?? 15_000),
+      signal: AbortSignal.timeout(options.requestTimeoutMs ?? 30_000),
     })
     const text = await response.text()
     const body: unknown = text === '' ? null : JSON.parse(text)

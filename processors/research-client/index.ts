@@ -3,7 +3,7 @@
 import { clientEvents } from '../../schemas/index.ts'
 import { defineProcessor } from '../define.ts'
 import type { Company } from '../research/state.ts'
-import { erasedState, nothingYet, researchState } from '../research/state.ts'
+import { companyOf, erasedState, nothingYet, researchState } from '../research/state.ts'
 
 export const researchClient = () =>
   defineProcessor({
@@ -33,9 +33,9 @@ function corrected(profile: Company, fields: unknown): Company {
     const value = told[name]
     return typeof value === 'string' && value !== '' ? value : null
   }
-  return {
+  return companyOf({
     company_name: text('company_name') ?? profile.company_name,
     domain: text('domain') ?? profile.domain ?? null,
     industry: text('industry') ?? profile.industry ?? null,
-  }
+  })
 }

@@ -14,7 +14,7 @@ import type { Assignment } from '../research/session.ts'
 import { answered, begin, remembered } from '../research/session.ts'
 import type { ResearchSettings } from '../research/settings.ts'
 import type { ResearchState } from '../research/state.ts'
-import { nothingYet, researchState } from '../research/state.ts'
+import { companyOf, nothingYet, researchState } from '../research/state.ts'
 
 export const researchSession = (settings: ResearchSettings) =>
   defineProcessor({
@@ -59,10 +59,10 @@ function assignmentOf(
   const before = sameQuestion(state.company, { company_name, domain: state.company?.domain ?? null })
     ? state.company
     : null
-  const company = {
+  const company = companyOf({
     company_name,
     domain: domain ?? state.profile?.domain ?? before?.domain ?? null,
     industry: state.profile?.industry ?? before?.industry ?? null,
-  }
+  })
   return { session_id: context.id('session'), company, plan: plans[depth], fresh: depth === 'deep' }
 }

@@ -5,7 +5,7 @@ import { defineProcessor } from '../define.ts'
 import { researchFields } from '../research/answer.ts'
 import { begin } from '../research/session.ts'
 import type { ResearchSettings } from '../research/settings.ts'
-import { nothingYet, researchState } from '../research/state.ts'
+import { companyOf, nothingYet, researchState } from '../research/state.ts'
 
 export const researchStart = (settings: ResearchSettings) =>
   defineProcessor({
@@ -17,11 +17,7 @@ export const researchStart = (settings: ResearchSettings) =>
       const known = state ?? nothingYet
       if (input.event_type !== 'organization_created' || known.sessions.length > 0 || known.status === 'erased')
         return { state }
-      const company = {
-        company_name: input.company_name,
-        domain: input.domain ?? null,
-        industry: input.industry ?? null,
-      }
+      const company = companyOf(input)
       const session_id = context.id('session')
       return begin(settings, known, { session_id, company, plan: researchFields, fresh: false }, context)
     },

@@ -105,6 +105,20 @@ export type ResearchState = StateOf<typeof researchState>
 export type Finding = ResearchState['findings'][number]
 export type Company = NonNullable<ResearchState['company']>
 
+/** A company as it is kept: what people write about it is cut to what a name, a domain and an industry can need. */
+export function companyOf(told: {
+  readonly company_name: string
+  readonly domain?: string | null
+  readonly industry?: string | null
+}): Company {
+  const cut = (text: string): string => text.slice(0, 200).toWellFormed()
+  return {
+    company_name: cut(told.company_name),
+    domain: told.domain == null ? null : cut(told.domain),
+    industry: told.industry == null ? null : cut(told.industry),
+  }
+}
+
 export const nothingYet: ResearchState = Object.freeze({
   status: 'none',
   session_id: '',

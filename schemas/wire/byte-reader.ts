@@ -19,12 +19,12 @@ export class ByteReader {
     this.#bytes = bytes
     this.#position = position
     this.#end = bytes.length
+    this.cipher = null
   }
 
-  /** Lets go of the bytes. @throws BadRecord `bad_length` when some were not read */
+  /** @throws BadRecord `bad_length` when some were not read */
   finish(): void {
-    const left = this.#end - this.#position
-    this.cipher = null
+    const left = this.remaining
     if (left !== 0) throw new BadRecord('bad_length', `${left} bytes after the value`)
   }
 

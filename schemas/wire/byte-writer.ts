@@ -22,11 +22,11 @@ export class ByteWriter {
 
   reset(): void {
     this.#position = 0
+    this.cipher = null
   }
 
   /** The bytes written, copied; the writer's own are for the next value. */
   take(): Buffer {
-    this.cipher = null
     return Buffer.from(this.#bytes.subarray(0, this.#position))
   }
 

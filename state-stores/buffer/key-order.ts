@@ -54,9 +54,12 @@ export class KeyOrder {
   }
 
   *#up({ gte, lt }: Bounds): Generator<Cell> {
-    for (let c = gte === undefined ? 0 : this.#chunkOf(gte); c < this.#chunks.length; c++) {
-      for (const cell of this.#chunks[c] as Cell[]) {
-        if (gte !== undefined && cell.id < gte) continue
+    let c = gte === undefined ? 0 : this.#chunkOf(gte)
+    let i = gte === undefined || c === this.#chunks.length ? 0 : firstIn(this.#chunks[c] as Cell[], gte)
+    for (; c < this.#chunks.length; c++, i = 0) {
+      const chunk = this.#chunks[c] as Cell[]
+      for (; i < chunk.length; i++) {
+        const cell = chunk[i] as Cell
         if (lt !== undefined && cell.id >= lt) return
         yield cell
       }
@@ -64,15 +67,16 @@ export class KeyOrder {
   }
 
   *#down({ gte, lt }: Bounds): Generator<Cell> {
-    const last = this.#chunks.length - 1
-    for (let c = lt === undefined ? last : Math.min(this.#chunkOf(lt), last); c >= 0; c--) {
-      const chunk = this.#chunks[c] as Cell[]
-      for (let i = chunk.length - 1; i >= 0; i--) {
-        const cell = chunk[i] as Cell
-        if (lt !== undefined && cell.id >= lt) continue
+    let c = lt === undefined ? this.#chunks.length : this.#chunkOf(lt)
+    let end = lt === undefined || c === this.#chunks.length ? 0 : firstIn(this.#chunks[c] as Cell[], lt)
+    for (;;) {
+      for (let i = end - 1; i >= 0; i--) {
+        const cell = (this.#chunks[c] as Cell[])[i] as Cell
         if (gte !== undefined && cell.id < gte) return
         yield cell
       }
+      if (c-- === 0) return
+      end = (this.#chunks[c] as Cell[]).length
     }
   }
 
@@ -109,14 +113,19 @@ export class KeyOrder {
       this.#chunks.push([cell])
       return
     }
-    let low = 0
-    let high = chunk.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((chunk[middle] as Cell).id < cell.id) low = middle + 1
-      else high = middle
-    }
-    chunk.splice(low, 0, cell)
+    chunk.splice(firstIn(chunk, cell.id), 0, cell)
     if (chunk.length > 2 * CHUNK) this.#chunks.splice(at, 1, chunk.slice(0, CHUNK), chunk.slice(CHUNK))
   }
+}
+
+/** Index of the first cell of a chunk whose id is not below `id`. */
+function firstIn(chunk: readonly Cell[], id: string): number {
+  let low = 0
+  let high = chunk.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((chunk[middle] as Cell).id < id) low = middle + 1
+    else high = middle
+  }
+  return low
 }

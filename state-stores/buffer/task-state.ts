@@ -53,8 +53,10 @@ export class TaskState {
   #uncommittedBytes = 0
 
   /** What rollback() puts back: cells written since the savepoint and the values they had. */
-  #undoCells: Cell[] = []
-  #undoValues: Held[] = []
+  readonly #undoCells: Cell[] = []
+  readonly #undoValues: Held[] = []
+  /** How many of them count; the arrays keep their size, because this is reset for every record. */
+  #undoCount = 0
   #savepoint = 1
   #savedWritten = 0
   #savedBytes = 0
@@ -122,8 +124,7 @@ export class TaskState {
 
   /** Before each record: rollback() comes back to here. */
   savepoint(): void {
-    this.#undoCells.length = 0
-    this.#undoValues.length = 0
+    this.#undoCount = 0
     this.#savepoint++
     this.#savedWritten = this.#written.length
     this.#savedBytes = this.#uncommittedBytes
@@ -131,7 +132,7 @@ export class TaskState {
 
   /** Undoes every write since the savepoint (S3), or since the transaction began when none was set. */
   rollback(): void {
-    for (let i = this.#undoCells.length - 1; i >= 0; i--) (this.#undoCells[i] as Cell).value = this.#undoValues[i]
+    for (let i = this.#undoCount - 1; i >= 0; i--) (this.#undoCells[i] as Cell).value = this.#undoValues[i]
     for (let i = this.#savedWritten; i < this.#written.length; i++) this.#unwrite(this.#written[i] as Cell)
     this.#written.length = this.#savedWritten
     this.#uncommittedBytes = this.#savedBytes
@@ -265,8 +266,8 @@ export class TaskState {
   #write(cell: Cell, value: string | null): void {
     if (cell.savedAt !== this.#savepoint) {
       cell.savedAt = this.#savepoint
-      this.#undoCells.push(cell)
-      this.#undoValues.push(cell.value)
+      this.#undoCells[this.#undoCount] = cell
+      this.#undoValues[this.#undoCount++] = cell.value
     }
     if (cell.flags & UNCOMMITTED) this.#uncommittedBytes += sizeOf(value) - sizeOf(cell.value)
     else {

@@ -35,7 +35,12 @@ interface Read {
 
 const TOPIC = 'client-events'
 const TIMEOUT_MS = 60_000
-const OUTSIDER = (groupId: string): GroupMetadata => ({ groupId, generationId: -1, memberId: '', groupInstanceId: null })
+const OUTSIDER = (groupId: string): GroupMetadata => ({
+  groupId,
+  generationId: -1,
+  memberId: '',
+  groupInstanceId: null,
+})
 
 /** @param durable whether what was acknowledged outlives the log: then fixtures have `reopen` */
 export function logContract(name: string, durable: boolean, factory: () => Promise<LogFixture>): void {
@@ -55,12 +60,18 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
       log.openProducer({ transactionalId, transactionTimeoutMs })
     const send = async (producer: ProducerSession, partition: number, ...values: string[]): Promise<bigint> =>
       (await producer.append([{ topic: TOPIC, partition, records: batch(...values) }]))[0]!.baseOffset
-    const values = async (partition: number, isolation: Isolation = 'read_committed', from = 0n): Promise<(string | null)[]> =>
+    const values = async (
+      partition: number,
+      isolation: Isolation = 'read_committed',
+      from = 0n,
+    ): Promise<(string | null)[]> =>
       (await readAll(log, { topic: TOPIC, partition }, isolation, from)).map(({ value }) => value)
     const offset = async (which: 'earliest' | 'latest' | 'stable', partition = 0): Promise<bigint> =>
       (await log.listOffsets([{ topic: TOPIC, partition }], which))[0]!
     const fetchOne = async (from: bigint, isolation: Isolation = 'read_committed', maxBytes = 1 << 20, partition = 0) =>
-      (await log.fetch({ partitions: [{ topic: TOPIC, partition, offset: from, maxBytes }], isolation, maxWaitMs: 0 }))[0]!
+      (
+        await log.fetch({ partitions: [{ topic: TOPIC, partition, offset: from, maxBytes }], isolation, maxWaitMs: 0 })
+      )[0]!
 
     describe('topics', () => {
       test('a topic keeps its id, partitions and configuration', async () => {
@@ -94,7 +105,9 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
         expect(await send(producer, 1, 'd')).toBe(0n)
         expect(await offset('latest')).toBe(3n)
         expect(await offset('earliest')).toBe(0n)
-        expect((await readAll(log, { topic: TOPIC, partition: 0 }, 'read_committed')).map((read) => read.offset)).toEqual([0n, 1n, 2n])
+        expect(
+          (await readAll(log, { topic: TOPIC, partition: 0 }, 'read_committed')).map((read) => read.offset),
+        ).toEqual([0n, 1n, 2n])
       })
 
       test('appends keep the order of the calls, also when they are not awaited', async () => {
@@ -107,7 +120,10 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
 
       test('bytes, headers, nulls and timestamps come back as they went', async () => {
         const records = new RecordBatchBuilder()
-        const headers = [{ key: 'trace', value: Buffer.from([0, 255]) }, { key: 'é', value: Buffer.alloc(0) }]
+        const headers = [
+          { key: 'trace', value: Buffer.from([0, 255]) },
+          { key: 'é', value: Buffer.alloc(0) },
+        ]
         records.append(5_000, Buffer.from('tenant-a'), null, headers)
         records.append(1_000, null, Buffer.alloc(0))
         const producer = await open(null)
@@ -136,7 +152,12 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
 
       test('errors are answered per partition', async () => {
         await send(await open(null), 0, 'a')
-        const at = (topic: string, partition: number, from: bigint) => ({ topic, partition, offset: from, maxBytes: 1000 })
+        const at = (topic: string, partition: number, from: bigint) => ({
+          topic,
+          partition,
+          offset: from,
+          maxBytes: 1000,
+        })
         const fetched = await log.fetch({
           partitions: [at(TOPIC, 0, 0n), at(TOPIC, 0, 2n), at(TOPIC, 9, 0n), at('nothing', 0, 0n)],
           isolation: 'read_committed',
@@ -149,14 +170,22 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
           'UNKNOWN_TOPIC_OR_PARTITION',
         ])
         await fails('UNKNOWN_TOPIC_OR_PARTITION', log.listOffsets([{ topic: 'nothing', partition: 0 }], 'latest'))
-        await fails('UNKNOWN_TOPIC_OR_PARTITION', (await open(null)).append([{ topic: TOPIC, partition: 3, records: batch('a') }]))
+        await fails(
+          'UNKNOWN_TOPIC_OR_PARTITION',
+          (await open(null)).append([{ topic: TOPIC, partition: 3, records: batch('a') }]),
+        )
       })
 
       test('a batch over the bound is refused, and the topic may raise it', async () => {
         await log.createTopics([{ name: 'narrow', partitions: 1, config: { 'max.message.bytes': '300' } }])
         const producer = await open(null)
-        await fails('RECORD_TOO_LARGE', producer.append([{ topic: 'narrow', partition: 0, records: batch('x'.repeat(400)) }]))
-        expect((await producer.append([{ topic: 'narrow', partition: 0, records: batch('x'.repeat(100)) }]))[0]!.baseOffset).toBe(0n)
+        await fails(
+          'RECORD_TOO_LARGE',
+          producer.append([{ topic: 'narrow', partition: 0, records: batch('x'.repeat(400)) }]),
+        )
+        expect(
+          (await producer.append([{ topic: 'narrow', partition: 0, records: batch('x'.repeat(100)) }]))[0]!.baseOffset,
+        ).toBe(0n)
       })
 
       test('keys of two tenants keep to the partitions that Java gives them', async () => {
@@ -169,7 +198,9 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
             await producer.append([{ topic: TOPIC, partition: partitionFor(key, 3), records }])
           }
         }
-        const read = await Promise.all([0, 1, 2].map((partition) => readAll(log, { topic: TOPIC, partition }, 'read_committed')))
+        const read = await Promise.all(
+          [0, 1, 2].map((partition) => readAll(log, { topic: TOPIC, partition }, 'read_committed')),
+        )
         expect(read.flat()).toHaveLength(40)
         for (const [partition, records] of read.entries()) {
           expect(records.length).toBeGreaterThan(0)
@@ -263,7 +294,13 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
 
       test('two aborts of one producer in one fetch', async () => {
         const producer = await open('p')
-        for (const [value, outcome] of [['a1', 'abort'], ['a2', 'abort'], ['c1', 'commit'], ['a3', 'abort'], ['c2', 'commit']] as const) {
+        for (const [value, outcome] of [
+          ['a1', 'abort'],
+          ['a2', 'abort'],
+          ['c1', 'commit'],
+          ['a3', 'abort'],
+          ['c2', 'commit'],
+        ] as const) {
           producer.begin()
           await send(producer, 0, value, value)
           await producer.end(outcome)
@@ -356,7 +393,11 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
         await producer.sendOffsets(OUTSIDER('tenant-a'), [at(0, 5n, 'time=1'), at(1, 6n)])
         await producer.sendOffsets(OUTSIDER('tenant-b'), [at(0, 9n)])
         await producer.end('commit')
-        expect(await log.committedOffsets('tenant-a', [at(1, 0n), at(0, 0n), at(2, 0n)])).toEqual([at(1, 6n), at(0, 5n, 'time=1'), null])
+        expect(await log.committedOffsets('tenant-a', [at(1, 0n), at(0, 0n), at(2, 0n)])).toEqual([
+          at(1, 6n),
+          at(0, 5n, 'time=1'),
+          null,
+        ])
         expect(await log.committedOffsets('tenant-b', [at(0, 0n)])).toEqual([at(0, 9n)])
         producer.begin()
         await producer.sendOffsets(OUTSIDER('tenant-a'), [at(0, 50n)])
@@ -381,11 +422,23 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
 
       test('the member gets every partition; the next member takes over', async () => {
         const [first, second] = [listener(), listener()]
-        const one = await log.joinGroup({ groupId: 'g', topics: [TOPIC], instanceId: null, sessionTimeoutMs: 10_000, listener: first })
+        const one = await log.joinGroup({
+          groupId: 'g',
+          topics: [TOPIC],
+          instanceId: null,
+          sessionTimeoutMs: 10_000,
+          listener: first,
+        })
         await fixture.advance(0)
         expect(first.calls).toEqual([['assigned', [0, 1, 2]]])
         const old = one.metadata()
-        const two = await log.joinGroup({ groupId: 'g', topics: [TOPIC], instanceId: null, sessionTimeoutMs: 10_000, listener: second })
+        const two = await log.joinGroup({
+          groupId: 'g',
+          topics: [TOPIC],
+          instanceId: null,
+          sessionTimeoutMs: 10_000,
+          listener: second,
+        })
         await fixture.advance(0)
         expect(first.calls.at(-1)).toEqual(['lost', []])
         expect(second.calls).toEqual([['assigned', [0, 1, 2]]])
@@ -494,7 +547,8 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
           close(producer, act === 'commit')
         }
       }
-      for (const producer of [0, 1, 2]) if (isOpen[producer]) await producers[producer]!.end('commit').then(() => close(producer, true))
+      for (const producer of [0, 1, 2])
+        if (isOpen[producer]) await producers[producer]!.end('commit').then(() => close(producer, true))
       for (const partition of [0, 1]) {
         const all = written.filter((entry) => entry.partition === partition)
         const committed = all.filter((entry) => entry.committed).map((entry) => entry.value)
@@ -521,7 +575,12 @@ const step: fc.Arbitrary<Step> = fc.record({
   act: fc.constantFrom('append', 'append', 'append', 'commit', 'abort', 'fence', 'plain'),
 })
 
-const at = (partition: number, offset: bigint, metadata = ''): OffsetAndMetadata => ({ topic: TOPIC, partition, offset, metadata })
+const at = (partition: number, offset: bigint, metadata = ''): OffsetAndMetadata => ({
+  topic: TOPIC,
+  partition,
+  offset,
+  metadata,
+})
 
 export function batch(...values: string[]): RecordBatchBuilder {
   const records = new RecordBatchBuilder()
@@ -541,7 +600,11 @@ export async function readAll(
   const [end] = await log.listOffsets([{ topic, partition }], which)
   const read: Read[] = []
   while (from < end!) {
-    const [fetched] = await log.fetch({ partitions: [{ topic, partition, offset: from, maxBytes }], isolation, maxWaitMs: 0 })
+    const [fetched] = await log.fetch({
+      partitions: [{ topic, partition, offset: from, maxBytes }],
+      isolation,
+      maxWaitMs: 0,
+    })
     expect(fetched!.error).toBe(null)
     const cursor = new RecordCursor(fetched!, from, isolation)
     while (cursor.next()) {

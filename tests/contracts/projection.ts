@@ -49,7 +49,11 @@ export const source = (partition = 0, over: Partial<SinkSource> = {}): SinkSourc
   ...over,
 })
 
-const at = (change: RowChange, offset: bigint, time = start + Number(offset % 1000n)): PlacedChange => ({ ...change, offset, at: time })
+const at = (change: RowChange, offset: bigint, time = start + Number(offset % 1000n)): PlacedChange => ({
+  ...change,
+  offset,
+  at: time,
+})
 
 /** A batch of one change per offset, from where the claim stands. */
 export function batchOf(claim: Claim, changes: readonly RowChange[], from = claim.nextOffset): SinkBatch {
@@ -80,8 +84,20 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
       const batch = batchOf(claim, [join(tenantA, users[0], 'owner'), join(tenantB, users[0], 'member')])
       expect(await tables.commit(batch)).toEqual({ kind: 'committed' })
       expect(byKey(await under.rows(teamMembershipsTable))).toEqual([
-        { key: memberOf(tenantA, users[0]), values: { role: 'owner', joined_at: start }, partition: 0, offset: 5n, changedAt: start + 5 },
-        { key: memberOf(tenantB, users[0]), values: { role: 'member', joined_at: start }, partition: 0, offset: 6n, changedAt: start + 6 },
+        {
+          key: memberOf(tenantA, users[0]),
+          values: { role: 'owner', joined_at: start },
+          partition: 0,
+          offset: 5n,
+          changedAt: start + 5,
+        },
+        {
+          key: memberOf(tenantB, users[0]),
+          values: { role: 'member', joined_at: start },
+          partition: 0,
+          offset: 6n,
+          changedAt: start + 6,
+        },
       ])
       expect(await tables.offsets()).toEqual([
         { sink: 'team-memberships', topic: 'auth_events', partition: 0, nextOffset: 7n, epoch: 1n },
@@ -197,13 +213,24 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
       const tables = under.tables()
       const claim = await tables.claim(source(), 5n)
       const key = memberOf(tenantA, users[0])
-      await tables.commit(batchOf(claim, [join(tenantA, users[0], 'owner'), join(tenantB, users[0], 'owner'), remove(teamMembershipsTable, key)]))
+      await tables.commit(
+        batchOf(claim, [
+          join(tenantA, users[0], 'owner'),
+          join(tenantB, users[0], 'owner'),
+          remove(teamMembershipsTable, key),
+        ]),
+      )
       const [gone, other] = byKey(await under.rows(teamMembershipsTable))
       expect(gone).toEqual({ key, values: null, partition: 0, offset: 7n, changedAt: start + 7 })
       expect(other?.values).toEqual({ role: 'owner', joined_at: start })
 
       await tables.commit({ claim, from: 8n, next: 9n, changes: [at(join(tenantA, users[0], 'zombie'), 6n)] })
-      await tables.commit({ claim, from: 9n, next: 10n, changes: [at(patch(teamMembershipsTable, key, { role: 'zombie' }), 9n)] })
+      await tables.commit({
+        claim,
+        from: 9n,
+        next: 10n,
+        changes: [at(patch(teamMembershipsTable, key, { role: 'zombie' }), 9n)],
+      })
       expect(byKey(await under.rows(teamMembershipsTable))[0]?.values).toBeNull()
 
       await tables.commit({ claim, from: 10n, next: 11n, changes: [at(join(tenantA, users[0], 'member'), 10n)] })
@@ -220,7 +247,9 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
           patch(teamMembershipsTable, memberOf(tenantB, users[1]), { role: 'admin' }),
         ]),
       )
-      expect((await under.rows(teamMembershipsTable)).map(({ key, values }) => [key, values])).toEqual([[memberOf(tenantA, users[0]), null]])
+      expect((await under.rows(teamMembershipsTable)).map(({ key, values }) => [key, values])).toEqual([
+        [memberOf(tenantA, users[0]), null],
+      ])
     })
 
     test('remove-all ends the live rows below a prefix, of that tenant only', async () => {
@@ -255,8 +284,11 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
           { tenant_id, organization_id: organization, finding_type: 'company_info', field: 'name' },
           { value, confidence_score, finding_source: 's', finding_id: value, found_at: start },
         )
-      const values = async (): Promise<unknown[]> => byKey(await under.rows(enrichmentDataTable)).map((row) => row.values?.['value'])
-      await tables.commit(batchOf(claim, [found(tenantA, 0.8, 'sure'), found(tenantA, 0.5, 'unsure'), found(tenantB, 0.3, 'b')]))
+      const values = async (): Promise<unknown[]> =>
+        byKey(await under.rows(enrichmentDataTable)).map((row) => row.values?.['value'])
+      await tables.commit(
+        batchOf(claim, [found(tenantA, 0.8, 'sure'), found(tenantA, 0.5, 'unsure'), found(tenantB, 0.3, 'b')]),
+      )
       expect(await values()).toEqual(['sure', 'b'])
       await tables.commit(batchOf(claim, [found(tenantA, 0.8, 'as sure, later'), found(tenantB, 0.2, 'worse')], 3n))
       expect(await values()).toEqual(['as sure, later', 'b'])
@@ -275,7 +307,14 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
         put(
           auditLogsTable,
           { tenant_id, event_id: 'e1' },
-          { organization_id: organization, event_type, occurred_at: start, actor_type: 'user', actor_id: 'u', detail: {} },
+          {
+            organization_id: organization,
+            event_type,
+            occurred_at: start,
+            actor_type: 'user',
+            actor_id: 'u',
+            detail: {},
+          },
         )
       await tables.commit(batchOf(claim, [entry(tenantA, 'first'), entry(tenantB, 'first'), entry(tenantA, 'again')]))
       await tables.commit(batchOf(claim, [entry(tenantB, 'again')], 3n))
@@ -332,28 +371,44 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
 
     test('P9: any changes, in any batches, leave the rows of the changes one by one', async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(anyChange, { minLength: 1, maxLength: 12 }), { maxLength: 6 }), async (batches) => {
-          const under = await open()
-          try {
-            const model = new MemoryTables()
-            const [real, expected] = [await under.tables().claim(source(), 0n), await model.claim(source(), 0n)]
-            let from = 0n
-            for (const changes of batches) {
-              const batch = batchOf(real, changes, from)
-              expect(await under.tables().commit(batch)).toEqual({ kind: 'committed' })
-              for (const change of batch.changes) {
-                await model.commit({ claim: expected, from: change.offset, next: change.offset + 1n, changes: [change] })
+        fc.asyncProperty(
+          fc.array(fc.array(anyChange, { minLength: 1, maxLength: 12 }), { maxLength: 6 }),
+          async (batches) => {
+            const under = await open()
+            try {
+              const model = new MemoryTables()
+              const [real, expected] = [await under.tables().claim(source(), 0n), await model.claim(source(), 0n)]
+              let from = 0n
+              for (const changes of batches) {
+                const batch = batchOf(real, changes, from)
+                expect(await under.tables().commit(batch)).toEqual({ kind: 'committed' })
+                for (const change of batch.changes) {
+                  await model.commit({
+                    claim: expected,
+                    from: change.offset,
+                    next: change.offset + 1n,
+                    changes: [change],
+                  })
+                }
+                from = batch.next
               }
-              from = batch.next
+              for (const table of [teamMembershipsTable, enrichmentDataTable]) {
+                const wanted = model
+                  .rows(table)
+                  .map(({ key, values, partition, offset, changedAt }) => ({
+                    key,
+                    values,
+                    partition,
+                    offset,
+                    changedAt,
+                  }))
+                expect(byKey(await under.rows(table))).toEqual(byKey(wanted))
+              }
+            } finally {
+              await under.close()
             }
-            for (const table of [teamMembershipsTable, enrichmentDataTable]) {
-              const wanted = model.rows(table).map(({ key, values, partition, offset, changedAt }) => ({ key, values, partition, offset, changedAt }))
-              expect(byKey(await under.rows(table))).toEqual(byKey(wanted))
-            }
-          } finally {
-            await under.close()
-          }
-        }),
+          },
+        ),
         { numRuns: 40 },
       )
     }, 120_000)
@@ -371,9 +426,16 @@ const anyChange: fc.Arbitrary<RowChange> = fc.oneof(
   fc.tuple(anyMember, anyRole).map(([key, role]) => patch(teamMembershipsTable, key, { role })),
   fc.tuple(anyMember, fc.nat(1000)).map(([key, ms]) => patch(teamMembershipsTable, key, { joined_at: start + ms })),
   anyMember.map((key) => remove(teamMembershipsTable, key)),
-  fc.constantFrom(tenantA, tenantB).map((tenant_id) => removeAll(teamMembershipsTable, { tenant_id, organization_id: organization })),
   fc
-    .tuple(fc.constantFrom(tenantA, tenantB), fc.constantFrom('a', 'b'), fc.constantFrom(0.1, 0.5, 0.9), fc.string({ maxLength: 5 }))
+    .constantFrom(tenantA, tenantB)
+    .map((tenant_id) => removeAll(teamMembershipsTable, { tenant_id, organization_id: organization })),
+  fc
+    .tuple(
+      fc.constantFrom(tenantA, tenantB),
+      fc.constantFrom('a', 'b'),
+      fc.constantFrom(0.1, 0.5, 0.9),
+      fc.string({ maxLength: 5 }),
+    )
     .map(([tenant_id, field, confidence_score, value]) =>
       put(
         enrichmentDataTable,
@@ -389,7 +451,7 @@ const anyChange: fc.Arbitrary<RowChange> = fc.oneof(
 )
 
 /** A whole row with something in every column. */
-export function rowOf(table: Table, tenantId: string): RowChange {
+export function rowOf(table: Table, tenantId: string): Extract<RowChange, { readonly values: Row }> {
   const samples = {
     uuid: organization,
     text: 'text',
@@ -400,6 +462,7 @@ export function rowOf(table: Table, tenantId: string): RowChange {
     instant: start,
     json: { quote: '"\\', nested: [1, null, { ü: '{,}' }] },
   }
-  const sample = (columns: Table['columns']): Row => Object.fromEntries(Object.entries(columns).map(([name, { type }]) => [name, samples[type]]))
+  const sample = (columns: Table['columns']): Row =>
+    Object.fromEntries(Object.entries(columns).map(([name, { type }]) => [name, samples[type]]))
   return { op: 'put', table, key: { ...sample(table.key), tenant_id: tenantId }, values: sample(table.columns) }
 }

@@ -144,7 +144,7 @@ const bannedTexts: readonly { readonly what: RegExp; readonly cure: string }[] =
     cure: 'no registry host names; the package manager knows its own',
   },
   {
-    what: /(^|[\s'"`(=,])\/(home|Users|root|work)\/[\w.-]/,
+    what: /(^|[\s'"`(=,])\/((home|Users)\/[\w.-]+\/|(root|work)\/[\w.-])/,
     cure: 'no absolute path of one machine; take a directory as an argument',
   },
 ]
@@ -160,7 +160,7 @@ export function bannedContent(files: readonly { readonly path: string; readonly 
   )
 }
 
-/** Files that nothing reaches from the given ones. Type imports count: a file of types is used by being named. */
+/** Files that nothing reaches from the given ones. Type imports count, and so does a file that is named to be started. */
 export function unreachable(files: readonly SourceFile[], roots: readonly string[]): string[] {
   const byPath = new Map(files.map((file) => [file.path, file]))
   const reached = new Set<string>()
@@ -168,8 +168,9 @@ export function unreachable(files: readonly SourceFile[], roots: readonly string
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if (reached.has(path)) continue
     reached.add(path)
-    for (const { relative, target } of byPath.get(path)?.imports ?? [])
-      if (relative && byPath.has(target)) open.push(target)
+    const { imports = [], mentions = [] } = byPath.get(path) ?? {}
+    const targets = [...imports.filter(({ relative }) => relative).map(({ target }) => target), ...mentions]
+    open.push(...targets.filter((target) => byPath.has(target)))
   }
   return files
     .filter(({ path }) => !reached.has(path))

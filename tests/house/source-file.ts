@@ -23,6 +23,8 @@ export interface SourceFile {
   readonly path: string
   readonly text: string
   readonly imports: readonly Import[]
+  /** Files named in plain strings (`join(import.meta.dirname, 'child.ts')`), as if they stood beside this one. */
+  readonly mentions: readonly string[]
   readonly uses: readonly Use[]
 }
 
@@ -30,6 +32,7 @@ export interface SourceFile {
 export function readSourceFile(path: string, text: string): SourceFile {
   const parsed = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, false, ts.ScriptKind.TS)
   const imports: Import[] = []
+  const mentions: string[] = []
   const uses: Use[] = []
   const lineOf = (node: ts.Node): number => parsed.getLineAndCharacterOfPosition(node.getStart(parsed)).line + 1
 
@@ -37,12 +40,14 @@ export function readSourceFile(path: string, text: string): SourceFile {
     const found = importOf(node)
     if (found !== null)
       imports.push({ ...resolved(path, found.specifier), typeOnly: found.typeOnly, line: lineOf(node) })
+    if (ts.isStringLiteralLike(node) && node.text.endsWith('.ts'))
+      mentions.push(resolved(path, `./${node.text}`).target)
     const what = useOf(node)
     if (what !== null) uses.push({ what, line: lineOf(node) })
     ts.forEachChild(node, visit)
   }
   visit(parsed)
-  return { path, text, imports, uses }
+  return { path, text, imports, mentions, uses }
 }
 
 function resolved(path: string, specifier: string): Pick<Import, 'target' | 'relative'> {

@@ -8,6 +8,8 @@ import {
   eventCodec,
   eventSchema,
   exampleEvent,
+  fieldCipher,
+  fieldTag,
   isUnknown,
   researchEvents,
   SchemaError,
@@ -97,7 +99,9 @@ describe('personal fields', () => {
     expect(() => codec.deserialize(value, key)).toThrow(expect.objectContaining({ code: 'KEY_NOT_LOADED' }))
     await codec.prepare([{ key, value }])
     expect(() => codec.deserialize(value, key)).toThrow(expect.objectContaining({ reason: 'unknown_key' }))
-    expect(() => codec.serialize(event as never, key)).toThrow(SchemaError)
+    expect(() => codec.serialize(event as never, key)).toThrow(expect.objectContaining({ reason: 'unknown_key' }))
+    const fresh = await eventCodec(authEvents, { registry, keyRing: keyRingOf('t1') })
+    expect(() => fresh.serialize(event as never, key)).toThrow(expect.objectContaining({ code: 'KEY_NOT_LOADED' }))
   })
 
   test('moved into another tenant’s record do not open', async () => {
@@ -157,6 +161,24 @@ describe('schemas', () => {
     written.writeUInt32BE(901, 1)
     await codec.prepare([{ key, value: written }])
     expect(codec.deserialize(written, key)).toEqual(event)
+  })
+
+  test('a personal field this program does not know yet is dropped as well, its seal checked', async () => {
+    const { codec, registry, keyRing } = await ready()
+    const newer = structuredClone(eventSchema('email_verified', authEvents.events.email_verified)) as unknown as {
+      fields: unknown[]
+    }
+    newer.fields.push({ name: 'alias', type: { type: 'bytes', logicalType: 'personal-text' }, default: '' })
+    registry.schemas.set(906, JSON.stringify(newer))
+    const { event, key } = exampleEvent(authEvents, 'email_verified', 't2')
+    const field = fieldTag(['com.workflow.events.EmailVerified', 'alias'])
+    const sealed = fieldCipher(keyRing, 't2')!.seal(field, 'Ada')
+    const written = Buffer.concat([codec.serialize(event as never, key), Buffer.of(sealed.length * 2), sealed])
+    written.writeUInt32BE(906, 1)
+    await codec.prepare([{ key, value: written }])
+    expect(codec.deserialize(written, key)).toEqual(event)
+    written[written.length - 1]! ^= 1
+    expect(() => codec.deserialize(written, key)).toThrow(expect.objectContaining({ reason: 'bad_value' }))
   })
 
   test('an event type nobody here knows passes through as it came', async () => {

@@ -239,6 +239,21 @@ describe('bytes that lie', () => {
     expect(() => read(field(type), field(type), bytes)).toThrow(expect.objectContaining({ name: 'BadRecord', reason }))
   })
 
+  test('a varint is at most ten bytes, however small its value', () => {
+    const padded = (bytes: number) => Buffer.concat([Buffer.alloc(bytes - 1, 0x80), Buffer.of(0)])
+    expect(read(field('long'), field('long'), padded(10))).toEqual({ f: 0 })
+    for (const bytes of [11, 12, 40])
+      expect(() => read(field('long'), field('long'), padded(bytes))).toThrow(
+        expect.objectContaining({ reason: 'bad_length' }),
+      )
+  })
+
+  test('a count is refused before its first item is read', () => {
+    const doubles: AvroSchema = { type: 'array', items: 'double' }
+    const bytes = Buffer.concat([varint(3n), Buffer.alloc(23)])
+    expect(() => read(field(doubles), field(doubles), bytes)).toThrow('3 items do not fit')
+  })
+
   test('U+FFFD that was meant is kept', () => {
     expect(read(field('string'), field('string'), write(field('string'), { f: 'a\ufffdb' }))).toEqual({ f: 'a\ufffdb' })
   })

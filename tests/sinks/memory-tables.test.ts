@@ -12,7 +12,9 @@ tablePortContract('memory', () => {
     },
     rows: (table) =>
       Promise.resolve(
-        memory.rows(table).map(({ key, values, partition, offset, changedAt }) => ({ key, values, partition, offset, changedAt })),
+        memory
+          .rows(table)
+          .map(({ key, values, partition, offset, changedAt }) => ({ key, values, partition, offset, changedAt })),
       ),
     close: () => Promise.resolve(),
   })

@@ -37,15 +37,31 @@ tablePortContract('PostgreSQL', async () => {
   }
 })
 
-const members = (role: string): RowChange[] => [tenantA, tenantB].map((tenant) => {
-  const { key } = rowOf(teamMembershipsTable, tenant)
-  return put(teamMembershipsTable, key as never, { role, joined_at: 0 })
-})
+const members = (role: string): RowChange[] =>
+  [tenantA, tenantB].map((tenant) => {
+    const { key } = rowOf(teamMembershipsTable, tenant)
+    return put(teamMembershipsTable, key as never, { role, joined_at: 0 })
+  })
 
 describe('PostgreSQL', () => {
   test('the tables are those that projections declare', async () => {
-    const types = { uuid: 'uuid', text: 'text', boolean: 'boolean', int: 'integer', bigint: 'bigint', double: 'double precision', instant: 'timestamp with time zone', json: 'jsonb' }
-    const guard = { src_topic: 'text', src_part: 'integer', src_offset: 'bigint', changed_at: 'timestamp with time zone', deleted_at: 'timestamp with time zone' }
+    const types = {
+      uuid: 'uuid',
+      text: 'text',
+      boolean: 'boolean',
+      int: 'integer',
+      bigint: 'bigint',
+      double: 'double precision',
+      instant: 'timestamp with time zone',
+      json: 'jsonb',
+    }
+    const guard = {
+      src_topic: 'text',
+      src_part: 'integer',
+      src_offset: 'bigint',
+      changed_at: 'timestamp with time zone',
+      deleted_at: 'timestamp with time zone',
+    }
     const { rows } = await pool.query<{ name: string; columns: Record<string, string>; key: string[] }>(`
       select c.relname as name,
         (select jsonb_object_agg(a.attname, format_type(a.atttypid, null)) from pg_attribute a
@@ -104,7 +120,9 @@ describe('PostgreSQL', () => {
     test('the server did not get it: nothing happened, and it can be done again', async () => {
       const claim = await withCut('request', async (cutPool) => {
         const claim = await postgresTables(pool).claim(source(), 0n)
-        await expect(postgresTables(cutPool).commit(batchOf(claim, members('owner')))).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+        await expect(postgresTables(cutPool).commit(batchOf(claim, members('owner')))).rejects.toMatchObject({
+          code: 'OUTCOME_UNKNOWN',
+        })
         return claim
       })
       expect(await readRows(pool, teamMembershipsTable)).toEqual([])

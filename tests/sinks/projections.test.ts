@@ -7,9 +7,17 @@ import type { AnyProjection, Table } from '../../sinks/index.ts'
 import { MemoryTables, projections } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
-import { lifecycleInstances, lifecycleInstancesTable, lifecycleStepsTable } from '../../sinks/projections/lifecycle-instances.ts'
+import {
+  lifecycleInstances,
+  lifecycleInstancesTable,
+  lifecycleStepsTable,
+} from '../../sinks/projections/lifecycle-instances.ts'
 import { organizations, organizationsTable } from '../../sinks/projections/organizations.ts'
-import { researchCompetitorsTable, researchFindings, researchFindingsTable } from '../../sinks/projections/research-findings.ts'
+import {
+  researchCompetitorsTable,
+  researchFindings,
+  researchFindingsTable,
+} from '../../sinks/projections/research-findings.ts'
 import { researchSessions, researchSessionsTable } from '../../sinks/projections/research-sessions.ts'
 import { reviewQueue, reviewQueueTable } from '../../sinks/projections/review-queue.ts'
 import { teamMemberships, teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
@@ -19,18 +27,42 @@ import { eventOf, tenantA, tenantB, userId } from './sink-fixture.ts'
 type Said = readonly [type: string, payload?: Readonly<Record<string, unknown>>]
 
 /** The rows of a table after these events, said by both tenants in turn; asserts that the tenants' rows are alike. */
-async function rowsAfter(projection: AnyProjection, table: Table, said: readonly Said[]): Promise<readonly (Record<string, unknown> | null)[]> {
+async function rowsAfter(
+  projection: AnyProjection,
+  table: Table,
+  said: readonly Said[],
+): Promise<readonly (Record<string, unknown> | null)[]> {
   const tables = new MemoryTables()
-  const source = { sink: projection.name, topic: projection.reads.name, partition: 0, clusterId: 'c', topicId: 't', partitions: 1 }
+  const source = {
+    sink: projection.name,
+    topic: projection.reads.name,
+    partition: 0,
+    clusterId: 'c',
+    topicId: 't',
+    partitions: 1,
+  }
   const claim = await tables.claim(source, 0n)
   let from = 0n
   for (const [n, [type, payload = {}]] of said.entries()) {
     for (const tenant of [tenantA, tenantB]) {
-      const event = { ...eventOf(projection.reads, type, payload, { tenant, timestamp: 1000 + n }), event_id: `e${n}`, organization_id: userId(77) }
-      const changes = projection.apply(event as never, { topic: source.topic, partition: 0, offset: from }).map(checkedChange)
-      expect(projection.apply(event as never, { topic: source.topic, partition: 0, offset: from }).map(checkedChange)).toEqual(changes)
+      const event = {
+        ...eventOf(projection.reads, type, payload, { tenant, timestamp: 1000 + n }),
+        event_id: `e${n}`,
+        organization_id: userId(77),
+      }
+      const changes = projection
+        .apply(event as never, { topic: source.topic, partition: 0, offset: from })
+        .map(checkedChange)
+      expect(
+        projection.apply(event as never, { topic: source.topic, partition: 0, offset: from }).map(checkedChange),
+      ).toEqual(changes)
       expect(changes.every((change) => projection.tables.includes(change.table))).toBe(true)
-      await tables.commit({ claim, from, next: from + 1n, changes: changes.map((change) => ({ ...change, offset: from, at: event.timestamp })) })
+      await tables.commit({
+        claim,
+        from,
+        next: from + 1n,
+        changes: changes.map((change) => ({ ...change, offset: from, at: event.timestamp })),
+      })
       from += 1n
     }
   }
@@ -45,7 +77,9 @@ async function rowsAfter(projection: AnyProjection, table: Table, said: readonly
 
 test('every event of a projected topic, as its example, gives rows that SQL can hold', async () => {
   for (const projection of projections) {
-    const events = projection.reads.events as Readonly<Record<string, { readonly example: Readonly<Record<string, unknown>> }>>
+    const events = projection.reads.events as Readonly<
+      Record<string, { readonly example: Readonly<Record<string, unknown>> }>
+    >
     const fixed = { owner_user_id: userId(1), user_id: userId(2) }
     const said = Object.entries(events).map(([type, { example }]) => {
       const ids = Object.entries(fixed).filter(([name]) => name in example)
@@ -77,7 +111,13 @@ describe('organizations', () => {
     ])
   })
   test('deleted is a tombstone that a late update does not raise', async () => {
-    expect(await rowsAfter(organizations, organizationsTable, [created, ['organization_deleted'], ['organization_updated', { changed: { industry: 'x' } }]])).toEqual([null])
+    expect(
+      await rowsAfter(organizations, organizationsTable, [
+        created,
+        ['organization_deleted'],
+        ['organization_updated', { changed: { industry: 'x' } }],
+      ]),
+    ).toEqual([null])
   })
 })
 
@@ -94,7 +134,11 @@ test('team-memberships: the founder owns it; members come, change and go', async
     { role: 'admin', joined_at: 1001 },
     null,
   ])
-  expect(await rowsAfter(teamMemberships, teamMembershipsTable, [...said, ['organization_deleted']])).toEqual([null, null, null])
+  expect(await rowsAfter(teamMemberships, teamMembershipsTable, [...said, ['organization_deleted']])).toEqual([
+    null,
+    null,
+    null,
+  ])
 })
 
 test('audit-logs: one row for each event, without personal fields', async () => {
@@ -103,17 +147,33 @@ test('audit-logs: one row for each event, without personal fields', async () => 
     ['login_succeeded', { user_id: userId(1), ip_hash: 'abc' }],
     ['call_requested', { request: { to: 'ada@acme.example' } }],
   ])
-  expect(rows.map((row) => [row?.['event_type'], row?.['occurred_at'], row?.['actor_type'], row?.['user_id'], row?.['ip_hash']])).toEqual([
+  expect(
+    rows.map((row) => [
+      row?.['event_type'],
+      row?.['occurred_at'],
+      row?.['actor_type'],
+      row?.['user_id'],
+      row?.['ip_hash'],
+    ]),
+  ).toEqual([
     ['signup_requested', 1000, 'system', null, null],
     ['login_succeeded', 1001, 'system', userId(1), 'abc'],
     ['call_requested', 1002, 'system', null, null],
   ])
-  expect(rows[0]?.['detail']).toEqual({ password_hash_ref: 'auth.users:u1', company_name: 'Acme', domain: 'acme.example' })
+  expect(rows[0]?.['detail']).toEqual({
+    password_hash_ref: 'auth.users:u1',
+    company_name: 'Acme',
+    domain: 'acme.example',
+  })
   expect(JSON.stringify(rows)).not.toMatch(/ada@|Ada|Byron/)
 })
 
 test('research-sessions: started, then completed or failed, with the figures of the events', async () => {
-  const [completed] = await rowsAfter(researchSessions, researchSessionsTable, [['research_started'], ['research_completed'], ['research_stale']])
+  const [completed] = await rowsAfter(researchSessions, researchSessionsTable, [
+    ['research_started'],
+    ['research_completed'],
+    ['research_stale'],
+  ])
   expect(completed).toEqual({
     organization_id: userId(77),
     status: 'completed',
@@ -144,7 +204,9 @@ test('research-findings: each finding as it was recorded, each competitor once',
     ['company_info', { employees: 120, founded: 2011 }, 1000],
     ['pricing', null, 1001],
   ])
-  expect(findings[0]?.['citations']).toEqual([{ title: 'About Acme', url: 'https://acme.example/about', date: '2026-01-01' }])
+  expect(findings[0]?.['citations']).toEqual([
+    { title: 'About Acme', url: 'https://acme.example/about', date: '2026-01-01' },
+  ])
   const competitors = await rowsAfter(researchFindings, researchCompetitorsTable, said)
   expect(competitors.map((row) => [row?.['name'], row?.['confidence_score']])).toEqual([
     [' GLOBEX ', 0.9],
@@ -153,7 +215,10 @@ test('research-findings: each finding as it was recorded, each competitor once',
 })
 
 describe('enrichment-data', () => {
-  const finding = (data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => ['finding_recorded', { data, confidence_score, finding_source }]
+  const finding = (data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => [
+    'finding_recorded',
+    { data, confidence_score, finding_source },
+  ]
   test('each field on its own, the surest value, the later of two as sure; a person is always sure', async () => {
     const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
       finding({ employees: 100, founded: 2011, motto: null }, 0.8),
@@ -162,7 +227,9 @@ describe('enrichment-data', () => {
       finding({ employees: 130 }, 1, 'human'),
       finding({ employees: 95 }, 0.99),
     ])
-    expect(rows.map((row) => [row?.['value'], row?.['confidence_score'], row?.['finding_source'], row?.['finding_id']])).toEqual([
+    expect(
+      rows.map((row) => [row?.['value'], row?.['confidence_score'], row?.['finding_source'], row?.['finding_id']]),
+    ).toEqual([
       [130, 1, 'human', 'e3'],
       [2012, 0.8, 'perplexity', 'e2'],
       ['Oslo', 0.5, 'perplexity', 'e1'],
@@ -170,11 +237,17 @@ describe('enrichment-data', () => {
   })
   test('a competitor is one value under its name, however it came', async () => {
     const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
-      ['finding_recorded', { finding_type: 'competitor', data: { name: 'Globex', url: 'https://globex.example' }, confidence_score: 0.6 }],
+      [
+        'finding_recorded',
+        { finding_type: 'competitor', data: { name: 'Globex', url: 'https://globex.example' }, confidence_score: 0.6 },
+      ],
       ['competitor_identified', { name: 'globex', confidence_score: 0.7 }],
       ['finding_recorded', { finding_type: 'tech_stack', data: ['node'], confidence_score: 0.6 }],
     ])
-    expect(rows.map((row) => row?.['value'])).toEqual([{ name: 'globex', url: 'https://globex.example', pricing: { starter: 49 } }, ['node']])
+    expect(rows.map((row) => row?.['value'])).toEqual([
+      { name: 'globex', url: 'https://globex.example', pricing: { starter: 49 } },
+      ['node'],
+    ])
   })
 })
 
@@ -190,11 +263,35 @@ describe('lifecycle-instances', () => {
   ]
   test('where it stands, and how each step went', async () => {
     expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, said)).toMatchObject([
-      { lifecycle_id: 'lifecycle-1', status: 'running', stage: 'demo', stage_at: 1005, current_step: 'demo', started_at: 1000, ended_at: null },
+      {
+        lifecycle_id: 'lifecycle-1',
+        status: 'running',
+        stage: 'demo',
+        stage_at: 1005,
+        current_step: 'demo',
+        started_at: 1000,
+        ended_at: null,
+      },
     ])
     expect(await rowsAfter(lifecycleInstances, lifecycleStepsTable, said)).toEqual([
-      { status: 'completed', started_at: 1003, deadline: 6000, ended_at: 1004, ms: 42, failure_class: null, failed_attempts: null },
-      { status: 'started', started_at: 1006, deadline: 9000, ended_at: null, ms: null, failure_class: null, failed_attempts: null },
+      {
+        status: 'completed',
+        started_at: 1003,
+        deadline: 6000,
+        ended_at: 1004,
+        ms: 42,
+        failure_class: null,
+        failed_attempts: null,
+      },
+      {
+        status: 'started',
+        started_at: 1006,
+        deadline: 9000,
+        ended_at: null,
+        ms: null,
+        failure_class: null,
+        failed_attempts: null,
+      },
     ])
   })
   test('compensated and aborted; an erased client leaves tombstones', async () => {
@@ -209,7 +306,10 @@ describe('lifecycle-instances', () => {
     expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, aborted)).toMatchObject([
       { status: 'aborted', abort_reason: 'declined', compensated: ['research'], ended_at: 1011 },
     ])
-    expect((await rowsAfter(lifecycleInstances, lifecycleStepsTable, aborted))[0]).toMatchObject({ status: 'compensated', failure_class: 'retry' })
+    expect((await rowsAfter(lifecycleInstances, lifecycleStepsTable, aborted))[0]).toMatchObject({
+      status: 'compensated',
+      failure_class: 'retry',
+    })
     const gone: Said[] = [...aborted, ['client_erased']]
     expect(await rowsAfter(lifecycleInstances, lifecycleInstancesTable, gone)).toEqual([null])
     expect(await rowsAfter(lifecycleInstances, lifecycleStepsTable, gone)).toEqual([null, null])
@@ -219,15 +319,39 @@ describe('lifecycle-instances', () => {
 describe('review-queue', () => {
   const requested: Said = ['review_requested', { proposed_action: { employees: 120 } }]
   test('requested, claimed, released, escalated, decided', async () => {
-    const opened: Said[] = [requested, ['review_claimed'], ['review_released'], ['review_escalated', { to_queue: 'supervisors' }]]
+    const opened: Said[] = [
+      requested,
+      ['review_claimed'],
+      ['review_released'],
+      ['review_escalated', { to_queue: 'supervisors' }],
+    ]
     expect(await rowsAfter(reviewQueue, reviewQueueTable, opened)).toMatchObject([
-      { status: 'open', queue: 'supervisors', claimed_by: null, lease_until: null, proposed_action: { employees: 120 }, requested_at: 1000 },
+      {
+        status: 'open',
+        queue: 'supervisors',
+        claimed_by: null,
+        lease_until: null,
+        proposed_action: { employees: 120 },
+        requested_at: 1000,
+      },
     ])
     expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_claimed']])).toMatchObject([
       { status: 'claimed', claimed_by: 'h1', lease_until: 1_767_226_500_000 },
     ])
-    expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_decided', { decision: 'edit', edits: { employees: 130 } }]])).toMatchObject([
-      { status: 'decided', decision: 'edit', edits: { employees: 130 }, comment: 'Fine.', decided_by: 'h1', decided_at: 1001 },
+    expect(
+      await rowsAfter(reviewQueue, reviewQueueTable, [
+        requested,
+        ['review_decided', { decision: 'edit', edits: { employees: 130 } }],
+      ]),
+    ).toMatchObject([
+      {
+        status: 'decided',
+        decision: 'edit',
+        edits: { employees: 130 },
+        comment: 'Fine.',
+        decided_by: 'h1',
+        decided_at: 1001,
+      },
     ])
     expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_expired']])).toMatchObject([
       { status: 'expired', fallback: 'proceed_marked_unverified' },
@@ -247,7 +371,8 @@ describe('review-queue', () => {
 describe('values that SQL cannot hold are bad records', () => {
   const put = (over: Partial<AnyEvent>): (() => unknown) => {
     const event = { ...eventOf(authEvents, 'organization_created', { owner_user_id: userId(1) }), ...over }
-    return () => organizations.apply(event as never, { topic: 'auth_events', partition: 0, offset: 0n }).map(checkedChange)
+    return () =>
+      organizations.apply(event as never, { topic: 'auth_events', partition: 0, offset: 0n }).map(checkedChange)
   }
   test.each([
     ['a tenant that is no UUID', { tenant_id: 't1' }, 'organizations.tenant_id: not a UUID'],
@@ -264,7 +389,10 @@ describe('values that SQL cannot hold are bad records', () => {
   test('inside JSON as well, and only there where it is meant', () => {
     const finding = (data: unknown): (() => unknown) => {
       const event = eventOf(researchEvents, 'finding_recorded', { data })
-      return () => researchFindings.apply(event as never, { topic: 'research_events', partition: 0, offset: 0n }).map(checkedChange)
+      return () =>
+        researchFindings
+          .apply(event as never, { topic: 'research_events', partition: 0, offset: 0n })
+          .map(checkedChange)
     }
     expect(finding({ a: ['\0'] })).toThrow('research_findings.data: holds text that is not clean')
     expect(finding({ a: '\ud800' })).toThrow('not clean')
@@ -272,6 +400,8 @@ describe('values that SQL cannot hold are bad records', () => {
     expect(finding({ confidence: 1 })).not.toThrow()
   })
   test('topics of the list are those that are projected', () => {
-    expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(new Set([authEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)))
+    expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(
+      new Set([authEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
+    )
   })
 })

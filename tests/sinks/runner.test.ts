@@ -5,7 +5,17 @@ import type { CommitOutcome, SinkBatch, SinkRunner, Table, TablePort } from '../
 import { defineProjection, MemoryTables, projections } from '../../sinks/index.ts'
 import { organizationsTable } from '../../sinks/projections/organizations.ts'
 import { teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
-import { clock, eventOf, eventually, jsonSerde, LogFixture, organizationId, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
+import {
+  eventOf,
+  eventually,
+  jsonSerde,
+  LogFixture,
+  organizationId,
+  settled,
+  tenantA,
+  tenantB,
+  userId,
+} from './sink-fixture.ts'
 
 const running: SinkRunner[] = []
 afterEach(async () => {
@@ -20,10 +30,16 @@ function started(runner: SinkRunner): SinkRunner {
 const created = (tenant: string, organization = 1): AnyEvent =>
   eventOf(authEvents, 'organization_created', { owner_user_id: userId(organization) }, { tenant, organization })
 const names = (tables: MemoryTables, table: Table = organizationsTable): unknown[] =>
-  tables.rows(table).map(({ key }) => key['organization_id']).toSorted()
+  tables
+    .rows(table)
+    .map(({ key }) => key['organization_id'])
+    .toSorted()
 
 /** Memory tables with something that goes wrong in front. */
-function troubled(tables: MemoryTables, commit: (batch: SinkBatch, inner: () => Promise<CommitOutcome>) => Promise<CommitOutcome>): TablePort {
+function troubled(
+  tables: MemoryTables,
+  commit: (batch: SinkBatch, inner: () => Promise<CommitOutcome>) => Promise<CommitOutcome>,
+): TablePort {
   return {
     claim: (source, first) => tables.claim(source, first),
     commit: (batch) => commit(batch, () => tables.commit(batch)),
@@ -59,7 +75,11 @@ describe('SinkRunner', () => {
     expect(first.status().every(({ state }) => state === 'stopped')).toBe(true)
     await fixture.append(authEvents, created(tenantA, 2), created(tenantB, 2))
     let records = 0
-    started(fixture.runner(tables, { onProgress: (progress) => void (progress.projection === 'organizations' && (records += progress.records)) }))
+    started(
+      fixture.runner(tables, {
+        onProgress: (progress) => void (progress.projection === 'organizations' && (records += progress.records)),
+      }),
+    )
     await settled(fixture.log, tables)
     expect(names(tables)).toHaveLength(4)
     expect(records).toBe(2)
@@ -94,13 +114,18 @@ describe('SinkRunner', () => {
     const runner = started(fixture.runner(tables))
     await settled(fixture.log, tables)
     expect(names(tables)).toEqual([organizationId(tenantA, 1), organizationId(tenantB, 1)])
-    const letters = (await fixture.read('auth_events.dlq')).filter(({ headers }) => headers['dlq-application'] === 'sink-organizations')
+    const letters = (await fixture.read('auth_events.dlq')).filter(
+      ({ headers }) => headers['dlq-application'] === 'sink-organizations',
+    )
     expect(letters.map(({ value, headers }) => [headers['dlq-reason'], value.slice(0, 7)]).toSorted()).toEqual([
       ['bad_frame', '{broken'],
       ['bad_row', JSON.stringify(strange).slice(0, 7)],
     ])
     expect(letters[0]?.headers).toMatchObject({ 'dlq-topic': 'auth_events' })
-    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({ deadLetters: 2, state: 'running' })
+    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({
+      deadLetters: 2,
+      state: 'running',
+    })
   })
 
   test('P5: a projection that throws sets the record aside under its own name only', async () => {
@@ -120,33 +145,71 @@ describe('SinkRunner', () => {
     await settled(fixture.log, tables)
     expect(names(tables)).toEqual([organizationId(tenantA, 1)])
     expect(tables.rows(teamMembershipsTable)).toHaveLength(2)
-    expect((await fixture.read('auth_events.dlq')).map(({ headers }) => [headers['dlq-application'], headers['dlq-reason'], headers['dlq-message']])).toEqual([
-      ['sink-organizations', 'apply_failed', 'TypeError: cannot read'],
-    ])
+    expect(
+      (await fixture.read('auth_events.dlq')).map(({ headers }) => [
+        headers['dlq-application'],
+        headers['dlq-reason'],
+        headers['dlq-message'],
+      ]),
+    ).toEqual([['sink-organizations', 'apply_failed', 'TypeError: cannot read']])
   })
 
   test('P5: a row that the database refuses is found by halving; its neighbours are written', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
-    const isRefused = (batch: SinkBatch): boolean => batch.changes.some(({ key }) => key['organization_id'] === organizationId(tenantA, 5))
-    const strict = troubled(tables, (batch, inner) => (isRefused(batch) ? Promise.resolve({ kind: 'rejected', reason: 'too wide' }) : inner()))
+    const isRefused = (batch: SinkBatch): boolean =>
+      batch.changes.some(({ key }) => key['organization_id'] === organizationId(tenantA, 5))
+    const strict = troubled(tables, (batch, inner) =>
+      isRefused(batch) ? Promise.resolve({ kind: 'rejected', reason: 'too wide' }) : inner(),
+    )
     for (let n = 1; n <= 20; n++) await fixture.append(authEvents, created(tenantA, n), created(tenantB, n))
     started(fixture.runner(strict, { projections: projections.filter(({ name }) => name === 'organizations') }))
     await settled(fixture.log, tables, projections.slice(0, 1))
     expect(names(tables)).toHaveLength(39)
     expect(names(tables)).not.toContain(organizationId(tenantA, 5))
     const letters = await fixture.read('auth_events.dlq')
-    expect(letters.map(({ headers }) => [headers['dlq-reason'], headers['dlq-message']])).toEqual([['row_rejected', 'too wide']])
+    expect(letters.map(({ headers }) => [headers['dlq-reason'], headers['dlq-message']])).toEqual([
+      ['row_rejected', 'too wide'],
+    ])
+  })
+
+  test('P5: a projection that would turn its topic into dead letters is stopped instead', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const settings = { deadLettersPerMinute: 3, fetchBytes: 1 }
+    await fixture.append(authEvents, ...Array.from({ length: 3 }, () => Buffer.from('poison')))
+    const runner = started(fixture.runner(tables, { settings }))
+    await settled(fixture.log, tables)
+    expect(runner.status().every(({ state }) => state !== 'refused')).toBe(true)
+    await fixture.append(
+      authEvents,
+      created(tenantA),
+      created(tenantB),
+      ...Array.from({ length: 9 }, () => Buffer.from('poison')),
+    )
+    await eventually(() => runner.status()[0]?.state === 'refused', 'refused')
+    expect(runner.status()[0]?.trouble).toContain(
+      'most records of the last minute were dead letters, the last one for bad_frame',
+    )
+    expect(runner.status()[0]?.deadLetters).toBeLessThan(12)
   })
 
   test('an event type this version does not know is passed over and counted', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
-    await fixture.append(authEvents, eventOf(authEvents, 'organization_renamed_in_2031'), created(tenantA), created(tenantB))
+    await fixture.append(
+      authEvents,
+      eventOf(authEvents, 'organization_renamed_in_2031'),
+      created(tenantA),
+      created(tenantB),
+    )
     const runner = started(fixture.runner(tables))
     await settled(fixture.log, tables)
     expect(names(tables)).toHaveLength(2)
-    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({ unknownEvents: 1, deadLetters: 0 })
+    expect(runner.status().find(({ name }) => name === 'organizations')).toMatchObject({
+      unknownEvents: 1,
+      deadLetters: 0,
+    })
   })
 
   test('P6: trouble of one projection is waited out and stops no other', async () => {
@@ -182,7 +245,10 @@ describe('SinkRunner', () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
     let isAway = true
-    const serde = { ...jsonSerde, prepare: () => (isAway ? Promise.reject(new Error('the registry is away')) : Promise.resolve()) }
+    const serde = {
+      ...jsonSerde,
+      prepare: () => (isAway ? Promise.reject(new Error('the registry is away')) : Promise.resolve()),
+    }
     await fixture.append(authEvents, created(tenantA), created(tenantB))
     const runner = started(fixture.runner(tables, { decode: () => serde }))
     await eventually(() => runner.status().some(({ trouble }) => trouble === 'the registry is away'), 'waiting')
@@ -201,7 +267,14 @@ describe('SinkRunner', () => {
     // Somebody claims behind the back of the group, as a process of an earlier generation might.
     const [topic] = await fixture.log.metadata(['auth_events'])
     for (let partition = 0; partition < 3; partition++) {
-      const source = { sink: 'organizations', topic: 'auth_events', partition, clusterId: fixture.log.clusterId, topicId: topic!.topicId, partitions: 3 }
+      const source = {
+        sink: 'organizations',
+        topic: 'auth_events',
+        partition,
+        clusterId: fixture.log.clusterId,
+        topicId: topic!.topicId,
+        partitions: 3,
+      }
       await tables.claim(source, 0n)
     }
     const place = await fixture.append(authEvents, created(tenantB))
@@ -232,7 +305,14 @@ describe('SinkRunner', () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
     const [topic] = await fixture.log.metadata(['auth_events'])
-    const source = { sink: 'organizations', topic: 'auth_events', partition: 0, clusterId: fixture.log.clusterId, topicId: topic!.topicId, partitions: 3 }
+    const source = {
+      sink: 'organizations',
+      topic: 'auth_events',
+      partition: 0,
+      clusterId: fixture.log.clusterId,
+      topicId: topic!.topicId,
+      partitions: 3,
+    }
     await tables.claim(source, 1_000n)
     const runner = started(fixture.runner(tables))
     await eventually(() => runner.status()[0]?.state === 'refused', 'refused')
@@ -275,12 +355,24 @@ describe('SinkRunner', () => {
         await fixture.append(authEvents, created(tenant, organization))
         await fixture.append(authEvents, eventOf(authEvents, 'member_added', { user_id: userId(9) }, of))
         if (organization === 2) await fixture.append(authEvents, eventOf(authEvents, 'organization_deleted', {}, of))
-        await fixture.append(clientEvents, eventOf(clientEvents, 'lifecycle_started', {}, of), eventOf(clientEvents, 'step_started', {}, of))
-        await fixture.append(researchEvents, eventOf(researchEvents, 'finding_recorded', {}, of), eventOf(researchEvents, 'competitor_identified', {}, of))
+        await fixture.append(
+          clientEvents,
+          eventOf(clientEvents, 'lifecycle_started', {}, of),
+          eventOf(clientEvents, 'step_started', {}, of),
+        )
+        await fixture.append(
+          researchEvents,
+          eventOf(researchEvents, 'finding_recorded', {}, of),
+          eventOf(researchEvents, 'competitor_identified', {}, of),
+        )
       }
     }
     const all = (): unknown =>
-      projections.flatMap((projection) => projection.tables.map((table) => tables.rows(table).toSorted((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1))))
+      projections.flatMap((projection) =>
+        projection.tables.map((table) =>
+          tables.rows(table).toSorted((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1)),
+        ),
+      )
     const runner = started(fixture.runner(tables))
     await settled(fixture.log, tables)
     const before = all()
@@ -326,11 +418,15 @@ describe('SinkRunner', () => {
   test('lag is what is committed and not yet in the rows', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
-    await fixture.append(authEvents, created(tenantA), created(tenantB))
-    const runner = started(fixture.runner(tables))
-    await settled(fixture.log, tables)
-    await eventually(() => runner.lag().length === projections.length * 3, 'all partitions claimed')
-    expect(runner.lag().every(({ lag }) => lag === 0n)).toBe(true)
-    void clock
+    let isDown = true
+    const flaky = troubled(tables, (_, inner) => (isDown ? Promise.reject(new Error('down')) : inner()))
+    await fixture.append(authEvents, created(tenantA), created(tenantA), created(tenantB))
+    const only = projections.slice(0, 1)
+    const runner = started(fixture.runner(flaky, { projections: only }))
+    const total = (): bigint => runner.lag().reduce((sum, { lag }) => sum + lag, 0n)
+    await eventually(() => total() > 0n, 'behind')
+    isDown = false
+    await settled(fixture.log, tables, only)
+    await eventually(() => runner.lag().length === 3 && total() === 0n, 'caught up')
   })
 })

@@ -61,7 +61,8 @@ export function eventOf(
   }
 }
 
-export const organizationId = (tenant: string, n: number): string => `${tenant.slice(0, 2)}c00000-0000-4000-8000-${String(n).padStart(12, '0')}`
+export const organizationId = (tenant: string, n: number): string =>
+  `${tenant.slice(0, 2)}c00000-0000-4000-8000-${String(n).padStart(12, '0')}`
 export const userId = (n: number): string => `0d000000-0000-4000-8000-${String(n).padStart(12, '0')}`
 
 export class LogFixture {
@@ -81,10 +82,15 @@ export class LogFixture {
   }
 
   /** Appends events, each under its organization's key; where the last one stands. */
-  async append(topic: EventTopic, ...events: readonly (AnyEvent | Buffer)[]): Promise<{ partition: number; offset: bigint }> {
+  async append(
+    topic: EventTopic,
+    ...events: readonly (AnyEvent | Buffer)[]
+  ): Promise<{ partition: number; offset: bigint }> {
     let last = { partition: 0, offset: 0n }
     for (const event of events) {
-      const key = Buffer.isBuffer(event) ? Buffer.from(`${tenantA}|bytes`) : Buffer.from(`${event.tenant_id}|${event.organization_id}`)
+      const key = Buffer.isBuffer(event)
+        ? Buffer.from(`${tenantA}|bytes`)
+        : Buffer.from(`${event.tenant_id}|${event.organization_id}`)
       const partition = partitionFor(key, 3)
       const records = new RecordBatchBuilder()
       records.append(day0, key, Buffer.isBuffer(event) ? event : jsonSerde.serialize(event, key))
@@ -98,7 +104,12 @@ export class LogFixture {
   async read(topic: string): Promise<readonly { key: string; value: string; headers: Record<string, string> }[]> {
     const [metadata] = await this.log.metadata([topic])
     if (!metadata) return []
-    const partitions = Array.from({ length: metadata.partitions }, (_, partition) => ({ topic, partition, offset: 0n, maxBytes: 1 << 20 }))
+    const partitions = Array.from({ length: metadata.partitions }, (_, partition) => ({
+      topic,
+      partition,
+      offset: 0n,
+      maxBytes: 1 << 20,
+    }))
     const answers = await this.log.fetch({ partitions, isolation: 'read_committed', maxWaitMs: 0 })
     return answers.flatMap((answer) => {
       const cursor = new RecordCursor(answer, 0n, 'read_committed')
@@ -140,10 +151,14 @@ export async function settled(log: Log, tables: TablePort, of: readonly AnyProje
     const offsets = await tables.offsets()
     for (const { name, reads } of of) {
       const [metadata] = await log.metadata([reads.name])
-      const places = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({ topic: reads.name, partition }))
+      const places = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({
+        topic: reads.name,
+        partition,
+      }))
       const ends = await log.listOffsets(places, 'stable')
       const behind = ends.some(
-        (end, partition) => end > 0n && (offsets.find((at) => at.sink === name && at.partition === partition)?.nextOffset ?? 0n) < end,
+        (end, partition) =>
+          end > 0n && (offsets.find((at) => at.sink === name && at.partition === partition)?.nextOffset ?? 0n) < end,
       )
       if (behind) return false
     }

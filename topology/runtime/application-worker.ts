@@ -446,7 +446,7 @@ export class ApplicationWorker {
     }
     for (const task of this.#openTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
     if (due.length === 0) return null
-    return Math.max(1, Math.min(...due) - this.#clock.now())
+    return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }
 }
 

@@ -8,6 +8,7 @@
 
 import type { FetchedPartition, Log } from '../../connectors/kafka/index.ts'
 import { LogError, RecordCursor } from '../../connectors/kafka/index.ts'
+import { EngineError } from '../errors.ts'
 import type { Serde } from '../graph/serde.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { RuntimeSettings } from './settings.ts'
@@ -91,10 +92,16 @@ export class Fetcher {
     const records: { key: Buffer | null; value: Buffer | null }[] = []
     const cursor = new RecordCursor(fetched, queue.fetchNext, 'read_committed')
     while (cursor.next()) records.push({ key: cursor.key(), value: cursor.value() })
-    await key.prepare?.(records)
-    await value.prepare?.(records)
+    try {
+      await key.prepare?.(records)
+      await value.prepare?.(records)
+    } catch (error) {
+      throw new EngineError('PREPARE_FAILED', `what records of ${fetched.topic} need could not be loaded: ${messageOf(error)}`, 'retry', error)
+    }
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 function targetOf(targets: readonly FetchTarget[], fetched: FetchedPartition): FetchTarget | undefined {
   return targets.find(({ queue }) => queue.topic === fetched.topic && queue.partition === fetched.partition)

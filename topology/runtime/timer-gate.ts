@@ -1,4 +1,5 @@
 import type { Log } from '../../connectors/kafka/index.ts'
+import { EngineError } from '../errors.ts'
 import type { Task } from './task.ts'
 
 /**
@@ -50,7 +51,7 @@ export class TimerGate {
       },
       (error: unknown) => {
         this.#asked.delete(task)
-        this.#failed(error)
+        this.#failed(new EngineError('PREPARE_FAILED', `timers of task ${task.id} cannot fire yet: ${String(error)}`, 'retry', error))
       },
     )
   }

@@ -49,6 +49,12 @@ export class HandClock implements Clock {
     this.#now = Math.max(this.#now, time)
   }
 
+  /** Moves at once, as when a machine wakes from sleep: what came due meanwhile is called now, once, in order. */
+  async jumpTo(time: number): Promise<void> {
+    this.#now = Math.max(this.#now, time)
+    await this.turnTo(this.#now)
+  }
+
   #nextBefore(time: number): Waiting | undefined {
     return this.#timers.filter((timer) => timer.at <= time).sort((a, b) => a.at - b.at || a.order - b.order)[0]
   }

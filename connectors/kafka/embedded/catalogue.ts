@@ -46,7 +46,11 @@ export async function readCatalogue(files: LogFiles, directory: string): Promise
   const read = (await readJson(files, directory, FILE)) as (Catalogue & { format: number }) | null
   if (read === null) return null
   if (read.format !== FORMAT) {
-    throw new LogError('STORAGE_ERROR', `${directory}/${FILE} has format ${read.format}; this version reads ${FORMAT}`, 'stop')
+    throw new LogError(
+      'STORAGE_ERROR',
+      `${directory}/${FILE} has format ${read.format}; this version reads ${FORMAT}`,
+      'stop',
+    )
   }
   return { clusterId: read.clusterId, topics: read.topics }
 }
@@ -66,7 +70,8 @@ export function checkSpecs(specs: readonly TopicSpec[], exists: (name: string) =
     }
     for (const key of SIZE_CONFIGS) {
       const value = config[key]
-      if (value !== undefined && !/^[1-9]\d{0,9}$/.test(value)) throw invalid(`topic ${name}: ${key} '${value}' is not a size in bytes`)
+      if (value !== undefined && !/^[1-9]\d{0,9}$/.test(value))
+        throw invalid(`topic ${name}: ${key} '${value}' is not a size in bytes`)
     }
     names.add(name)
   }

@@ -36,7 +36,9 @@ export function checkpointWhenGrown({ log, encodeAll, syncAll, deleteBelow, grow
     if (running || log.sizeBytes < limitBytes) return
     running = true
     void run()
-      .catch((error: unknown) => notice(`${log.name} was not compacted: ${storageError(log.name, error, 'retry').message}`))
+      .catch((error: unknown) =>
+        notice(`${log.name} was not compacted: ${storageError(log.name, error, 'retry').message}`),
+      )
       .finally(() => {
         limitBytes = log.sizeBytes + growthBytes
         running = false

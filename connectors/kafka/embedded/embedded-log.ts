@@ -85,7 +85,10 @@ export class EmbeddedLog implements Log {
     await this.#topics.create(specs)
   }
 
-  async listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'latest' | 'stable'): Promise<readonly bigint[]> {
+  async listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'latest' | 'stable',
+  ): Promise<readonly bigint[]> {
     this.#checkOpen()
     return partitions.map((where) => {
       const log = this.#topics.partition(where)
@@ -146,7 +149,11 @@ export class EmbeddedLog implements Log {
       if (isInternal(topic)) throw new LogError('INVALID_TOPIC_EXCEPTION', `${topic} is kept by the log alone`, 'stop')
       const log = this.#topics.partition({ topic, partition })
       if (offset >= 0n && offset <= log.highWatermark) return { log, offset }
-      throw new LogError('OFFSET_OUT_OF_RANGE', `${log.name}: ${offset} is not between 0 and ${log.highWatermark}`, 'stop')
+      throw new LogError(
+        'OFFSET_OUT_OF_RANGE',
+        `${log.name}: ${offset} is not between 0 and ${log.highWatermark}`,
+        'stop',
+      )
     })
     await this.#topics.deleteRecords(moves)
   }

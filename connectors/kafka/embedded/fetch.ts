@@ -45,7 +45,7 @@ export async function longPoll(
     if (closing.aborted) throw new LogError('CLOSED', 'the log is closed', 'stop')
   }
   return Promise.all(
-    asked.map(({ log, topic, partition, offset, maxBytes }) =>
+    asked.map(async ({ log, topic, partition, offset, maxBytes }) =>
       log === null ? unknown(topic, partition) : fetchFrom(log, offset, maxBytes, isolation),
     ),
   )
@@ -60,7 +60,8 @@ export async function replayBatches(
   let offset = log.logStart
   for (;;) {
     const fetched = await fetchFrom(log, offset, REPLAY_BYTES, isolation)
-    if (fetched.error !== null) throw new LogError(fetched.error, `${log.name} cannot be read at offset ${offset}`, 'stop')
+    if (fetched.error !== null)
+      throw new LogError(fetched.error, `${log.name} cannot be read at offset ${offset}`, 'stop')
     if (fetched.batches.length === 0) return
     onBatches(fetched, offset)
     offset = endOf(fetched.batches)
@@ -68,7 +69,11 @@ export async function replayBatches(
 }
 
 /** Calls `onRecord` for every record of a log, in order. */
-export const replay = (log: PartitionLog, isolation: Isolation, onRecord: (record: RecordCursor) => void): Promise<void> =>
+export const replay = (
+  log: PartitionLog,
+  isolation: Isolation,
+  onRecord: (record: RecordCursor) => void,
+): Promise<void> =>
   replayBatches(log, isolation, (fetched, from) => {
     const cursor = new RecordCursor(fetched, from, isolation)
     while (cursor.next()) onRecord(cursor)

@@ -5,7 +5,14 @@
  */
 
 import { LogError } from '../port.ts'
-import type { GroupDescription, GroupMetadata, GroupOptions, GroupSession, RebalanceListener, TopicPartition } from '../port.ts'
+import type {
+  GroupDescription,
+  GroupMetadata,
+  GroupOptions,
+  GroupSession,
+  RebalanceListener,
+  TopicPartition,
+} from '../port.ts'
 import type { Random } from './options.ts'
 
 interface Member {
@@ -28,7 +35,11 @@ export class GroupCoordinator {
   readonly #notice: (line: string) => void
   readonly #partitionsOf: (topic: string) => readonly TopicPartition[]
 
-  constructor(random: Random, notice: (line: string) => void, partitionsOf: (topic: string) => readonly TopicPartition[]) {
+  constructor(
+    random: Random,
+    notice: (line: string) => void,
+    partitionsOf: (topic: string) => readonly TopicPartition[],
+  ) {
     this.#random = random
     this.#notice = notice
     this.#partitionsOf = partitionsOf
@@ -69,13 +80,21 @@ export class GroupCoordinator {
     const outsider = generationId < 0 && memberId === ''
     if (outsider && (group === undefined || group.member === null)) return
     if (group !== undefined && !outsider && generationId !== group.generation) {
-      throw new LogError('ILLEGAL_GENERATION', `group ${groupId}: generation ${generationId} is not ${group.generation}`, 'stop')
+      throw new LogError(
+        'ILLEGAL_GENERATION',
+        `group ${groupId}: generation ${generationId} is not ${group.generation}`,
+        'stop',
+      )
     }
     if (group === undefined || group.member?.memberId !== memberId) {
       throw new LogError('UNKNOWN_MEMBER_ID', `group ${groupId} has no member '${memberId}'`, 'stop')
     }
     if (groupInstanceId !== null && groupInstanceId !== group.member.instanceId) {
-      throw new LogError('FENCED_INSTANCE_ID', `group ${groupId}: instance ${groupInstanceId} is another member`, 'stop')
+      throw new LogError(
+        'FENCED_INSTANCE_ID',
+        `group ${groupId}: instance ${groupInstanceId} is another member`,
+        'stop',
+      )
     }
   }
 

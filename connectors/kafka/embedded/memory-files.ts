@@ -10,7 +10,8 @@ export function memoryFiles(): LogFiles {
     makeDirectory: async () => {},
     list: async (path) => {
       const names = new Set<string>()
-      for (const file of files.keys()) if (file.startsWith(`${path}/`)) names.add(file.slice(path.length + 1).split('/')[0]!)
+      for (const file of files.keys())
+        if (file.startsWith(`${path}/`)) names.add(file.slice(path.length + 1).split('/')[0]!)
       return [...names].sort()
     },
     open: async (path) => {

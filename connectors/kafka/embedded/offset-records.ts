@@ -30,9 +30,13 @@ export function encodeOffsetValue({ offset, metadata }: OffsetAndMetadata, times
 }
 
 /** @throws LogError STORAGE_ERROR when it is not a record of ours */
-export function decodeOffset(key: Buffer, value: Buffer): { readonly groupId: string; readonly committed: OffsetAndMetadata } {
+export function decodeOffset(
+  key: Buffer,
+  value: Buffer,
+): { readonly groupId: string; readonly committed: OffsetAndMetadata } {
   try {
-    if (key.readInt16BE(0) !== KEY_VERSION || value.readInt16BE(0) !== VALUE_VERSION) throw new Error('an unknown version')
+    if (key.readInt16BE(0) !== KEY_VERSION || value.readInt16BE(0) !== VALUE_VERSION)
+      throw new Error('an unknown version')
     const [groupId, topicAt] = readString(key, 2)
     const [topic, partitionAt] = readString(key, topicAt)
     const [metadata] = readString(value, 14)

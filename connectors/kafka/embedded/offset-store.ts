@@ -62,7 +62,8 @@ export class OffsetStore {
     const pending = this.#pending.get(producerId)
     if (pending === undefined) return
     this.#pending.delete(producerId)
-    if (outcome === 'commit') for (const { groupId, offsets } of pending) for (const offset of offsets) this.#put(groupId, offset)
+    if (outcome === 'commit')
+      for (const { groupId, offsets } of pending) for (const offset of offsets) this.#put(groupId, offset)
     for (const { wake } of [...this.#waiting]) wake()
   }
 

@@ -36,7 +36,16 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
     const offsets = new OffsetStore(clock)
     const recovered = await recoverTransactions(stateLog, topics.all(), clock.now(), notice)
     await recoverOffsets(offsetsLog, offsets)
-    return new EmbeddedLog({ topics, offsets, recovered, syncer: storage.syncer, clock, random, checkpointBytes, notice })
+    return new EmbeddedLog({
+      topics,
+      offsets,
+      recovered,
+      syncer: storage.syncer,
+      clock,
+      random,
+      checkpointBytes,
+      notice,
+    })
   } catch (error) {
     throw error instanceof LogError ? error : storageError(directory, error, 'stop')
   }
@@ -44,7 +53,15 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
 
 /** A log that lives as long as the process. */
 export function openMemoryLog({ clock, random, notice = () => {} }: MemoryLogOptions): Log {
-  const options = { clock, random, notice, directory: 'memory', files: memoryFiles(), fsync: 'never', fsyncIntervalMs: 0 } as const
+  const options = {
+    clock,
+    random,
+    notice,
+    directory: 'memory',
+    files: memoryFiles(),
+    fsync: 'never',
+    fsyncIntervalMs: 0,
+  } as const
   const storage = storageOf(options)
   const topics = new Topics(storage, newCatalogue(random), emptyPartition)
   const recovered = { identities: new Map<string, never>(), nextProducerId: 0n }

@@ -259,7 +259,12 @@ export class PartitionLog implements TopicPartition {
     if (newest !== undefined && (newest.size === 0 || newest.size + first.batch.length <= segmentBytes)) return newest
     if (newest !== undefined) await this.#syncOrBreak(newest)
     const segment = new Segment(files, directory, first.baseOffset)
-    await segment.create(directory)
+    try {
+      await segment.create(directory)
+    } catch (error) {
+      await segment.close()
+      throw error
+    }
     this.#segments.push(segment)
     return segment
   }
@@ -326,9 +331,9 @@ export class PartitionLog implements TopicPartition {
     try {
       return await segment.read(from, limit, maxBytes)
     } catch (error) {
-      if (from < this.#logStart) throw new LogError('OFFSET_OUT_OF_RANGE', `${this.name}: ${from} was deleted`, 'stop', error)
+      if (from < this.#logStart)
+        throw new LogError('OFFSET_OUT_OF_RANGE', `${this.name}: ${from} was deleted`, 'stop', error)
       throw storageError(this.name, error, 'retry')
     }
   }
 }
-

@@ -54,7 +54,11 @@ export class ProducerSequences {
     if (producerId === NO_PRODUCER || entry === undefined) return null
     const epoch = epochOf(batch, 0)
     if (epoch < entry.epoch) {
-      throw new LogError('INVALID_PRODUCER_EPOCH', `producer ${producerId} wrote with epoch ${epoch} after ${entry.epoch}`, 'stop')
+      throw new LogError(
+        'INVALID_PRODUCER_EPOCH',
+        `producer ${producerId} wrote with epoch ${epoch} after ${entry.epoch}`,
+        'stop',
+      )
     }
     if (isControl(batch, 0)) return null
     const baseSequence = baseSequenceOf(batch, 0)
@@ -77,7 +81,10 @@ export class ProducerSequences {
     const producerId = producerIdOf(bytes, at)
     if (producerId === NO_PRODUCER) return nothing
     const former = this.#producers.get(producerId)
-    this.#producers.set(producerId, isControl(bytes, at) ? afterMarker(former, bytes, at) : afterBatch(former, bytes, at))
+    this.#producers.set(
+      producerId,
+      isControl(bytes, at) ? afterMarker(former, bytes, at) : afterBatch(former, bytes, at),
+    )
     return () => {
       if (former === undefined) this.#producers.delete(producerId)
       else this.#producers.set(producerId, former)

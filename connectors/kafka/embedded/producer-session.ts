@@ -1,7 +1,14 @@
 /** A producer as its owner holds it: stamps ids and sequences on what it appends, and keeps its transaction's state. */
 
 import { LogError } from '../port.ts'
-import type { GroupMetadata, OffsetAndMetadata, PartitionAppend, PartitionAppended, ProducerSession, TopicPartition } from '../port.ts'
+import type {
+  GroupMetadata,
+  OffsetAndMetadata,
+  PartitionAppend,
+  PartitionAppended,
+  ProducerSession,
+  TopicPartition,
+} from '../port.ts'
 import type { RecordBatchBuilder } from '../record-batch.ts'
 import { isInternal } from './catalogue.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
@@ -57,7 +64,8 @@ export class EmbeddedProducer implements ProducerSession, TransactionHolder {
   async append(batches: readonly PartitionAppend[]): Promise<readonly PartitionAppended[]> {
     this.#checkWritable()
     const writes = batches.map(({ topic, partition, records }) => {
-      if (isInternal(topic)) throw new LogError('INVALID_TOPIC_EXCEPTION', `${topic} is written by the log alone`, 'stop')
+      if (isInternal(topic))
+        throw new LogError('INVALID_TOPIC_EXCEPTION', `${topic} is written by the log alone`, 'stop')
       const log = this.#context.partition({ topic, partition })
       if (records.sizeBytes > log.maxBatchBytes) throw tooLarge(log, records)
       return { log, records }
@@ -154,4 +162,8 @@ export class EmbeddedProducer implements ProducerSession, TransactionHolder {
 const badState = (why: string): LogError => new LogError('INVALID_TXN_STATE', why, 'stop')
 
 const tooLarge = (log: PartitionLog, records: RecordBatchBuilder): LogError =>
-  new LogError('RECORD_TOO_LARGE', `${log.name}: a batch of ${records.sizeBytes} bytes is more than ${log.maxBatchBytes}`, 'stop')
+  new LogError(
+    'RECORD_TOO_LARGE',
+    `${log.name}: a batch of ${records.sizeBytes} bytes is more than ${log.maxBatchBytes}`,
+    'stop',
+  )

@@ -82,15 +82,30 @@ async function recoverSegment(
   return scan.nextOffset
 }
 
-async function cutTail(where: TopicPartition, file: LogFile, scan: SegmentScan, notice: (line: string) => void): Promise<void> {
+async function cutTail(
+  where: TopicPartition,
+  file: LogFile,
+  scan: SegmentScan,
+  notice: (line: string) => void,
+): Promise<void> {
   const cutBytes = scan.fileBytes - scan.goodBytes
   await file.truncate(scan.goodBytes)
   await file.fsync()
-  notice(`${where.topic}-${where.partition}: cut ${cutBytes} bytes of a torn tail at offset ${scan.nextOffset} (${scan.fault})`)
+  notice(
+    `${where.topic}-${where.partition}: cut ${cutBytes} bytes of a torn tail at offset ${scan.nextOffset} (${scan.fault})`,
+  )
 }
 
 const damaged = (segment: Segment, scan: SegmentScan): LogError =>
-  new LogError('STORAGE_ERROR', `${segment.path} is damaged at byte ${scan.goodBytes} (offset ${scan.nextOffset}): ${scan.fault}`, 'stop')
+  new LogError(
+    'STORAGE_ERROR',
+    `${segment.path} is damaged at byte ${scan.goodBytes} (offset ${scan.nextOffset}): ${scan.fault}`,
+    'stop',
+  )
 
 const missing = (where: TopicPartition, offset: bigint, next: Segment): LogError =>
-  new LogError('STORAGE_ERROR', `${where.topic}-${where.partition}: no segment holds offset ${offset}, the next is ${next.path}`, 'stop')
+  new LogError(
+    'STORAGE_ERROR',
+    `${where.topic}-${where.partition}: no segment holds offset ${offset}, the next is ${next.path}`,
+    'stop',
+  )

@@ -66,15 +66,21 @@ async function finishOpen(
       const range = decided.get(decisionKey(open.producerId, log, open.firstOffset))
       const outcome = range === undefined ? 'abort' : 'commit'
       if (range !== undefined && range.end > log.highWatermark) {
-        notice(`${log.name}: offsets ${log.highWatermark} to ${range.end - 1n} of a committed transaction were lost before they were synced`)
+        notice(
+          `${log.name}: offsets ${log.highWatermark} to ${range.end - 1n} of a committed transaction were lost before they were synced`,
+        )
       }
       markers.push(log.append(markerBatch(outcome, open, now)))
       count[outcome]++
     }
   }
   await Promise.all(markers)
-  if (markers.length > 0) notice(`open transactions found in partitions: ${count.commit} committed, ${count.abort} aborted`)
+  if (markers.length > 0)
+    notice(`open transactions found in partitions: ${count.commit} committed, ${count.abort} aborted`)
 }
 
-const decisionKey = (producerId: bigint, { topic, partition }: { topic: string; partition: number }, first: bigint): string =>
-  `${producerId}/${topic}-${partition}@${first}`
+const decisionKey = (
+  producerId: bigint,
+  { topic, partition }: { topic: string; partition: number },
+  first: bigint,
+): string => `${producerId}/${topic}-${partition}@${first}`

@@ -39,9 +39,15 @@ export class Segment {
     return this.#written
   }
 
-  file(): Promise<LogFile> {
+  /** Opened at the first use. */
+  async file(): Promise<LogFile> {
     this.#file ??= this.#files.open(this.path)
-    return this.#file
+    try {
+      return await this.#file
+    } catch (error) {
+      this.#file = null
+      throw error
+    }
   }
 
   /** A new segment begins empty, whatever a crash left under its name. */

@@ -1,5 +1,7 @@
 /** The topics of a log and their partitions: `<directory>/<topic>-<partition>/<20-digit offset>.log`. */
 
+import { dirname } from 'node:path'
+
 import { LogError } from '../port.ts'
 import type { TopicMetadata, TopicPartition, TopicSpec } from '../port.ts'
 import { checkSpecs, newTopic, sizeConfig, writeCatalogue, isInternal } from './catalogue.ts'
@@ -60,7 +62,13 @@ export class Topics {
     const recoverNext = async (): Promise<void> => {
       for (let where = left.pop(); where !== undefined; where = left.pop()) {
         const name = nameOf(where)
-        const context = { files, directory: `${directory}/${name}`, logStart: BigInt(starts[name] ?? 0), sync: fsync !== 'never', notice }
+        const context = {
+          files,
+          directory: `${directory}/${name}`,
+          logStart: BigInt(starts[name] ?? 0),
+          sync: fsync !== 'never',
+          notice,
+        }
         found.set(name, await recoverPartition(where, context))
       }
     }
@@ -82,6 +90,7 @@ export class Topics {
   /** Writes a new log's directories and catalogue. */
   async format(): Promise<void> {
     await this.#makeDurable([...this.#topics.values()].map(({ metadata }) => metadata))
+    await this.#storage.files.fsyncDirectory(dirname(this.#storage.directory))
   }
 
   find({ topic, partition }: TopicPartition): PartitionLog | null {
@@ -152,11 +161,14 @@ export class Topics {
     const path = `${directory}/${name}`
     await files.makeDirectory(path)
     const stray = (await files.list(path)).find((file) => segmentNamePattern.test(file))
-    if (stray !== undefined) throw new LogError('STORAGE_ERROR', `${path}/${stray} exists, but the catalogue does not know ${name}`, 'stop')
+    if (stray !== undefined)
+      throw new LogError('STORAGE_ERROR', `${path}/${stray} exists, but the catalogue does not know ${name}`, 'stop')
   }
 
   #open(metadata: TopicMetadata, contents: (where: TopicPartition) => PartitionContents): void {
-    const partitions = partitionsOf(metadata).map((where) => new PartitionLog(where, this.#context(metadata, where), contents(where)))
+    const partitions = partitionsOf(metadata).map(
+      (where) => new PartitionLog(where, this.#context(metadata, where), contents(where)),
+    )
     this.#topics.set(metadata.name, { metadata, partitions })
   }
 

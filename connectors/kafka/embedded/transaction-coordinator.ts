@@ -66,7 +66,12 @@ export class TransactionCoordinator {
     this.#context = context
     this.#nextProducerId = context.nextProducerId
     for (const [transactionalId, identity] of context.identities) {
-      this.#held.set(transactionalId, { identity, holder: null, logged: { ...identity, commit: [] }, unfinished: false })
+      this.#held.set(transactionalId, {
+        identity,
+        holder: null,
+        logged: { ...identity, commit: [] },
+        unfinished: false,
+      })
     }
   }
 
@@ -119,7 +124,11 @@ export class TransactionCoordinator {
   /** @throws LogError CONCURRENT_TRANSACTIONS */
   checkFinished(transactionalId: string): void {
     if (this.#held.get(transactionalId)?.unfinished !== true) return
-    throw new LogError('CONCURRENT_TRANSACTIONS', `the last transaction of ${transactionalId} still waits for space`, 'retry')
+    throw new LogError(
+      'CONCURRENT_TRANSACTIONS',
+      `the last transaction of ${transactionalId} still waits for space`,
+      'retry',
+    )
   }
 
   /** Resolves when nothing is going on for this id. */
@@ -167,17 +176,32 @@ export class TransactionCoordinator {
       throw new LogError('INVALID_TXN_STATE', why, 'stop', transaction.failure)
     }
     if (transaction.touched.size === 0) return
-    const commit = [...transaction.touched].map(([{ topic, partition }, { first, end }]) => ({ topic, partition, first, end }))
+    const commit = [...transaction.touched].map(([{ topic, partition }, { first, end }]) => ({
+      topic,
+      partition,
+      first,
+      end,
+    }))
     await this.#write(transactionalId, held, { ...held.identity, commit })
   }
 
   /** The outcome is a fact; writes it into every partition touched. */
-  async #finish(held: HeldId, transaction: Transaction, outcome: 'commit' | 'abort', by: ProducerIdentity): Promise<void> {
+  async #finish(
+    held: HeldId,
+    transaction: Transaction,
+    outcome: 'commit' | 'abort',
+    by: ProducerIdentity,
+  ): Promise<void> {
     this.#context.offsets.settle(by.producerId, outcome)
     await this.#mark(held, [...transaction.touched.keys()], outcome, by)
   }
 
-  async #mark(held: HeldId, logs: readonly PartitionLog[], outcome: 'commit' | 'abort', by: ProducerIdentity): Promise<void> {
+  async #mark(
+    held: HeldId,
+    logs: readonly PartitionLog[],
+    outcome: 'commit' | 'abort',
+    by: ProducerIdentity,
+  ): Promise<void> {
     const now = this.#context.clock.now()
     const attempts = logs.map((log) =>
       log.append(markerBatch(outcome, by, now)).then(

@@ -38,9 +38,19 @@ export function decodeTransaction(value: Buffer): TransactionRecord {
     return {
       producerId: BigInt(record.producerId),
       epoch: record.epoch,
-      commit: record.commit.map(([topic, partition, first, end]) => ({ topic, partition, first: BigInt(first), end: BigInt(end) })),
+      commit: record.commit.map(([topic, partition, first, end]) => ({
+        topic,
+        partition,
+        first: BigInt(first),
+        end: BigInt(end),
+      })),
     }
   } catch (error) {
-    throw new LogError('STORAGE_ERROR', `a transaction record cannot be read: ${(error as Error).message}`, 'stop', error)
+    throw new LogError(
+      'STORAGE_ERROR',
+      `a transaction record cannot be read: ${(error as Error).message}`,
+      'stop',
+      error,
+    )
   }
 }

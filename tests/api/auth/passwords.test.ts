@@ -11,8 +11,10 @@ const codeOf = (password: string): string | null => {
     return (error as { code: string }).code
   }
 }
-const hasher = (limits: { concurrency?: number; queue?: number } = {}): PasswordHasher =>
-  new PasswordHasher({ cost: 4, concurrency: 2, queue: 8, ...limits }, 'decoy')
+/** Stands still unless a test moves it. */
+const clock = { time: 0, now: () => clock.time }
+const hasher = (limits: { concurrency?: number; queue?: number; longestWaitMs?: number } = {}): PasswordHasher =>
+  new PasswordHasher({ cost: 4, concurrency: 2, queue: 8, longestWaitMs: 60_000, ...limits }, 'decoy', clock)
 
 describe('rules for a new password (bad input 31)', () => {
   it.each([
@@ -32,6 +34,16 @@ describe('rules for a new password (bad input 31)', () => {
 })
 
 describe('PasswordHasher', () => {
+  it('answers 503 to who waited too long instead of serving late', async () => {
+    const hashing = hasher({ concurrency: 1, longestWaitMs: 1000 })
+    await hashing.hash('after the decoy')
+    const first = hashing.hash('first')
+    const second = hashing.hash('second')
+    clock.time += 1001
+    await expect(second).rejects.toMatchObject({ status: 503, code: 'busy' })
+    await expect(first).resolves.toMatch(/^\$2/)
+  })
+
   it('tells passwords apart by case and by a trailing space', async () => {
     const hashing = hasher()
     const hash = await hashing.hash('Correct Horse')
@@ -57,7 +69,7 @@ describe('PasswordHasher', () => {
   it('keeps the event loop free while it hashes', async () => {
     let turns = 0
     const ticking = setInterval(() => turns++, 1)
-    await new PasswordHasher({ cost: 10, concurrency: 1, queue: 1 }, 'decoy').hash('Correct Horse')
+    await new PasswordHasher({ cost: 10, concurrency: 1, queue: 1, longestWaitMs: 60_000 }, 'decoy', clock).hash('Correct Horse')
     clearInterval(ticking)
     expect(turns).toBeGreaterThan(5)
   })

@@ -59,7 +59,7 @@ export async function openWorld(limits: Partial<IdentityLimits> = {}): Promise<W
     pepper: randomBytes(32),
   }
   const keys = openKeyRing({ pool: pools.auth, masterSecret: 'test', clock })
-  const hashing = { cost: 4, concurrency: 2, queue: 64 }
+  const hashing = { cost: 4, concurrency: 2, queue: 64, longestWaitMs: 60_000 }
   const open = (more: Partial<IdentityLimits> = {}): Identity =>
     createIdentity({
       pool: pools.auth,

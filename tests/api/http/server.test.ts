@@ -40,7 +40,10 @@ const endpoints = [
     auth: 'bearer',
     query: z.object({ limit: z.string().regex(/^\d+$/).optional() }),
     response: [{ status: 200, description: 'Both' }],
-    handler: async ({ principal, params, ip }) => ({ status: 200, body: { tenant: principal.tenantId, id: params.id, ip } }),
+    handler: async ({ principal, params, ip }) => ({
+      status: 200,
+      body: { tenant: principal.tenantId, id: params.id, ip },
+    }),
   }),
   endpoint({
     method: 'get',
@@ -71,7 +74,12 @@ let api: string
 const limit = 64 * 1024
 
 beforeAll(async () => {
-  server = await serve(endpoints, { bodyLimitBytes: limit, headersTimeoutMs: 300, requestTimeoutMs: 600, timeoutCheckMs: 50 })
+  server = await serve(endpoints, {
+    bodyLimitBytes: limit,
+    headersTimeoutMs: 300,
+    requestTimeoutMs: 600,
+    timeoutCheckMs: 50,
+  })
   api = `${server.url}/api/v1`
 })
 afterAll(() => server.close())
@@ -88,11 +96,15 @@ test('row 1: an honest Content-Length one byte over the limit is 413 before the 
 })
 
 test('row 1: with Expect: 100-continue the body is never asked for', async () => {
-  const { text } = await raw(server.port, [post('/echo', [`Content-Length: ${String(limit + 1)}`, 'Expect: 100-continue'], '')])
+  const { text } = await raw(server.port, [
+    post('/echo', [`Content-Length: ${String(limit + 1)}`, 'Expect: 100-continue'], ''),
+  ])
   expect(answersIn(text)).toBe(1)
   expect(statusOf(text)).toBe(413)
   const body = '{"a":1}'
-  const good = await raw(server.port, [post('/echo', ['Content-Length: 7', 'Expect: 100-continue', 'Connection: close'], body)])
+  const good = await raw(server.port, [
+    post('/echo', ['Content-Length: 7', 'Expect: 100-continue', 'Connection: close'], body),
+  ])
   expect(good.text).toContain('100 Continue')
   expect(good.text).toContain('HTTP/1.1 200')
 })
@@ -100,7 +112,12 @@ test('row 1: with Expect: 100-continue the body is never asked for', async () =>
 test('row 2: a chunked body that passes the limit midway is 413 at the limit', async () => {
   const before = seen.length
   const chunk = `8000\r\n${' '.repeat(0x8000)}\r\n`
-  const { text, closed } = await raw(server.port, [post('/echo', ['Transfer-Encoding: chunked'], ''), chunk, chunk, chunk])
+  const { text, closed } = await raw(server.port, [
+    post('/echo', ['Transfer-Encoding: chunked'], ''),
+    chunk,
+    chunk,
+    chunk,
+  ])
   expect(statusOf(text)).toBe(413)
   expect(closed).toBe(true)
   expect(seen.length).toBe(before)
@@ -126,7 +143,10 @@ test('row 3: gzip is bounded in its output, taken once, and nothing else is', as
     expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_encoding' } })
     expect(answer.headers.get('accept-encoding')).toBe('gzip')
   }
-  expect(await call(`${api}/echo`, { text: gzipSync('{"a":1}').subarray(0, 12), headers })).toMatchObject({ status: 400, body: { code: 'bad_encoding' } })
+  expect(await call(`${api}/echo`, { text: gzipSync('{"a":1}').subarray(0, 12), headers })).toMatchObject({
+    status: 400,
+    body: { code: 'bad_encoding' },
+  })
 })
 
 test('row 4: headers, bodies and sockets that do not come are answered 408 and closed; others are served meanwhile', async () => {
@@ -144,8 +164,16 @@ test('row 4: headers, bodies and sockets that do not come are answered 408 and c
 })
 
 test.each([
-  ['Content-Length and Transfer-Encoding', ['Content-Length: 4', 'Transfer-Encoding: chunked'], '0\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n'],
-  ['two Content-Lengths', ['Content-Length: 7', 'Content-Length: 8'], '{"a":1} GET /health HTTP/1.1\r\nHost: a\r\n\r\n'],
+  [
+    'Content-Length and Transfer-Encoding',
+    ['Content-Length: 4', 'Transfer-Encoding: chunked'],
+    '0\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n',
+  ],
+  [
+    'two Content-Lengths',
+    ['Content-Length: 7', 'Content-Length: 8'],
+    '{"a":1} GET /health HTTP/1.1\r\nHost: a\r\n\r\n',
+  ],
   ['an unknown transfer coding', ['Transfer-Encoding: chunked, x'], '0\r\n\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n'],
   ['bare line feeds', ['X: 1\nContent-Length: 7'], '{"a":1}GET /health HTTP/1.1\r\nHost: a\r\n\r\n'],
 ])('row 5: %s is 400, closed, and nothing behind it is served', async (_name, headers, body) => {
@@ -174,7 +202,10 @@ test('row 10: a field that is not declared is 422, whether or not the schema sai
     body: { code: 'unknown_field', errors: [{ field: 'is_admin' }] },
   })
   expect(await call(`${api}/strict`, { body: {} })).toMatchObject({ status: 422, body: { code: 'missing_field' } })
-  expect(await call(`${api}/strict`, { body: { name: 1 } })).toMatchObject({ status: 422, body: { code: 'invalid_field' } })
+  expect(await call(`${api}/strict`, { body: { name: 1 } })).toMatchObject({
+    status: 422,
+    body: { code: 'invalid_field' },
+  })
 })
 
 test('row 18: a client that leaves in mid-body changes nothing', async () => {
@@ -204,16 +235,19 @@ test('row 19: forwarded addresses and tenant headers are not read', async () => 
   expect(body).toEqual({ tenant: tenantA, id: '1', ip: '127.0.0.1' })
 })
 
-test.each([undefined, 'text/plain', 'application/json; charset=utf-16', 'application/jsonx', 'application/json; boundary=x'])(
-  'row 20: Content-Type %s is 415',
-  async (type) => {
-    const head = ['POST /api/v1/echo HTTP/1.1', 'Host: a', 'Content-Length: 2', 'Connection: close']
-    if (type !== undefined) head.push(`Content-Type: ${type}`)
-    const { text } = await raw(server.port, [[...head, '', '{}'].join('\r\n')])
-    expect(statusOf(text)).toBe(415)
-    expect(text).toContain('"code":"unsupported_media_type"')
-  },
-)
+test.each([
+  undefined,
+  'text/plain',
+  'application/json; charset=utf-16',
+  'application/jsonx',
+  'application/json; boundary=x',
+])('row 20: Content-Type %s is 415', async (type) => {
+  const head = ['POST /api/v1/echo HTTP/1.1', 'Host: a', 'Content-Length: 2', 'Connection: close']
+  if (type !== undefined) head.push(`Content-Type: ${type}`)
+  const { text } = await raw(server.port, [[...head, '', '{}'].join('\r\n')])
+  expect(statusOf(text)).toBe(415)
+  expect(text).toContain('"code":"unsupported_media_type"')
+})
 
 test('row 20: charset utf-8 is taken in any spelling', async () => {
   for (const type of ['application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"'])
@@ -221,10 +255,17 @@ test('row 20: charset utf-8 is taken in any spelling', async () => {
 })
 
 test('row 29: a token of 64 KB is 431; every failed authentication has one answer', async () => {
-  const huge = await raw(server.port, [`GET /api/v1/things/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'x'.repeat(65_536)}\r\n\r\n`])
+  const huge = await raw(server.port, [
+    `GET /api/v1/things/1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${'x'.repeat(65_536)}\r\n\r\n`,
+  ])
   expect(statusOf(huge.text)).toBe(431)
   const bodies = new Set<string>()
-  for (const headers of [{}, { Authorization: 'Bearer junk' }, { Authorization: 'Basic YTpi' }, { Authorization: 'Bearer lck_unknown' }] as Record<string, string>[]) {
+  for (const headers of [
+    {},
+    { Authorization: 'Bearer junk' },
+    { Authorization: 'Basic YTpi' },
+    { Authorization: 'Bearer lck_unknown' },
+  ] as Record<string, string>[]) {
     const answer = await call(`${api}/things/1`, { headers })
     expect(answer.status).toBe(401)
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
@@ -236,7 +277,8 @@ test('row 29: a token of 64 KB is 431; every failed authentication has one answe
 })
 
 test('row 43: unknown, repeated and malformed parameters are 400', async () => {
-  const code = async (query: string) => (await call(`${api}/things/1?${query}`, { token: tokenOf(person(tenantA)) })).body.code
+  const code = async (query: string) =>
+    (await call(`${api}/things/1?${query}`, { token: tokenOf(person(tenantA)) })).body.code
   expect(await code('limit=1&limit=2')).toBe('repeated_parameter')
   expect(await code('other=1')).toBe('unknown_parameter')
   expect(await code('__proto__=1')).toBe('unknown_parameter')
@@ -264,7 +306,10 @@ test('errors are problems with our id, and say nothing of the inside', async () 
   expect(refused).toMatchObject({ status: 503, body: { code: 'busy', index: 3 } })
   expect(refused.headers.get('retry-after')).toBe('7')
   expect(await call(`${server.url}/nothing`)).toMatchObject({ status: 404, body: { code: 'not_found' } })
-  expect(await call(`${api}/things/%zz`, { token: tokenOf(person(tenantA)) })).toMatchObject({ status: 400, body: { code: 'bad_path' } })
+  expect(await call(`${api}/things/%zz`, { token: tokenOf(person(tenantA)) })).toMatchObject({
+    status: 400,
+    body: { code: 'bad_path' },
+  })
 })
 
 test('metrics name routes, never ids', async () => {
@@ -280,7 +325,12 @@ test('one address has its allowance; the next request says when to come back; pr
   const clock = { now: () => now, after: () => () => undefined }
   await using limited = await serve(endpoints, { requestsPerMinute: 3 }, { clock })
   const status = async (path: string) => (await call(limited.url + path)).status
-  expect([await status('/nothing'), await status('/nothing'), await status('/nothing'), await status('/nothing')]).toEqual([404, 404, 404, 429])
+  expect([
+    await status('/nothing'),
+    await status('/nothing'),
+    await status('/nothing'),
+    await status('/nothing'),
+  ]).toEqual([404, 404, 404, 429])
   const answer = await call(`${limited.url}/nothing`)
   expect(answer.body.code).toBe('too_many_requests')
   expect(answer.headers.get('retry-after')).toBe('20')
@@ -318,14 +368,18 @@ test('close lets a request in flight end, and returns though a client holds its 
 })
 
 test('a mount sees what is below it, and its failures are problems too', async () => {
-  await using mounted = await serve([], {}, {
-    mounts: {
-      '/registry': (request, response) => {
-        if (request.url === '/boom') throw new Error('inside')
-        response.end(`at ${String(request.url)}`)
+  await using mounted = await serve(
+    [],
+    {},
+    {
+      mounts: {
+        '/registry': (request, response) => {
+          if (request.url === '/boom') throw new Error('inside')
+          response.end(`at ${String(request.url)}`)
+        },
       },
     },
-  })
+  )
   expect((await call(`${mounted.url}/registry/subjects?a=1`)).body).toBe('at /subjects?a=1')
   expect(await call(`${mounted.url}/registry/boom`)).toMatchObject({ status: 500, body: { code: 'internal_error' } })
 })

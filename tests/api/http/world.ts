@@ -38,11 +38,13 @@ export function person(tenantId: string, more: Partial<UserPrincipal> = {}): Use
 
 export const organizationOf = (tenantId: string): string => `${tenantId.slice(0, -3)}200`
 
-export const tokenOf = ({ tenantId, userId, role, userType }: UserPrincipal): string => [tenantId, userId, role, userType].join('/')
+export const tokenOf = ({ tenantId, userId, role, userType }: UserPrincipal): string =>
+  [tenantId, userId, role, userType].join('/')
 /** What `authenticateApiKey` below takes. */
 export const keyOf = (tenantId: string): string => `lck_${tenantId}`
 
-const unauthorized = (): ApiProblem => new ApiProblem(401, 'unauthorized', 'no', { headers: { 'WWW-Authenticate': 'Bearer' } })
+const unauthorized = (): ApiProblem =>
+  new ApiProblem(401, 'unauthorized', 'no', { headers: { 'WWW-Authenticate': 'Bearer' } })
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string
@@ -86,7 +88,11 @@ export async function serve(
 }
 
 /** Sends these parts on one connection and returns all that came back until it closed, or until nothing came for a while. */
-export function raw(port: number, parts: readonly (string | Buffer)[], quietMs = 3_000): Promise<{ text: string; closed: boolean }> {
+export function raw(
+  port: number,
+  parts: readonly (string | Buffer)[],
+  quietMs = 3_000,
+): Promise<{ text: string; closed: boolean }> {
   return new Promise((resolve) => {
     const socket: Socket = connect(port, '127.0.0.1')
     const chunks: Buffer[] = []
@@ -108,8 +114,15 @@ export const answersIn = (text: string): number => text.match(/HTTP\/1\.1 \d{3}/
 /** A request in short: JSON in, status and JSON out. */
 export async function call(
   url: string,
-  options: { method?: string; token?: string; body?: unknown; text?: string | Buffer; headers?: Record<string, string> } = {},
-): Promise<{ status: number; body: any; headers: Headers }> { // eslint-disable-line @typescript-eslint/no-explicit-any -- JSON
+  options: {
+    method?: string
+    token?: string
+    body?: unknown
+    text?: string | Buffer
+    headers?: Record<string, string>
+  } = {},
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- JSON
+): Promise<{ status: number; body: any; headers: Headers }> {
   const { token, body, text, headers } = options
   const sent = text ?? (body === undefined ? undefined : JSON.stringify(body))
   const response = await fetch(url, {
@@ -119,7 +132,7 @@ export async function call(
       ...(sent === undefined ? {} : { 'Content-Type': 'application/json' }),
       ...headers,
     },
-    ...(sent === undefined ? {} : { body: sent }),
+    ...(sent === undefined ? {} : { body: typeof sent === 'string' ? sent : new Uint8Array(sent) }),
   })
   const received = await response.text()
   return { status: response.status, body: received === '' ? undefined : parsed(received), headers: response.headers }

@@ -72,7 +72,7 @@ test('row 15: a list with one bad event is refused whole, with its index and rea
   expect((await world.written()).length).toBe(before)
 })
 
-test('row 8: the tenant is the credential\'s; another one in the body is 403, wherever it stands', async () => {
+test("row 8: the tenant is the credential's; another one in the body is 403, wherever it stands", async () => {
   for (const field of ['tenant_id', 'tenant', 'organization_id']) {
     expect(await code({ ...asked(), [field]: tenantB })).toBe('403 tenant_mismatch')
     expect(await code({ ...asked(), payload: { ...asked().payload, [field]: tenantB } })).toBe('403 tenant_mismatch')
@@ -86,7 +86,10 @@ test('row 9: names of the prototype are refused and change nothing', async () =>
     expect(await code({ ...asked(), [name]: { x: 1 } })).toBe('422 unknown_field')
     expect(await code({ ...asked(), payload: { ...asked().payload, [name]: { x: 1 } } })).toBe('422 unknown_field')
   }
-  const proto = await call(world.events, { text: '{"topic":"research_events","type":"x","payload":{"__proto__":{"x":1}}}', token })
+  const proto = await call(world.events, {
+    text: '{"topic":"research_events","type":"x","payload":{"__proto__":{"x":1}}}',
+    token,
+  })
   expect(proto).toMatchObject({ status: 400, body: { code: 'bad_key' } })
   expect(await code({ ...asked(), type: 'toString' })).toBe('422 unknown_type')
   expect(await code({ ...asked(), topic: '__proto__' })).toBe('422 unknown_topic')
@@ -94,23 +97,36 @@ test('row 9: names of the prototype are refused and change nothing', async () =>
 })
 
 test('rows 10 and 16: what the server decides cannot be sent', async () => {
-  for (const field of ['id', 'event_id', 'created_at', 'offset', 'role', 'is_admin', 'key', 'partition', 'source', 'actor']) {
+  for (const field of [
+    'id',
+    'event_id',
+    'created_at',
+    'offset',
+    'role',
+    'is_admin',
+    'key',
+    'partition',
+    'source',
+    'actor',
+  ]) {
     expect(await code({ ...asked(), [field]: 'x' })).toBe('422 unknown_field')
     expect(await code({ ...asked(), payload: { ...asked().payload, [field]: 'x' } })).toBe('422 unknown_field')
   }
-  for (const key of [null, '', 'k'.repeat(1024 * 200), `${tenantB}|x`]) expect(await code({ ...asked(), key })).toBe('422 unknown_field')
+  for (const key of [null, '', 'k'.repeat(1024 * 200), `${tenantB}|x`])
+    expect(await code({ ...asked(), key })).toBe('422 unknown_field')
 })
 
-const source = (source_id: unknown) => ({
-  topic: 'knowledge_events',
-  type: 'source_added',
-  payload: { source_id, kind: 'url', ref: { bucket: 'b', key: 'k', version_id: '1', sha256: 'a'.repeat(64), bytes: 1 } },
+const preference = (contact_id: unknown) => ({
+  topic: 'communication_events',
+  type: 'contact_preference_changed',
+  payload: { contact_id, channel: 'email', subscribed: false, preference_source: 'unsubscribe_link' },
 })
 
 test('row 16: an id that becomes part of the key is bounded and cannot leave its tenant', async () => {
-  const good = await post(source('handbook'))
-  expect((await at(good.body.position))!.key).toBe(`${tenantA}|handbook`)
-  for (const id of ['', 'x'.repeat(513), 'a|b', `${tenantB}|handbook`]) expect(await code(source(id))).toBe('422 bad_key')
+  const good = await post(preference('contact-1'))
+  expect((await at(good.body.position))!.key).toBe(`${tenantA}|contact-1`)
+  for (const id of ['', 'x'.repeat(513), 'a|b', `${tenantB}|contact-1`])
+    expect(await code(preference(id))).toBe('422 bad_key')
 })
 
 test('row 11: numbers are exact or refused', async () => {
@@ -163,8 +179,12 @@ test('only public types are taken, of topics and types there are', async () => {
   expect(await code({ events: [asked()], topic: 'x' })).toBe('422 unknown_field')
 })
 
-test('a decision is a person\'s, through this door as through the other', async () => {
-  const decided = { topic: 'review_events', type: 'review_decision_requested', payload: { review_id: 'r1', decision: 'approve' } }
+test("a decision is a person's, through this door as through the other", async () => {
+  const decided = {
+    topic: 'review_events',
+    type: 'review_decision_requested',
+    payload: { review_id: 'r1', decision: 'approve' },
+  }
   expect(await code(decided)).toBe('403 forbidden')
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member' })))).toBe('403 forbidden')
   expect((await post(decided, tokenOf(person(tenantA)))).status).toBe(202)
@@ -173,17 +193,34 @@ test('a decision is a person\'s, through this door as through the other', async 
 
 test('row 18: a client that leaves after sending has its event written once, and a retry gets the answer', async () => {
   const body = JSON.stringify(asked('Impatient'))
-  const head = ['POST /api/v1/events HTTP/1.1', 'Host: a', `Authorization: Bearer ${token}`, 'Idempotency-Key: impatient-1']
-  const request = [...head, 'Content-Type: application/json', `Content-Length: ${String(Buffer.byteLength(body))}`, '', body]
+  const head = [
+    'POST /api/v1/events HTTP/1.1',
+    'Host: a',
+    `Authorization: Bearer ${token}`,
+    'Idempotency-Key: impatient-1',
+  ]
+  const request = [
+    ...head,
+    'Content-Type: application/json',
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    '',
+    body,
+  ]
   await raw(world.server.port, [request.join('\r\n')], 1)
-  const retry = await call(world.events, { body: asked('Impatient'), token, headers: { 'Idempotency-Key': 'impatient-1' } })
+  const retry = await call(world.events, {
+    body: asked('Impatient'),
+    token,
+    headers: { 'Idempotency-Key': 'impatient-1' },
+  })
   const written = (await world.written(tenantA)).filter(({ event }) => event.company_name === 'Impatient')
   expect(written.map(({ position }) => position)).toEqual([retry.body.position])
 })
 
 test('requests at the same time share transactions, and each gets its own places', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 60 }, (_, index) => post(asked(`Crowd ${String(index)}`), index % 2 === 0 ? token : keyOf(tenantB))),
+    Array.from({ length: 60 }, (_, index) =>
+      post(asked(`Crowd ${String(index)}`), index % 2 === 0 ? token : keyOf(tenantB)),
+    ),
   )
   const places = new Map((await world.written()).map((each) => [each.position, each]))
   answers.forEach(({ body }, index) => {

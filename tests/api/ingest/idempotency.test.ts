@@ -18,7 +18,8 @@ afterAll(() => world[Symbol.asyncDispose]())
 const send = (body: unknown, key: string, tenantId = tenantA) =>
   call(world.events, { body, token: keyOf(tenantId), headers: { 'Idempotency-Key': key } })
 const named = async (name: string) => (await world.written()).filter(({ event }) => event.company_name === name)
-const submit = (ingest: Ingest, name: string, key: string, tenantId = tenantA) => ingest.submit(person(tenantId), asked(name), key)
+const submit = (ingest: Ingest, name: string, key: string, tenantId = tenantA) =>
+  ingest.submit(person(tenantId), asked(name), key)
 
 test('the same key and body, five times at once and once more later: one event, one answer', async () => {
   const answers = await Promise.all(Array.from({ length: 5 }, () => send(asked('Five'), 'five')))
@@ -29,7 +30,9 @@ test('the same key and body, five times at once and once more later: one event, 
 })
 
 test('five processes at once: one event, one answer', async () => {
-  const processes = [2, 3, 4, 5, 6].map((n) => world.another({ transactionalId: `crowd-${String(n)}`, takeoverAfterMs: 10_000 }))
+  const processes = [2, 3, 4, 5, 6].map((n) =>
+    world.another({ transactionalId: `crowd-${String(n)}`, takeoverAfterMs: 10_000 }),
+  )
   const answers = await Promise.all(processes.map((each) => submit(each, 'Processes', 'processes')))
   expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
   expect(await named('Processes')).toHaveLength(1)
@@ -37,14 +40,20 @@ test('five processes at once: one event, one answer', async () => {
 
 test('another body under the same key is refused, and writes nothing', async () => {
   await send(asked('First body'), 'reused')
-  expect(await send(asked('Second body'), 'reused')).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } })
+  expect(await send(asked('Second body'), 'reused')).toMatchObject({
+    status: 422,
+    body: { code: 'idempotency_key_reused' },
+  })
   const both = await Promise.all([send(asked('At once a'), 'at-once'), send(asked('At once b'), 'at-once')])
   expect(both.map(({ status }) => status).sort()).toEqual([202, 422])
   expect(await named('Second body')).toEqual([])
 })
 
 test('another tenant under the same key is another request', async () => {
-  const [a, b] = await Promise.all([send(asked('Shared key'), 'shared', tenantA), send(asked('Shared key'), 'shared', tenantB)])
+  const [a, b] = await Promise.all([
+    send(asked('Shared key'), 'shared', tenantA),
+    send(asked('Shared key'), 'shared', tenantB),
+  ])
   expect([a!.status, b!.status]).toEqual([202, 202])
   expect((await named('Shared key')).map(({ event }) => event.tenant_id).sort()).toEqual([tenantA, tenantB])
 })
@@ -56,13 +65,16 @@ test('a list under a key is one request', async () => {
   expect(await named('In a list')).toHaveLength(50)
 })
 
-test.each([['300 bytes', 'k'.repeat(300)], ['256 bytes', 'k'.repeat(256)], ['empty', ''], ['not ASCII', 'caf\u00e9'], ['a tab', 'a\tb']])(
-  'a key that is %s is 400',
-  async (_name, key) => {
-    expect(await send(asked('Bad key'), key)).toMatchObject({ status: 400, body: { code: 'bad_idempotency_key' } })
-    expect(await named('Bad key')).toEqual([])
-  },
-)
+test.each([
+  ['300 bytes', 'k'.repeat(300)],
+  ['256 bytes', 'k'.repeat(256)],
+  ['empty', ''],
+  ['not ASCII', 'caf\u00e9'],
+  ['a tab', 'a\tb'],
+])('a key that is %s is 400', async (_name, key) => {
+  expect(await send(asked('Bad key'), key)).toMatchObject({ status: 400, body: { code: 'bad_idempotency_key' } })
+  expect(await named('Bad key')).toEqual([])
+})
 
 test('a key of 255 characters is good; a refused request keeps no key', async () => {
   expect((await send(asked('Long key'), 'k'.repeat(255))).status).toBe(202)
@@ -104,32 +116,43 @@ const delegating = (log: Log, own: Partial<Log>): Log =>
   })
 
 /** Begins a request in a process that dies at `verb`. */
-async function dieAt(verb: Parameters<typeof stoppingAt>[1], name: string, key: string, transactionalId: string): Promise<void> {
+async function dieAt(
+  verb: Parameters<typeof stoppingAt>[1],
+  name: string,
+  key: string,
+  transactionalId: string,
+): Promise<void> {
   await new Promise<void>((reached) => {
     const dying = world.another({ transactionalId }, { log: stoppingAt(world.log, verb, reached) })
     void submit(dying, name, key).catch(() => undefined)
   })
 }
 
-test.each(['append', 'commit', 'after commit'] as const)('killed at %s: another process takes over and gives the one answer', async (verb) => {
-  const name = `Killed at ${verb}`
-  await dieAt(verb, name, name, `dead at ${verb}`)
-  const heirs = [1, 2].map((n) => world.another({ transactionalId: `heir ${String(n)} at ${verb}` }))
-  const answers = await Promise.all(heirs.map((heir) => submit(heir, name, name)))
-  answers.push(await submit(world.ingest, name, name))
-  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
-  expect((await named(name)).map(({ position, event }) => [position, event.event_id])).toEqual([
-    [answers[0]!.positions[0], answers[0]!.eventIds[0]],
-  ])
-})
+test.each(['append', 'commit', 'after commit'] as const)(
+  'killed at %s: another process takes over and gives the one answer',
+  async (verb) => {
+    const name = `Killed at ${verb}`
+    await dieAt(verb, name, name, `dead at ${verb}`)
+    const heirs = [1, 2].map((n) => world.another({ transactionalId: `heir ${String(n)} at ${verb}` }))
+    const answers = await Promise.all(heirs.map((heir) => submit(heir, name, name)))
+    answers.push(await submit(world.ingest, name, name))
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
+    expect((await named(name)).map(({ position, event }) => [position, event.event_id])).toEqual([
+      [answers[0]!.positions[0], answers[0]!.eventIds[0]],
+    ])
+  },
+)
 
-test.each(['append', 'commit', 'after commit'] as const)('killed at %s: the same process, restarted, gives the one answer at once', async (verb) => {
-  const name = `Restarted at ${verb}`
-  await dieAt(verb, name, name, `restarts at ${verb}`)
-  const restarted = world.another({ transactionalId: `restarts at ${verb}`, takeoverAfterMs: 60_000 })
-  const answer = await submit(restarted, name, name)
-  expect((await named(name)).map(({ position }) => position)).toEqual(answer.positions)
-})
+test.each(['append', 'commit', 'after commit'] as const)(
+  'killed at %s: the same process, restarted, gives the one answer at once',
+  async (verb) => {
+    const name = `Restarted at ${verb}`
+    await dieAt(verb, name, name, `restarts at ${verb}`)
+    const restarted = world.another({ transactionalId: `restarts at ${verb}`, takeoverAfterMs: 60_000 })
+    const answer = await submit(restarted, name, name)
+    expect((await named(name)).map(({ position }) => position)).toEqual(answer.positions)
+  },
+)
 
 test('a process that was only slow, and wakes after it was taken over, writes nothing more', async () => {
   let wake = (): void => undefined
@@ -137,7 +160,10 @@ test('a process that was only slow, and wakes after it was taken over, writes no
   const asleep = new Promise<void>((resolve) => (paused = resolve))
   const pool = pausingAfterInsert(world.pool, paused, new Promise((resolve) => (wake = resolve)))
   const slow = world.another({ transactionalId: 'sleepy' }, { pool })
-  const sleeping = submit(slow, 'Sleeper', 'sleeper').then(() => 'written', (error: unknown) => (error as { code?: string }).code)
+  const sleeping = submit(slow, 'Sleeper', 'sleeper').then(
+    () => 'written',
+    (error: unknown) => (error as { code?: string }).code,
+  )
   await asleep
   const answer = await submit(world.another({ transactionalId: 'awake' }), 'Sleeper', 'sleeper')
   wake()
@@ -153,7 +179,8 @@ function pausingAfterInsert(pool: Pool, paused: () => void, until: Promise<void>
   return new Proxy(pool, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
-      if (name !== 'query' || typeof value !== 'function') return typeof value === 'function' ? value.bind(target) : value
+      if (name !== 'query' || typeof value !== 'function')
+        return typeof value === 'function' ? value.bind(target) : value
       return async (text: string, values: unknown[]) => {
         const result: unknown = await (value as (...all: unknown[]) => unknown).call(target, text, values)
         if (pause && text.includes('insert into')) {
@@ -195,8 +222,12 @@ test('no answer to the commit: 503, and a retry with the key finds what was writ
 
 test('old keys are forgotten, young ones are not', async () => {
   await send(asked('Young'), 'young')
-  await world.pool.query(`update auth.ingest_requests set reserved_at = now() - interval '25 hours' where idempotency_key = 'five'`)
+  await world.pool.query(
+    `update auth.ingest_requests set reserved_at = now() - interval '25 hours' where idempotency_key = 'five'`,
+  )
   await world.ingest.sweep()
-  const { rows } = await world.pool.query(`select idempotency_key from auth.ingest_requests where idempotency_key in ('five', 'young')`)
+  const { rows } = await world.pool.query(
+    `select idempotency_key from auth.ingest_requests where idempotency_key in ('five', 'young')`,
+  )
   expect(rows).toEqual([{ idempotency_key: 'young' }])
 })

@@ -7,13 +7,13 @@ import type { Header, Log } from '../../../connectors/kafka/index.ts'
 import { openPool } from '../../../connectors/postgres/index.ts'
 import type { Pool } from '../../../connectors/postgres/index.ts'
 import { scratchDatabase } from '../../../deploy/local/scratch-database.ts'
-import { eventCodec, knowledgeEvents, researchEvents, reviewEvents } from '../../../schemas/index.ts'
+import { communicationEvents, eventCodec, researchEvents, reviewEvents } from '../../../schemas/index.ts'
 import type { AnyEvent } from '../../../schemas/index.ts'
 import { keyRingOf, memoryRegistry } from '../../schemas/fixtures.ts'
 import type { TestServer } from '../http/world.ts'
 import { serve, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
 
-const topics = [researchEvents, reviewEvents, knowledgeEvents]
+const topics = [researchEvents, reviewEvents, communicationEvents]
 export const now = 1_767_225_600_000
 
 export interface Written {
@@ -38,14 +38,21 @@ export interface World extends AsyncDisposable {
   at(position: string): Promise<Written | undefined>
 }
 
-export async function openWorld(settings: Partial<IngestSettings> = {}, options: Partial<IngestOptions> = {}): Promise<World> {
+export async function openWorld(
+  settings: Partial<IngestSettings> = {},
+  options: Partial<IngestOptions> = {},
+): Promise<World> {
   const database = await scratchDatabase()
   const pool = openPool(database.urls.auth, { applicationName: 'test', max: 8 })
   const log = options.log ?? openMemoryLog({ clock: systemClock, random: systemRandom })
   await log.createTopics(topics.map(({ name }) => ({ name, partitions: 3, config: {} })))
   const keyRing = keyRingOf(tenantA, tenantB)
   const registry = memoryRegistry()
-  const codecs = new Map(await Promise.all(topics.map(async (topic) => [topic.name, await eventCodec(topic as never, { registry, keyRing })] as const)))
+  const codecs = new Map<string, unknown>(
+    await Promise.all(
+      topics.map(async (topic) => [topic.name, await eventCodec(topic as never, { registry, keyRing })] as const),
+    ),
+  )
   const ingests: Ingest[] = []
 
   function another(more: Partial<IngestSettings> = {}, others: Partial<IngestOptions> = {}): Ingest {
@@ -57,7 +64,14 @@ export async function openWorld(settings: Partial<IngestSettings> = {}, options:
       clock: systemClock,
       time: () => now,
       random: systemRandom,
-      settings: { ...ingestDefaults, transactionalId: 'ingest-1', takeoverAfterMs: 100, ...settings, ...more },
+      settings: {
+        ...ingestDefaults,
+        transactionalId: 'ingest-1',
+        takeoverAfterMs: 100,
+        closeGraceMs: 200,
+        ...settings,
+        ...more,
+      },
       ...options,
       ...others,
     })
@@ -68,7 +82,8 @@ export async function openWorld(settings: Partial<IngestSettings> = {}, options:
   async function written(tenantId?: string): Promise<Written[]> {
     const found: Written[] = []
     for (const { name } of topics) {
-      for (const partition of [0, 1, 2]) found.push(...(await readPartition(log, name, partition, codecs.get(name) as never)))
+      for (const partition of [0, 1, 2])
+        found.push(...(await readPartition(log, name, partition, codecs.get(name) as never)))
     }
     return tenantId === undefined ? found : found.filter(({ event }) => event.tenant_id === tenantId)
   }

@@ -14,7 +14,9 @@ logContract('memory', false, async () => {
   return { log, advance: (ms) => clock.advance(ms), dispose: () => log.close() }
 })
 
-logContract('files, fsync always, small segments, no hot tail', true, () => onDisk('always', { segmentBytes: 1_000, tailBytes: 0 }))
+logContract('files, fsync always, small segments, no hot tail', true, () =>
+  onDisk('always', { segmentBytes: 1_000, tailBytes: 0 }),
+)
 
 logContract('files, fsync interval', true, () => onDisk('interval', {}))
 

@@ -14,6 +14,11 @@ export class HandClock {
     return () => void this.#waiting.delete(entry)
   }
 
+  /** How many calls are still to come. */
+  get pending(): number {
+    return this.#waiting.size
+  }
+
   /** Fires what comes due, in order, and lets what it started run. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms

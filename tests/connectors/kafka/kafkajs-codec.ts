@@ -26,9 +26,13 @@ const load = createRequire(import.meta.url)
 const Decoder = load('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
 const Long = load('kafkajs/src/utils/long') as { fromValue(value: string | number): object }
 const encodeRecord = load('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => object
-const batches = load('kafkajs/src/protocol/recordBatch/v0') as { RecordBatch(batch: object): Promise<{ buffer: Buffer }> }
+const batches = load('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch(batch: object): Promise<{ buffer: Buffer }>
+}
 
-export const decodeBatch = load('kafkajs/src/protocol/recordBatch/v0/decoder') as unknown as (decoder: object) => Promise<DecodedBatch>
+export const decodeBatch = load('kafkajs/src/protocol/recordBatch/v0/decoder') as unknown as (
+  decoder: object,
+) => Promise<DecodedBatch>
 export const decoderOf = (bytes: Buffer): object => new Decoder(bytes)
 export const murmur2OfKafkajs = load('kafkajs/src/producer/partitioners/default/murmur2') as (key: Buffer) => number
 

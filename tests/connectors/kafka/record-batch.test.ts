@@ -32,17 +32,31 @@ describe('record batch codec', () => {
   })
 
   test('bytes equal those of kafkajs, and its decoder reads ours', async () => {
-    const safe = records.map((list) => list.map((one) => ({ ...one, headers: one.headers.filter(({ key }) => !/^\d+$|^__proto__$/.test(key)) })))
+    const safe = records.map((list) =>
+      list.map((one) => ({ ...one, headers: one.headers.filter(({ key }) => !/^\d+$|^__proto__$/.test(key)) })),
+    )
     await fc.assert(
       fc.asyncProperty(safe, fc.boolean(), async (appended, transactional) => {
         const batch = encode(appended, { transactional })
         expect(batch.equals(await encodeBatch(appended, { ...STAMP, transactional }))).toBe(true)
         stampBatch(batch, 2n ** 55n + 1n, 0)
         const decoded = await decodeBatch(decoderOf(batch))
-        expect(decoded).toMatchObject({ firstOffset: '36028797018963969', producerId: '7', producerEpoch: 3, firstSequence: 11, inTransaction: transactional })
-        expect(decoded.records.map(({ timestamp }) => Number(timestamp))).toEqual(appended.map(({ timestamp }) => timestamp))
-        expect(decoded.records.map(({ key, value }) => ({ key, value }))).toEqual(appended.map(({ key, value }) => ({ key, value })))
-        expect(decoded.records.map(({ headers }) => Object.keys(headers))).toEqual(appended.map(({ headers }) => headers.map(({ key }) => key)))
+        expect(decoded).toMatchObject({
+          firstOffset: '36028797018963969',
+          producerId: '7',
+          producerEpoch: 3,
+          firstSequence: 11,
+          inTransaction: transactional,
+        })
+        expect(decoded.records.map(({ timestamp }) => Number(timestamp))).toEqual(
+          appended.map(({ timestamp }) => timestamp),
+        )
+        expect(decoded.records.map(({ key, value }) => ({ key, value }))).toEqual(
+          appended.map(({ key, value }) => ({ key, value })),
+        )
+        expect(decoded.records.map(({ headers }) => Object.keys(headers))).toEqual(
+          appended.map(({ headers }) => headers.map(({ key }) => key)),
+        )
       }),
     )
   })
@@ -76,22 +90,32 @@ describe('record batch codec', () => {
     const whole = encode([plain('tenant-a', 'one'), plain('tenant-b', 'two')])
     const outsideCrc = 16
     fc.assert(
-      fc.property(fc.integer({ min: outsideCrc, max: whole.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, mask) => {
-        const changed = Buffer.from(whole)
-        changed[at]! ^= mask
-        expect(codeOf(() => read(fetched(changed)))).toBe('CORRUPT_MESSAGE')
-      }),
+      fc.property(
+        fc.integer({ min: outsideCrc, max: whole.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        (at, mask) => {
+          const changed = Buffer.from(whole)
+          changed[at]! ^= mask
+          expect(codeOf(() => read(fetched(changed)))).toBe('CORRUPT_MESSAGE')
+        },
+      ),
     )
   })
 
   test('bytes with a valid CRC and senseless lengths end in CORRUPT_MESSAGE or in records, never in a crash', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 5 }), fc.integer(), (parts, count) => {
-        const batch = encode(parts.map((part) => ({ timestamp: 1, key: null, value: Buffer.from(part), headers: [] })))
-        const forged = forge(batch, Buffer.concat(parts), count)
-        const outcome = codeOf(() => read(fetched(forged)))
-        expect([null, 'CORRUPT_MESSAGE']).toContain(outcome)
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 5 }),
+        fc.integer(),
+        (parts, count) => {
+          const batch = encode(
+            parts.map((part) => ({ timestamp: 1, key: null, value: Buffer.from(part), headers: [] })),
+          )
+          const forged = forge(batch, Buffer.concat(parts), count)
+          const outcome = codeOf(() => read(fetched(forged)))
+          expect([null, 'CORRUPT_MESSAGE']).toContain(outcome)
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -127,8 +151,18 @@ describe('cursor', () => {
 
   test('several aborts of one producer, one of them without its marker in the answer', () => {
     const abort = markerBatch('abort', { producerId: 1n, epoch: 0 }, 0)
-    const log = concat(data(1n, 'lost', true), abort, data(1n, 'kept', true), data(1n, 'plain', false), abort, data(1n, 'lost', true))
-    const aborted = [{ producerId: 1n, firstOffset: 5n }, { producerId: 1n, firstOffset: 0n }]
+    const log = concat(
+      data(1n, 'lost', true),
+      abort,
+      data(1n, 'kept', true),
+      data(1n, 'plain', false),
+      abort,
+      data(1n, 'lost', true),
+    )
+    const aborted = [
+      { producerId: 1n, firstOffset: 5n },
+      { producerId: 1n, firstOffset: 0n },
+    ]
     expect(valuesOf(log, aborted)).toEqual(['kept', 'plain'])
   })
 
@@ -218,7 +252,11 @@ function read(from: FetchedPartition): PlainRecord[] {
   return found
 }
 
-function valuesOf(batches: Buffer, aborted: readonly AbortedTransaction[], isolation: Isolation = 'read_committed'): string[] {
+function valuesOf(
+  batches: Buffer,
+  aborted: readonly AbortedTransaction[],
+  isolation: Isolation = 'read_committed',
+): string[] {
   const cursor = new RecordCursor(fetched(batches, aborted), 0n, isolation)
   const values: string[] = []
   while (cursor.next()) values.push(cursor.value()!.toString())

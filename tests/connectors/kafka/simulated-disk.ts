@@ -12,17 +12,29 @@ interface Inode {
   synced: Buffer
 }
 
-export class SimulatedDisk implements LogFiles {
+export class SimulatedDisk {
   #names = new Map<string, Inode>()
   #durableNames = new Map<string, Inode>()
   #crashed = false
+  /** Who mounted the disk before a restart reaches it no more. */
+  #life = 0
   /** Operations that change something, so far. */
   operations = 0
-  readonly counts: Record<OperationKind, number> = { open: 0, append: 0, truncate: 0, fsync: 0, rename: 0, remove: 0, fsyncDirectory: 0 }
+  readonly counts: Record<OperationKind, number> = {
+    open: 0,
+    append: 0,
+    truncate: 0,
+    fsync: 0,
+    rename: 0,
+    remove: 0,
+    fsyncDirectory: 0,
+  }
   /** The disk dies in the middle of this operation. */
   crashAt = Infinity
   /** An error that an operation ends with; a failed append leaves half of its bytes. */
   failWith: (kind: OperationKind, path: string) => Error | null = () => null
+  /** What an append waits for: a slow disk. */
+  slow: (path: string) => Promise<void> | null = () => null
 
   get crashed(): boolean {
     return this.#crashed
@@ -35,12 +47,18 @@ export class SimulatedDisk implements LogFiles {
       for (const inode of new Set(this.#names.values())) inode.synced = inode.bytes = afterPowerFailure(inode, pick)
     }
     this.#crashed = false
+    this.#life++
     this.crashAt = Infinity
     this.operations = 0
   }
 
   bytesOf(path: string): Buffer {
     return this.#names.get(path)!.bytes
+  }
+
+  remove(path: string): void {
+    this.#names.delete(path)
+    this.#durableNames.delete(path)
   }
 
   replace(path: string, bytes: Buffer): void {
@@ -59,47 +77,41 @@ export class SimulatedDisk implements LogFiles {
     return copy
   }
 
-  async makeDirectory(): Promise<void> {
-    this.#alive()
-  }
-
-  async list(path: string): Promise<readonly string[]> {
-    this.#alive()
-    const names = this.paths().filter((name) => name.startsWith(`${path}/`))
-    return [...new Set(names.map((name) => name.slice(path.length + 1).split('/')[0]!))].sort()
-  }
-
-  async open(path: string): Promise<LogFile> {
-    this.#alive()
-    if (!this.#names.has(path)) {
-      this.#change('open', path, () => {
-        const empty = Buffer.alloc(0)
-        this.#names.set(path, { bytes: empty, synced: empty })
-      })
+  mount(): LogFiles {
+    const life = this.#life
+    const alive = (): void => this.#alive(life)
+    return {
+      makeDirectory: async () => alive(),
+      list: async (path) => {
+        alive()
+        const names = this.paths().filter((name) => name.startsWith(`${path}/`))
+        return [...new Set(names.map((name) => name.slice(path.length + 1).split('/')[0]!))].sort()
+      },
+      open: async (path) => {
+        alive()
+        if (!this.#names.has(path)) {
+          const empty = Buffer.alloc(0)
+          this.#change(life, 'open', path, () => void this.#names.set(path, { bytes: empty, synced: empty }))
+        }
+        return this.#file(life, path, this.#names.get(path)!)
+      },
+      rename: async (from, to) =>
+        this.#change(life, 'rename', to, () => {
+          this.#names.set(to, this.#names.get(from)!)
+          this.#names.delete(from)
+        }),
+      remove: async (path) => this.#change(life, 'remove', path, () => void this.#names.delete(path)),
+      fsyncDirectory: async (path) => this.#change(life, 'fsyncDirectory', path, () => this.#syncNames(path)),
     }
-    return this.#file(path, this.#names.get(path)!)
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    this.#change('rename', to, () => {
-      this.#names.set(to, this.#names.get(from)!)
-      this.#names.delete(from)
-    })
+  #syncNames(path: string): void {
+    const inside = (name: string): boolean => name.slice(0, name.lastIndexOf('/')) === path
+    for (const name of [...this.#durableNames.keys()].filter(inside)) this.#durableNames.delete(name)
+    for (const [name, inode] of this.#names) if (inside(name)) this.#durableNames.set(name, inode)
   }
 
-  async remove(path: string): Promise<void> {
-    this.#change('remove', path, () => void this.#names.delete(path))
-  }
-
-  async fsyncDirectory(path: string): Promise<void> {
-    this.#change('fsyncDirectory', path, () => {
-      const inside = (name: string): boolean => name.slice(0, name.lastIndexOf('/')) === path
-      for (const name of [...this.#durableNames.keys()].filter(inside)) this.#durableNames.delete(name)
-      for (const [name, inode] of this.#names) if (inside(name)) this.#durableNames.set(name, inode)
-    })
-  }
-
-  #file(path: string, inode: Inode): LogFile {
+  #file(life: number, path: string, inode: Inode): LogFile {
     const put = (bytes: Buffer, position: number): void => {
       const gap = Buffer.alloc(Math.max(0, position - inode.bytes.length))
       const before = Buffer.concat([inode.bytes, gap]).subarray(0, position)
@@ -107,29 +119,37 @@ export class SimulatedDisk implements LogFiles {
     }
     return {
       size: async () => {
-        this.#alive()
+        this.#alive(life)
         return inode.bytes.length
       },
       append: async (parts, position) => {
+        await this.slow(path)
         const bytes = Buffer.concat(parts)
-        this.#change('append', path, () => put(bytes, position), () => put(bytes.subarray(0, bytes.length >> 1), position))
+        const half = bytes.subarray(0, bytes.length >> 1)
+        this.#change(
+          life,
+          'append',
+          path,
+          () => put(bytes, position),
+          () => put(half, position),
+        )
       },
       pread: async (position, length) => {
-        this.#alive()
+        this.#alive(life)
         return Buffer.from(inode.bytes.subarray(position, position + length))
       },
       truncate: async (size) =>
-        this.#change('truncate', path, () => {
+        this.#change(life, 'truncate', path, () => {
           put(Buffer.alloc(0), size)
           inode.bytes = inode.bytes.subarray(0, size)
         }),
-      fsync: async () => this.#change('fsync', path, () => void (inode.synced = inode.bytes)),
+      fsync: async () => this.#change(life, 'fsync', path, () => void (inode.synced = inode.bytes)),
       close: async () => {},
     }
   }
 
-  #change(kind: OperationKind, path: string, whole: () => void, half: () => void = () => {}): void {
-    this.#alive()
+  #change(life: number, kind: OperationKind, path: string, whole: () => void, half: () => void = () => {}): void {
+    this.#alive(life)
     const failure = this.failWith(kind, path)
     if (this.operations++ === this.crashAt) this.#crashed = true
     this.counts[kind]++
@@ -138,8 +158,8 @@ export class SimulatedDisk implements LogFiles {
     throw failure ?? new Error('the machine stopped')
   }
 
-  #alive(): void {
-    if (this.#crashed) throw new Error('the machine stopped')
+  #alive(life: number): void {
+    if (this.#crashed || life !== this.#life) throw new Error('the machine stopped')
   }
 }
 

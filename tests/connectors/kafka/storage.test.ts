@@ -26,10 +26,15 @@ describe('recovery', () => {
       const notices: string[] = []
       const again = await open(torn, { notice: (line) => notices.push(line) })
       const kept = ends.filter((end) => end <= length).length
-      expect(await valuesIn(again)).toEqual([0, 1, 2, 3, 4, 5].slice(0, kept).map((i) => `tenant-${i % 2 === 0 ? 'a' : 'b'}/${i}`))
+      expect(await valuesIn(again)).toEqual(
+        [0, 1, 2, 3, 4, 5].slice(0, kept).map((i) => `tenant-${i % 2 === 0 ? 'a' : 'b'}/${i}`),
+      )
       const cutBytes = length - ends[kept - 1]!
       if (cutBytes === 0) expect(notices).toEqual([])
-      else expect(notices).toEqual([expect.stringContaining(`events-0: cut ${cutBytes} bytes of a torn tail at offset ${kept}`)])
+      else
+        expect(notices).toEqual([
+          expect.stringContaining(`events-0: cut ${cutBytes} bytes of a torn tail at offset ${kept}`),
+        ])
       expect(await send(await plain(again), 'next')).toBe(BigInt(kept))
       await again.close()
     }
@@ -53,10 +58,12 @@ describe('recovery', () => {
     const sealed = disk.copy()
     flip(sealed, segments[0]!, 70)
     await fails('STORAGE_ERROR', open(sealed, { segmentBytes: 250 }))
-    await expect(open(sealed, { segmentBytes: 250 })).rejects.toThrow(`${segments[0]!} is damaged at byte 0 (offset 0): the CRC does not match`)
+    await expect(open(sealed, { segmentBytes: 250 })).rejects.toThrow(
+      `${segments[0]!} is damaged at byte 0 (offset 0): the CRC does not match`,
+    )
 
     const missing = disk.copy()
-    await missing.remove(segments[1] === segments.at(-1) ? segments[0]! : segments[1]!)
+    missing.remove(segments[1] === segments.at(-1) ? segments[0]! : segments[1]!)
     await fails('STORAGE_ERROR', open(missing, { segmentBytes: 250 }))
   })
 
@@ -68,7 +75,7 @@ describe('recovery', () => {
     torn.replace('/log/catalogue.json', Buffer.from('{"format":1,'))
     await fails('STORAGE_ERROR', open(torn, {}))
     const without = disk.copy()
-    await without.remove('/log/catalogue.json')
+    without.remove('/log/catalogue.json')
     const fresh = await open(without, {}).catch((error: unknown) => error)
     if (fresh instanceof Error) expect(fresh).toMatchObject({ code: 'STORAGE_ERROR' })
     else await fails('STORAGE_ERROR', (fresh as Log).createTopics([{ name: TOPIC, partitions: 1, config: {} }]))
@@ -180,6 +187,21 @@ describe('fsync', () => {
     expect((await valuesIn(log)).length).toBe(101)
   })
 
+  test('always: a commit costs one fsync per partition written and one for the decision, markers none', async () => {
+    const { disk, log } = await started({ fsync: 'always' })
+    await log.createTopics([{ name: 'more', partitions: 3, config: {} }])
+    const producer = await transactional(log)
+    const commit = async (): Promise<void> => {
+      producer.begin()
+      await producer.append([0, 1, 2].map((partition) => ({ topic: 'more', partition, records: batch('v') })))
+      await producer.end('commit')
+    }
+    await commit()
+    const before = disk.counts.fsync
+    await commit()
+    expect(disk.counts.fsync - before).toBe(4)
+  })
+
   test('interval: synced at the latest after the interval, once for all', async () => {
     const { disk, log, clock } = await started({ fsync: 'interval', fsyncIntervalMs: 200 })
     await clock.advance(200)
@@ -212,17 +234,52 @@ describe('fsync', () => {
   })
 })
 
+test('a write still on its way when its producer is fenced is part of what is aborted', async () => {
+  const { disk, log } = await started({ fsync: 'never' })
+  const zombie = await transactional(log)
+  zombie.begin()
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  disk.slow = (path) => (path.includes('/events-') ? released : null)
+  const late = send(zombie, 'late')
+  const owner = transactional(log)
+  await settle()
+  release()
+  expect(await late).toBe(0n)
+  await owner
+  expect(await log.listOffsets([WHERE], 'stable')).toEqual([2n])
+  expect(await valuesIn(log)).toEqual([])
+})
+
+test('a transaction that ended leaves no timer behind', async () => {
+  const { log, clock } = await started({ fsync: 'never' })
+  const producer = await transactional(log)
+  for (const outcome of ['commit', 'abort'] as const) {
+    producer.begin()
+    await send(producer, outcome)
+    expect(clock.pending).toBe(1)
+    await producer.end(outcome)
+    expect(clock.pending).toBe(0)
+  }
+})
+
 test('internal topics stay short, and nothing is forgotten', async () => {
   const { disk, log } = await started({ checkpointBytes: 4_000 })
-  const [producer, other] = [await transactional(log), await log.openProducer({ transactionalId: 'other', transactionTimeoutMs: 1e9 })]
+  const [producer, other] = [
+    await transactional(log),
+    await log.openProducer({ transactionalId: 'other', transactionTimeoutMs: 1e9 }),
+  ]
   const commit = async (by: ProducerSession, offset: bigint): Promise<void> => {
     by.begin()
     await by.append([{ ...WHERE, records: batch(`v${offset}`) }])
-    await by.sendOffsets({ groupId: 'g', generationId: -1, memberId: '', groupInstanceId: null }, [{ ...WHERE, offset, metadata: 'm' }])
+    await by.sendOffsets({ groupId: 'g', generationId: -1, memberId: '', groupInstanceId: null }, [
+      { ...WHERE, offset, metadata: 'm' },
+    ])
     await by.end('commit')
   }
   other.begin()
-  await other.sendOffsets({ groupId: 'slow', generationId: -1, memberId: '', groupInstanceId: null }, [{ ...WHERE, offset: 5n, metadata: '' }])
+  await other.sendOffsets({ groupId: 'slow', generationId: -1, memberId: '', groupInstanceId: null }, [
+    { ...WHERE, offset: 5n, metadata: '' },
+  ])
   for (let i = 1n; i <= 200n; i++) await commit(producer, i)
   await other.end('commit')
   for (let i = 201n; i <= 300n; i++) await commit(producer, i)
@@ -241,14 +298,16 @@ test('internal topics stay short, and nothing is forgotten', async () => {
   expect(await valuesIn(again)).toHaveLength(300)
 })
 
-async function started(options: Partial<EmbeddedLogOptions>): Promise<{ disk: SimulatedDisk; log: Log; clock: HandClock }> {
+async function started(
+  options: Partial<EmbeddedLogOptions>,
+): Promise<{ disk: SimulatedDisk; log: Log; clock: HandClock }> {
   const [disk, clock] = [new SimulatedDisk(), new HandClock()]
   const log = await open(disk, { clock, ...options })
   await log.createTopics([{ name: TOPIC, partitions: 1, config: {} }])
   return { disk, log, clock }
 }
 
-const open = (files: SimulatedDisk, options: Partial<EmbeddedLogOptions>): Promise<Log> =>
+const open = (disk: SimulatedDisk, options: Partial<EmbeddedLogOptions>): Promise<Log> =>
   openEmbeddedLog({
     directory: '/log',
     clock: new HandClock(),
@@ -256,12 +315,14 @@ const open = (files: SimulatedDisk, options: Partial<EmbeddedLogOptions>): Promi
     fsync: 'interval',
     fsyncIntervalMs: 100,
     notice: () => {},
-    files,
+    files: disk.mount(),
     ...options,
   })
 
-const plain = (log: Log): Promise<ProducerSession> => log.openProducer({ transactionalId: null, transactionTimeoutMs: 60_000 })
-const transactional = (log: Log): Promise<ProducerSession> => log.openProducer({ transactionalId: 'p', transactionTimeoutMs: 60_000 })
+const plain = (log: Log): Promise<ProducerSession> =>
+  log.openProducer({ transactionalId: null, transactionTimeoutMs: 60_000 })
+const transactional = (log: Log): Promise<ProducerSession> =>
+  log.openProducer({ transactionalId: 'p', transactionTimeoutMs: 60_000 })
 
 async function send(producer: ProducerSession, value: string): Promise<bigint> {
   return (await producer.append([{ ...WHERE, records: batch(value) }]))[0]!.baseOffset
@@ -278,7 +339,8 @@ async function sequencesIn(log: Log): Promise<number[]> {
   return [0, ...batchEnds(fetched!.batches).slice(0, -1)].map((at) => fetched!.batches.readInt32BE(at + 53))
 }
 
-const segmentsOf = (disk: SimulatedDisk): readonly string[] => disk.paths().filter((path) => path.startsWith('/log/events-0/'))
+const segmentsOf = (disk: SimulatedDisk): readonly string[] =>
+  disk.paths().filter((path) => path.startsWith('/log/events-0/'))
 const newestSegment = (disk: SimulatedDisk): string => segmentsOf(disk).at(-1)!
 
 function batchEnds(bytes: Buffer): number[] {

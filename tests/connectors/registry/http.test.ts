@@ -181,6 +181,13 @@ describe('the endpoints', () => {
     ['POST', '/subjects/items/versions', { schema: order({ name: 'a`b', type: 'int' }) }, 422, 42201],
     ['POST', '/subjects/items/versions', { schema: '['.repeat(500_000) }, 422, 42201],
     ['POST', '/subjects/items/versions', { schema: '['.repeat(400_000) + ']'.repeat(400_000) }, 422, 42201],
+    [
+      'POST',
+      '/subjects/items/versions',
+      { schema: `{"type":"int","x":${'['.repeat(9_000)}${']'.repeat(9_000)}}` },
+      422,
+      42201,
+    ],
     ['POST', '/subjects/items/versions', { schema: JSON.stringify('x'.repeat(1_100_000)) }, 422, 42201],
     ['POST', '/subjects/items/versions', { schema: order(id), schemaType: 'JSON' }, 422, 42201],
     ['POST', '/subjects/items/versions', { schema: order(id), references: [{ name: 'a' }] }, 422, 42201],

@@ -5,14 +5,14 @@ import type { LoggedCall, Sandbox } from '../../../connectors/sandbox/index.ts'
 import type * as step from '../../../processors/research/answer.ts'
 import { judge } from '../../../processors/research/confidence.ts'
 import { researchDefaults } from '../../../processors/research/settings.ts'
-import { acme, bodyFailures, call, failures, get, now, sandbox } from '../sandbox/start.ts'
+import { acme, bodyFailures, call, failures, get, now, patience, sandbox } from '../sandbox/start.ts'
 
-const provider = (to: Sandbox, apiKey = 'pplx-1') =>
+const provider = (to: Sandbox, apiKey = 'pplx-1', timeoutMs = 10_000) =>
   perplexityProvider({
     baseUrl: to.baseUrls.perplexity,
     apiKey,
     mode: 'sandbox',
-    timeoutMs: 300,
+    timeoutMs,
     rate: null,
     maxBytes: 100_000,
     now: () => now,
@@ -104,7 +104,7 @@ test('it asks for a forced search and a checked shape', async () => {
 describe.each(['answer', 'search'])('%s: what goes wrong is an outcome', (operation) => {
   test.each([...failures, ...bodyFailures])('%s', async (_, rule, expected) => {
     const to = await sandbox({ ...rule, operation, times: 1 })
-    const outcome = await provider(to).call(call(operation))
+    const outcome = await provider(to, 'pplx-1', patience(rule)).call(call(operation))
     expect(outcome).toMatchObject({ ...expected, output: null })
     expect(outcome.error).toMatch(/^perplexity /)
     expect((await provider(to).call(call(operation))).class).toBe('ok')

@@ -4,7 +4,7 @@ import { webScraperProvider } from '../../../connectors/research/index.ts'
 import type { LoggedCall, Sandbox, SandboxRule } from '../../../connectors/sandbox/index.ts'
 import { bodyFailures, call, failures, get, now, sandbox } from '../sandbox/start.ts'
 
-const provider = (to: Sandbox, timeoutMs = 300) =>
+const provider = (to: Sandbox, timeoutMs = 10_000) =>
   webScraperProvider({
     baseUrl: to.baseUrls.webscraper,
     apiKey: 'token',
@@ -58,7 +58,7 @@ test('a call that comes again finds its job and pays no second one', async () =>
 
 test('a job that takes longer than the call is told as such, and goes on', async () => {
   const to = await sandbox({ operation: 'job', body: '{"data":{"id":2,"status":"started"}}' })
-  expect(await provider(to, 60).call(call('scrape'))).toMatchObject({
+  expect(await provider(to, 1_000).call(call('scrape'))).toMatchObject({
     class: 'retry',
     error: 'webscraper has not finished the job yet',
   })
@@ -69,10 +69,10 @@ test('a job that takes longer than the call is told as such, and goes on', async
 
 test('a failed job is tried anew, a stopped one is not', async () => {
   const to = await sandbox(job('failed'), job('stopped'), job('shelved'))
-  const calls = ['a', 'b', 'c'].map((callId) => () => provider(to).call(call('scrape', undefined, { callId })))
-  expect(await calls[0]!()).toMatchObject({ class: 'retry' })
-  expect(await calls[1]!()).toMatchObject({ class: 'invalid' })
-  expect(await calls[2]!()).toMatchObject({ class: 'ok' })
+  const scrape = (callId: string) => provider(to).call(call('scrape', undefined, { callId }))
+  expect(await scrape('a')).toMatchObject({ class: 'retry' })
+  expect(await scrape('b')).toMatchObject({ class: 'invalid' })
+  expect(await scrape('c')).toMatchObject({ class: 'ok' })
 })
 
 test('without a domain there is nothing to read', async () => {

@@ -14,7 +14,7 @@ import { researchDefaults } from '../../../processors/research/settings.ts'
 import type { Json } from '../../../schemas/index.ts'
 import { acme, call, get, now, sandbox } from './start.ts'
 
-const settings = { apiKey: 'k', mode: 'sandbox', timeoutMs: 2_000, rate: null } as const
+const settings = { apiKey: 'k', mode: 'sandbox', timeoutMs: 10_000, rate: null } as const
 const answers = (to: Sandbox, request: Json = acme) =>
   perplexityProvider({ ...settings, baseUrl: to.baseUrls.perplexity }).call(call('answer', request))
 const searches = (to: Sandbox, request: Json = acme) =>

@@ -43,7 +43,7 @@ export async function get<T>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T
 }
 
-/** Ways a provider can fail, and what the client must make of each; `settings.timeoutMs` is 300 and `maxBytes` 100,000. */
+/** Ways a provider can fail, and what the client must make of each; its `timeoutMs` is `patience(rule)`, its `maxBytes` 100,000. */
 export const failures: readonly (readonly [
   name: string,
   rule: SandboxRule,
@@ -69,6 +69,9 @@ export const failures: readonly (readonly [
   ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:9/' } }, { class: 'invalid', status: 302 }],
   ['a reset connection', { reset: true }, { class: 'retry', status: 0 }],
 ]
+
+/** A client waits long on a busy machine, and briefly for what never comes. */
+export const patience = (rule: SandboxRule): number => (rule.delay_ms === undefined ? 10_000 : 300)
 
 /** As above, for answers that have a body. */
 export const bodyFailures: typeof failures = [

@@ -62,6 +62,9 @@ describe('StateBudget names the task to flush next', () => {
     now += 1
     expect(budget.due()).toBe(a)
     await flush(a)
+    commit(a, 10)
+    expect(budget.due()).toBeNull()
+    await flush(a)
     now += 60_000
     expect(budget.due()).toBeNull()
   })

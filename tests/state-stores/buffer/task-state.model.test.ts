@@ -26,10 +26,10 @@ async function play(
 const cleanBytes = fc.constantFrom(0, 500, 1_000_000)
 
 describe('TaskState equals plain Maps', () => {
-  test('over memory, where a kill loses everything and the changelog gives it back', async () => {
+  test('over memory, where a kill loses everything and the changelog gives it back', { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(cleanBytes, commands, (bytes, history) => play(memoryDatabases(), bytes, history)),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     )
   })
 

@@ -146,7 +146,7 @@ describe('damage', () => {
         await expectFoundOrPrefix()
         await check()
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   }
 })
