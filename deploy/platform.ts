@@ -120,7 +120,7 @@ async function startDoors(
   const server = httpOf(options, running, identity, ingest)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
-  closers.push(everyFewMinutes(() => identity.sweep(), options.notice))
+  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), options.notice))
   return url
 }
 
@@ -231,7 +231,7 @@ async function healthOf(
 }
 
 /** @returns the function that ends it */
-function everyFewMinutes(work: () => Promise<void>, notice: (line: string) => void): () => Promise<void> {
+function everyFewMinutes(work: () => Promise<unknown>, notice: (line: string) => void): () => Promise<void> {
   let cancel: () => void = () => undefined
   let stopped = false
   const again = (): void => {

@@ -48,7 +48,7 @@ process.on(
 process.on('uncaughtException', (error) => void end(exitFailed, `bug: ${error.stack ?? error.message}`))
 
 const result = readConfig(
-  process.env,
+  undefined,
   services().map((service) => service.name),
 )
 if ('errors' in result) {

@@ -1,14 +1,15 @@
 /**
  * The best current value of each field of an organization. A finding's data is taken field by field; a value gives way
- * to one that is at least as sure (the later wins a tie), and after 90 days to any newer one.
+ * to one that is at least as sure (the later wins a tie), and after 90 days to any newer one. What a person withdraws
+ * (confidence 0) goes.
  */
 
 import { researchEvents } from '../../schemas/index.ts'
 import type { Json } from '../../schemas/index.ts'
 import { defineProjection } from '../projection.ts'
-import { defineTable, double, instant, json, put, text, uuid } from '../table.ts'
+import { defineTable, double, instant, json, put, remove, text, uuid } from '../table.ts'
 import type { RowChange } from '../table.ts'
-import { competitorKey } from './competitor-key.ts'
+import { competitorKey, competitorName } from './competitor-key.ts'
 
 const staleAfterMs = 90 * 24 * 60 * 60 * 1000
 const maxFields = 256
@@ -20,7 +21,7 @@ export const enrichmentDataTable = defineTable('enrichment_data', {
     value: json,
     confidence_score: double,
     finding_source: text,
-    /** The event that said so. */
+    /** The finding, or for a competitor the event, that said so. */
     finding_id: text,
     found_at: instant,
   },
@@ -31,6 +32,7 @@ interface Found {
   readonly tenant_id: string
   readonly organization_id: string
   readonly event_id: string
+  readonly finding_id?: string
   readonly timestamp: number
   readonly confidence_score: number
 }
@@ -43,7 +45,9 @@ export const enrichmentData = defineProjection({
     switch (event.event_type) {
       case 'finding_recorded':
         return fieldsOf(event.finding_type, event.data).map(([field, value]) =>
-          best(event, event.finding_type, field, value, event.finding_source),
+          event.confidence_score === 0
+            ? remove(enrichmentDataTable, placeOf(event, event.finding_type, field))
+            : best(event, event.finding_type, field, value, event.finding_source),
         )
       case 'competitor_identified': {
         const value = { name: event.name, url: event.url ?? null, pricing: event.pricing ?? null }
@@ -55,15 +59,22 @@ export const enrichmentData = defineProjection({
   },
 })
 
+const placeOf = ({ tenant_id, organization_id }: Found, finding_type: string, field: string) => ({
+  tenant_id,
+  organization_id,
+  finding_type,
+  field,
+})
+
 const best = (found: Found, finding_type: string, field: string, value: Json, finding_source: string): RowChange =>
   put(
     enrichmentDataTable,
-    { tenant_id: found.tenant_id, organization_id: found.organization_id, finding_type, field },
+    placeOf(found, finding_type, field),
     {
       value,
       confidence_score: found.confidence_score,
       finding_source,
-      finding_id: found.event_id,
+      finding_id: found.finding_id ?? found.event_id,
       found_at: found.timestamp,
     },
   )
@@ -73,7 +84,8 @@ function fieldsOf(findingType: string, data: Json | undefined): readonly (readon
   if (data === null || data === undefined) return []
   if (typeof data !== 'object' || Array.isArray(data)) return [['value', data]]
   const fields = data as Readonly<Record<string, Json>>
-  if (findingType === 'competitor' && typeof fields['name'] === 'string') return [[competitorKey(fields['name']), data]]
+  const name = findingType === 'competitor' ? competitorName(data) : null
+  if (name !== null) return [[competitorKey(name), data]]
   return Object.entries(fields)
     .filter(([, value]) => value !== null)
     .slice(0, maxFields)

@@ -1,12 +1,16 @@
-/** What was found, as it was found: every finding with its evidence, and every competitor once. */
+/**
+ * What was found, as it was found: every finding with its evidence, and every competitor once. A later record of the same
+ * finding replaces the earlier one; with confidence 0 a person has withdrawn it.
+ */
 
 import { researchEvents } from '../../schemas/index.ts'
+import type { Json } from '../../schemas/index.ts'
 import { defineProjection } from '../projection.ts'
-import { defineTable, double, instant, json, nullable, put, text, uuid } from '../table.ts'
-import { competitorKey } from './competitor-key.ts'
+import { defineTable, double, instant, json, nullable, put, remove, text, uuid } from '../table.ts'
+import type { RowChange } from '../table.ts'
+import { competitorKey, competitorName } from './competitor-key.ts'
 
 export const researchFindingsTable = defineTable('research_findings', {
-  /** The event that recorded it names the finding. */
   key: { tenant_id: uuid, finding_id: text },
   columns: {
     organization_id: uuid,
@@ -41,10 +45,11 @@ export const researchFindings = defineProjection({
     const { tenant_id, organization_id } = event
     switch (event.event_type) {
       case 'finding_recorded':
+        if (event.confidence_score === 0) return withdrawn(event)
         return [
           put(
             researchFindingsTable,
-            { tenant_id, finding_id: event.event_id },
+            { tenant_id, finding_id: event.finding_id },
             {
               organization_id,
               research_session_id: event.research_session_id,
@@ -76,3 +81,17 @@ export const researchFindings = defineProjection({
     }
   },
 })
+
+function withdrawn(event: {
+  readonly tenant_id: string
+  readonly organization_id: string
+  readonly finding_id: string
+  readonly finding_type: string
+  readonly data?: Json
+}): readonly RowChange[] {
+  const { tenant_id, organization_id, finding_id } = event
+  const finding = remove(researchFindingsTable, { tenant_id, finding_id })
+  const name = event.finding_type === 'competitor' ? competitorName(event.data) : null
+  if (name === null) return [finding]
+  return [finding, remove(researchCompetitorsTable, { tenant_id, organization_id, competitor_key: competitorKey(name) })]
+}

@@ -393,15 +393,13 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
                 from = batch.next
               }
               for (const table of [teamMembershipsTable, enrichmentDataTable]) {
-                const wanted = model
-                  .rows(table)
-                  .map(({ key, values, partition, offset, changedAt }) => ({
-                    key,
-                    values,
-                    partition,
-                    offset,
-                    changedAt,
-                  }))
+                const wanted = model.rows(table).map(({ key, values, partition, offset, changedAt }) => ({
+                  key,
+                  values,
+                  partition,
+                  offset,
+                  changedAt,
+                }))
                 expect(byKey(await under.rows(table))).toEqual(byKey(wanted))
               }
             } finally {

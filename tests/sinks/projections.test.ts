@@ -194,7 +194,7 @@ test('research-sessions: started, then completed or failed, with the figures of 
 test('research-findings: each finding as it was recorded, each competitor once', async () => {
   const said: Said[] = [
     ['finding_recorded'],
-    ['finding_recorded', { finding_type: 'pricing', data: null, citations: [] }],
+    ['finding_recorded', { finding_id: 'f2', finding_type: 'pricing', data: null, citations: [] }],
     ['competitor_identified', { name: 'Globex', confidence_score: 0.7 }],
     ['competitor_identified', { name: ' GLOBEX ', confidence_score: 0.9 }],
     ['competitor_identified', { name: 'Initech' }],
@@ -214,18 +214,42 @@ test('research-findings: each finding as it was recorded, each competitor once',
   ])
 })
 
+test('research-findings: a later record replaces the finding, and one a person withdrew is gone with its competitor', async () => {
+  const globex = { finding_id: 'f2', finding_type: 'competitor', data: { name: 'Globex' } }
+  const said: Said[] = [
+    ['finding_recorded', { confidence_score: 0.4 }],
+    ['finding_recorded', { confidence_score: 1, finding_source: 'human' }],
+    ['finding_recorded', { ...globex, confidence_score: 0.4 }],
+    ['competitor_identified', { name: 'Globex' }],
+    ['competitor_identified', { name: 'Initech' }],
+    ['finding_recorded', { ...globex, confidence_score: 0, finding_source: 'human' }],
+  ]
+  const findings = await rowsAfter(researchFindings, researchFindingsTable, said)
+  expect(findings.map((row) => row?.['finding_source'] ?? 'gone')).toEqual(['human', 'gone'])
+  const competitors = await rowsAfter(researchFindings, researchCompetitorsTable, said)
+  expect(competitors.map((row) => row?.['name'] ?? 'gone').sort()).toEqual(['Initech', 'gone'])
+})
+
 describe('enrichment-data', () => {
-  const finding = (data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => [
+  test('a value a person withdrew is gone; the next finding is taken', async () => {
+    const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
+      ['finding_recorded', { data: { employees: 100, city: 'Oslo' }, confidence_score: 0.8 }],
+      ['finding_recorded', { data: { employees: 100, city: 'Oslo' }, confidence_score: 0, finding_source: 'human' }],
+      ['finding_recorded', { data: { employees: 90 }, confidence_score: 0.5 }],
+    ])
+    expect(rows.map((row) => row?.['value'] ?? 'gone')).toEqual([90, 'gone'])
+  })
+  const finding = (finding_id: string, data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => [
     'finding_recorded',
-    { data, confidence_score, finding_source },
+    { finding_id, data, confidence_score, finding_source },
   ]
   test('each field on its own, the surest value, the later of two as sure; a person is always sure', async () => {
     const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
-      finding({ employees: 100, founded: 2011, motto: null }, 0.8),
-      finding({ employees: 90, city: 'Oslo' }, 0.5),
-      finding({ founded: 2012 }, 0.8),
-      finding({ employees: 130 }, 1, 'human'),
-      finding({ employees: 95 }, 0.99),
+      finding('e0', { employees: 100, founded: 2011, motto: null }, 0.8),
+      finding('e1', { employees: 90, city: 'Oslo' }, 0.5),
+      finding('e2', { founded: 2012 }, 0.8),
+      finding('e3', { employees: 130 }, 1, 'human'),
+      finding('e4', { employees: 95 }, 0.99),
     ])
     expect(
       rows.map((row) => [row?.['value'], row?.['confidence_score'], row?.['finding_source'], row?.['finding_id']]),

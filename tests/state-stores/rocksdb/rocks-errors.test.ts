@@ -1,4 +1,7 @@
-/** Messages as RocksDB 9 gave them on a full tmpfs, a second open, a damaged block and a deleted file. */
+/**
+ * RocksDB's messages to our codes. FULL, LOCKED, DAMAGED and MISSING are as it gave them on a full file system, at a second
+ * open, for a damaged block and for a deleted CURRENT; the others are spelt as its source spells them.
+ */
 
 import { describe, expect, test } from 'vitest'
 import { openError, stateError } from '../../../state-stores/rocksdb/rocks-errors.ts'
