@@ -10,14 +10,20 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { HealthReport, HttpServer } from '../api/http/index.ts'
-import { createHttpServer, httpDefaults } from '../api/http/index.ts'
-import { createIdentity, identityEndpoints, identitySettings } from '../api/auth/index.ts'
-import type { Identity } from '../api/auth/index.ts'
-import { createIngest, ingestDefaults, ingestEndpoints } from '../api/ingest/index.ts'
-import type { Ingest } from '../api/ingest/index.ts'
-import { queryDefaults, queryEndpoints } from '../api/query/index.ts'
-import { OutboxRelay } from '../api/relay/index.ts'
+import type { HealthReport, HttpServer, Identity, Ingest } from '../api/index.ts'
+import {
+  OutboxRelay,
+  createHttpServer,
+  createIdentity,
+  createIngest,
+  httpDefaults,
+  identityEndpoints,
+  identitySettings,
+  ingestDefaults,
+  ingestEndpoints,
+  queryDefaults,
+  queryEndpoints,
+} from '../api/index.ts'
 import { registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'

@@ -1,7 +1,7 @@
 /** The outside services: live where a key is configured, else the sandbox that ships with the product. */
 
 import { join } from 'node:path'
-import { codeReader } from '../api/auth/index.ts'
+import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'

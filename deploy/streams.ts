@@ -42,6 +42,13 @@ function callTopics(): EventTopic[] {
   ) as unknown as EventTopic[]
 }
 
+/** One database per task: they share the budget evenly. */
+async function taskCount(foundation: Foundation, topologies: readonly Topology[]): Promise<number> {
+  const parts = topologies.reduce((sum, topology) => sum + topology.subTopologies.length, 0)
+  const known = await foundation.log.metadata(topics.map((topic) => topic.name))
+  return Math.max(1, parts * Math.max(1, ...known.map((topic) => topic.partitions)))
+}
+
 export async function startStreams(
   foundation: Foundation,
   providers: readonly Provider[],
@@ -49,7 +56,9 @@ export async function startStreams(
   failed: (error: Error) => void,
 ): Promise<Streams> {
   const { config, log, processId } = foundation
+  const topologies = hostedTopologies(foundation, providers)
   const databases = rocksDatabases({
+    databases: await taskCount(foundation, topologies),
     directory: join(config.dataDir, 'state'),
     blockCacheBytes: 64 * 1024 * 1024,
     writeBufferBytes: 4 * 1024 * 1024,
@@ -59,7 +68,7 @@ export async function startStreams(
   const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, sessionTimeoutMs, timerRestartGraceMs } =
     config.stream
   const worker = new Worker({
-    topologies: hostedTopologies(foundation, providers),
+    topologies,
     log,
     databases,
     budget: new StateBudget({ bytes: bufferBytes, flushBytes, flushMs, now: () => machineClock.now() }),

@@ -7,7 +7,7 @@
  */
 
 import type { Log } from '../connectors/kafka/index.ts'
-import type { OutboxRelay } from '../api/relay/index.ts'
+import type { OutboxRelay } from '../api/index.ts'
 import type { SinkRunner, AnyProjection } from '../sinks/index.ts'
 import type { Service } from '../processors/index.ts'
 import type { Clock } from '../topology/index.ts'
@@ -50,7 +50,7 @@ export function visibility(
     const partitions = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({ topic, partition }))
     const ends = await log.listOffsets(partitions, 'stable')
     const seen = await Promise.all(
-      ends.map((end, partition) => (end === 0n ? true : sinks.waitFor(name, topic, partition, end - 1n, left()))),
+      ends.map((end, partition) => (end === 0n ? Promise.resolve(true) : sinks.waitFor(name, topic, partition, end - 1n, left()))),
     )
     return seen.every(Boolean)
   }

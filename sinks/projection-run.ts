@@ -149,7 +149,7 @@ export class ProjectionRun {
         this.#goesOn()
       } catch (error) {
         if (this.#isStopping()) break
-        if (error instanceof SinkError) return await this.#refuse(error)
+        if (error instanceof SinkError) return this.#refuse(error)
         await this.#waitOut(error)
       }
     }

@@ -18,6 +18,7 @@ const folders = [
   'api',
   'deploy',
   'examples',
+  'bench',
   'tests',
 ]
 
@@ -41,7 +42,7 @@ const productRoots = product
   .filter(
     (path) =>
       /^deploy\/(bin\/[^/]+|chaos\/chaos)\.ts$/.test(path) ||
-      /^examples\/[^/]+\.ts$/.test(path) ||
+      /^(examples|bench)\/[^/]+\.ts$/.test(path) ||
       /^processors\/[^/]+\/scenarios\.ts$/.test(path) ||
       harness.includes(path) ||
       ['topology/index.ts', 'topology/testing/index.ts', 'state-stores/index.ts', 'connectors/kafka/index.ts'].includes(

@@ -91,7 +91,7 @@ async function knownOrganization({ email }: Applicant, { client, password }: Acq
 /** The newest code in the sandbox's mail for this address, other than the one that was refused. */
 async function codeFor(email: string, refused: string, options: AcquireOptions): Promise<string> {
   const path = `/sandbox/mail?to=${encodeURIComponent(email)}`
-  return await until(options, `mail to ${email}`, async () => {
+  return until(options, `mail to ${email}`, async () => {
     const mails = (await options.client({ path })).body
     if (!Array.isArray(mails)) throw new Refused('GET /sandbox/mail does not answer a list')
     const text = mails.length === 0 ? '' : textOf(mails[mails.length - 1], 'text')
@@ -110,7 +110,7 @@ type Results = Pick<Acquired, 'status' | 'competitors' | 'hasCompanyInfo'>
 
 async function researched(organizationId: string, token: string, options: AcquireOptions): Promise<Results> {
   const path = `/api/v1/research/${organizationId}/results`
-  return await until(options, `results of ${organizationId}`, async () => {
+  return until(options, `results of ${organizationId}`, async () => {
     const answer = await options.client({ path, token })
     // 404: the organization exists already, its row is on the way.
     if (answer.status === 404) return null

@@ -67,17 +67,13 @@ const placeOf = ({ tenant_id, organization_id }: Found, finding_type: string, fi
 })
 
 const best = (found: Found, finding_type: string, field: string, value: Json, finding_source: string): RowChange =>
-  put(
-    enrichmentDataTable,
-    placeOf(found, finding_type, field),
-    {
-      value,
-      confidence_score: found.confidence_score,
-      finding_source,
-      finding_id: found.finding_id ?? found.event_id,
-      found_at: found.timestamp,
-    },
-  )
+  put(enrichmentDataTable, placeOf(found, finding_type, field), {
+    value,
+    confidence_score: found.confidence_score,
+    finding_source,
+    finding_id: found.finding_id ?? found.event_id,
+    found_at: found.timestamp,
+  })
 
 /** Data that is not an object is one value under the field `value`; a competitor is one value under its name; null says nothing. */
 function fieldsOf(findingType: string, data: Json | undefined): readonly (readonly [string, Json])[] {

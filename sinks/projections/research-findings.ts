@@ -93,5 +93,8 @@ function withdrawn(event: {
   const finding = remove(researchFindingsTable, { tenant_id, finding_id })
   const name = event.finding_type === 'competitor' ? competitorName(event.data) : null
   if (name === null) return [finding]
-  return [finding, remove(researchCompetitorsTable, { tenant_id, organization_id, competitor_key: competitorKey(name) })]
+  return [
+    finding,
+    remove(researchCompetitorsTable, { tenant_id, organization_id, competitor_key: competitorKey(name) }),
+  ]
 }

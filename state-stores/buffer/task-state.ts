@@ -11,7 +11,6 @@
 
 import assert from 'node:assert/strict'
 import {
-  Cell,
   FLUSHING,
   LAYERED,
   UNCOMMITTED,
@@ -22,7 +21,8 @@ import {
   sizeOf,
   weightOf,
 } from './cell.ts'
-import type { Held } from './cell.ts'
+import type { Held ,
+  Cell} from './cell.ts'
 import { CleanCells } from './clean-cells.ts'
 import { StoreBuffer } from './store-buffer.ts'
 import type { StoreOwner } from './store-buffer.ts'

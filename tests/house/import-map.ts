@@ -52,6 +52,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   // What puts it together; nothing imports these.
   deploy: anything,
   examples: anything,
+  bench: anything,
   tests: anything,
 }
 

@@ -19,7 +19,8 @@ type EventSerde = Required<Serde<AnyEvent>>
 const registry = memoryRegistry()
 const keyRing = keyRingOf(...Object.values(scenarioTenants).map(({ tenantId }) => tenantId))
 const codecs = new Map<string, EventSerde>()
-for (const topic of topics) codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as EventSerde)
+for (const topic of topics)
+  codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as EventSerde)
 const codec = (topic: { readonly name: string }): EventSerde => codecs.get(topic.name) as EventSerde
 
 /** Plays on the engine and on the pure steps side by side; says what the pure ones emitted after comparing. */
@@ -56,13 +57,13 @@ class EnginePlayer implements Player {
     const value = codec(told.topic).serialize(told.event, key)
     await this.#driver.send(told.topic.name, { key, value, timestamp: told.event.timestamp })
     await this.#driver.settle()
-    return this.#same(await this.#pure.send(told), told.event.event_id)
+    return this.#same(this.#pure.send(told), told.event.event_id)
   }
 
   async advanceTo(time: number): Promise<readonly Told[]> {
     await this.#driver.clock.jumpTo(time)
     await this.#driver.settle()
-    return this.#same(await this.#pure.advanceTo(time), null)
+    return this.#same(this.#pure.advanceTo(time), null)
   }
 
   close(): Promise<void> {
@@ -74,14 +75,17 @@ class EnginePlayer implements Player {
     const written = await this.#written()
     const fresh = written.filter(({ event_id }) => !this.#seen.has(event_id))
     const byId = (a: AnyEvent, b: AnyEvent): number => (a.event_id < b.event_id ? -1 : 1)
-    const plain = (events: readonly AnyEvent[]): unknown => JSON.parse(JSON.stringify([...events].sort(byId).map(withoutNulls)))
+    const plain = (events: readonly AnyEvent[]): unknown =>
+      JSON.parse(JSON.stringify([...events].sort(byId).map(withoutNulls)))
     expect(plain(fresh)).toEqual(plain(expected.map(({ event }) => event)))
     for (const { event_id } of fresh) this.#seen.add(event_id)
     return expected
   }
 
   async #written(): Promise<AnyEvent[]> {
-    const named = new Set(this.#service.processors.flatMap(({ reads, writes }) => [reads.name, ...writes.map((topic) => topic.name)]))
+    const named = new Set(
+      this.#service.processors.flatMap(({ reads, writes }) => [reads.name, ...writes.map((topic) => topic.name)]),
+    )
     const events: AnyEvent[] = []
     for (const name of named) {
       const records = await this.#driver.read(name)
@@ -100,7 +104,10 @@ function withoutNulls(event: AnyEvent): Record<string, unknown> {
 
 async function scenariosOf(service: Service): Promise<readonly Scenario[]> {
   const modules = await Promise.all(
-    service.processors.map(({ name }) => import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>),
+    service.processors.map(
+      ({ name }) =>
+        import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>,
+    ),
   )
   return modules.flatMap((module) => module.scenarios)
 }

@@ -195,6 +195,15 @@ describe('schemas', () => {
     expect(codec.serialize(unknown, key).equals(value)).toBe(true)
   })
 
+  test('an event that calls itself something else than its schema does', async () => {
+    const { codec } = await ready()
+    const { event, key } = exampleEvent(authEvents, 'member_removed', 't1')
+    const value = codec.serialize(event as never, key)
+    value.write('member_renamed', value.indexOf('member_removed'))
+    await codec.prepare([{ key, value }])
+    expect(() => codec.deserialize(value, key)).toThrow(expect.objectContaining({ reason: 'bad_value' }))
+  })
+
   test('an id of another topic, of another namespace, and an id of nothing', async () => {
     const { codec, registry, keyRing } = await ready()
     await eventCodec(researchEvents, { registry, keyRing })

@@ -97,6 +97,12 @@ describe('versions', () => {
     expect(codec.deserialize(v1.serialize({ count: 4 }, key), key)).toEqual({ count: 4, label: 'from 1', doubled: 8 })
   })
 
+  test('a state of this version is not lifted again', () => {
+    const state = { count: 4, label: 'kept', doubled: 1 }
+    expect(codec.deserialize(codec.serialize(state, key), key)).toEqual(state)
+    expect(codec.deserialize(Buffer.from('00020802026b', 'hex'), key)).toEqual({ count: 4, label: 'k', doubled: 8 })
+  })
+
   test('bytes of a version are the same for ever', () => {
     expect(v1.serialize({ count: 4 }, key).toString('hex')).toBe('000108')
     expect(codec.serialize({ count: 4, label: 'a', doubled: 8 }, key).toString('hex')).toBe('0003080202610210')

@@ -239,10 +239,12 @@ describe('enrichment-data', () => {
     ])
     expect(rows.map((row) => row?.['value'] ?? 'gone')).toEqual([90, 'gone'])
   })
-  const finding = (finding_id: string, data: unknown, confidence_score: number, finding_source = 'perplexity'): Said => [
-    'finding_recorded',
-    { finding_id, data, confidence_score, finding_source },
-  ]
+  const finding = (
+    finding_id: string,
+    data: unknown,
+    confidence_score: number,
+    finding_source = 'perplexity',
+  ): Said => ['finding_recorded', { finding_id, data, confidence_score, finding_source }]
   test('each field on its own, the surest value, the later of two as sure; a person is always sure', async () => {
     const rows = await rowsAfter(enrichmentData, enrichmentDataTable, [
       finding('e0', { employees: 100, founded: 2011, motto: null }, 0.8),

@@ -91,7 +91,7 @@ export class ApplicationWorker {
   #loop: Promise<void> = Promise.resolve()
   #stopping = false
   #assignedOnce = false
-  #trouble: unknown = null
+  #trouble: Error | null = null
   #failures = 0
   #lastCommitAt = 0
   #commitCostMs = 0
@@ -106,7 +106,7 @@ export class ApplicationWorker {
     this.#signal = new Signal(options.clock)
     const wake = (): void => this.#signal.raise()
     const failed = (error: unknown): void => {
-      this.#trouble = error
+      this.#trouble = error instanceof Error ? error : new Error(String(error))
       wake()
     }
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed)

@@ -96,7 +96,12 @@ export class Fetcher {
       await key.prepare?.(records)
       await value.prepare?.(records)
     } catch (error) {
-      throw new EngineError('PREPARE_FAILED', `what records of ${fetched.topic} need could not be loaded: ${messageOf(error)}`, 'retry', error)
+      throw new EngineError(
+        'PREPARE_FAILED',
+        `what records of ${fetched.topic} need could not be loaded: ${messageOf(error)}`,
+        'retry',
+        error,
+      )
     }
   }
 }

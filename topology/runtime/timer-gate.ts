@@ -51,7 +51,14 @@ export class TimerGate {
       },
       (error: unknown) => {
         this.#asked.delete(task)
-        this.#failed(new EngineError('PREPARE_FAILED', `timers of task ${task.id} cannot fire yet: ${String(error)}`, 'retry', error))
+        this.#failed(
+          new EngineError(
+            'PREPARE_FAILED',
+            `timers of task ${task.id} cannot fire yet: ${String(error)}`,
+            'retry',
+            error,
+          ),
+        )
       },
     )
   }

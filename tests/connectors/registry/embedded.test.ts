@@ -128,6 +128,7 @@ test.each(['before', 'after'] as const)(
     expect(await registry.register('c', record(id, { name: 'more', type: 'int', default: 0 }))).toBe(3)
     const subjects = (await schemasTopic(log)).map(({ key }) => (key as { subject: string }).subject)
     expect(subjects).toEqual(['a', 'b', 'c'])
+    for (const subject of subjects) expect(registry.table.versions(subject)).toHaveLength(1)
   },
 )
 

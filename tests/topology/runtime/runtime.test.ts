@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
-import { TopologyDriver } from '../../../topology/testing/index.ts'
+import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
 import { callProgram, countProgram, deadlineProgram, mergeProgram } from './programs.ts'
 
 const open: TopologyDriver[] = []
@@ -291,13 +291,13 @@ describe('async operator', () => {
   test('12 requests at once under a limit of 10 a minute: 10 in the first minute, 2 later, order kept (A5)', async () => {
     const called: [string, number][] = []
     const t0 = 1_700_000_000_000
-    let driver: TopologyDriver
+    const clock = new HandClock(t0)
     const caller = {
       limit: { calls: 10, windowMs: 60_000 },
       concurrency: 20,
-      call: (value: string) => (called.push([value, driver.clock.now()]), Promise.resolve('ok')),
+      call: (value: string) => (called.push([value, clock.now()]), Promise.resolve('ok')),
     }
-    driver = await start({ topologies: [callProgram(caller)], now: t0 })
+    const driver = await start({ topologies: [callProgram(caller)], clock })
     const values = Array.from({ length: 12 }, (_, n) => `r${String(n).padStart(2, '0')}`)
     for (const value of values) await send(driver, 'requests', value, value)
     await driver.settle()
