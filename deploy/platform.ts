@@ -10,7 +10,7 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { HealthReport, HttpServer, Identity, Ingest } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest } from '../api/index.ts'
 import {
   OutboxRelay,
   createHttpServer,
@@ -43,6 +43,8 @@ import { visibility } from './visibility.ts'
 
 export interface Platform {
   readonly url: string
+  /** What is served below /api/v1. */
+  readonly endpoints: readonly Endpoint[]
   close(): Promise<void>
 }
 
@@ -71,8 +73,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
   try {
     const running = await startParts(options, closers)
-    const url = await startDoors(options, running, closers)
-    return { url, close }
+    const { url, endpoints } = await startDoors(options, running, closers)
+    return { url, endpoints, close }
   } catch (error) {
     await close().catch(() => undefined)
     throw error
@@ -110,24 +112,25 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   return { foundation, providers, streams, sinks, relay }
 }
 
-/** HTTP and the admin socket. @returns the address */
+/** HTTP and the admin socket. */
 async function startDoors(
   options: PlatformOptions,
   running: Running,
   closers: (() => Promise<void>)[],
-): Promise<string> {
+): Promise<Pick<Platform, 'url' | 'endpoints'>> {
   const { config } = options
   const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
   closers.push(() => admin.close())
-  if (!config.roles.includes('api')) return ''
+  if (!config.roles.includes('api')) return { url: '', endpoints: [] }
   const identity = identityOf(running)
   const ingest = ingestOf(running)
   closers.push(() => ingest.close())
-  const server = httpOf(options, running, identity, ingest)
+  const endpoints = endpointsOf(running, identity, ingest)
+  const server = httpOf(options, running, identity, endpoints)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), options.notice))
-  return url
+  return { url, endpoints }
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -161,33 +164,37 @@ function ingestOf({ foundation }: Running): Ingest {
   })
 }
 
-function httpOf(options: PlatformOptions, running: Running, identity: Identity, ingest: Ingest): HttpServer {
+function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endpoint[] {
+  const { foundation, sinks, relay } = running
+  const { log, pools, secrets } = foundation
+  const waitVisible = visibility({ log, relay, sinks, projections, services: services(), clock: machineClock })
+  return [
+    ...identityEndpoints(identity),
+    ...ingestEndpoints(ingest),
+    ...queryEndpoints({
+      pool: pools.api,
+      waitVisible,
+      clock: machineClock,
+      time: () => machineClock.now(),
+      ingest,
+      settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
+    }),
+  ]
+}
+
+function httpOf(
+  options: PlatformOptions,
+  running: Running,
+  identity: Identity,
+  endpoints: readonly Endpoint[],
+): HttpServer {
   const { config, version } = options
-  const { foundation, providers, sinks, relay, streams } = running
-  const waitVisible = visibility({
-    log: foundation.log,
-    relay,
-    sinks,
-    projections,
-    services: services(),
-    clock: machineClock,
-  })
+  const { foundation, providers, streams } = running
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   registerStreamMetrics(metrics, running)
   return createHttpServer({
-    endpoints: [
-      ...identityEndpoints(identity),
-      ...ingestEndpoints(ingest),
-      ...queryEndpoints({
-        pool: foundation.pools.api,
-        waitVisible,
-        clock: machineClock,
-        ingest,
-        time: () => machineClock.now(),
-        settings: { ...queryDefaults, cursorSecret: Buffer.from(foundation.secrets.jwt) },
-      }),
-    ],
+    endpoints,
     mounts: {
       '/registry': registryHandler(foundation.registry, { mayWrite: isLoopback }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),

@@ -50,7 +50,9 @@ export function visibility(
     const partitions = Array.from({ length: metadata?.partitions ?? 0 }, (_, partition) => ({ topic, partition }))
     const ends = await log.listOffsets(partitions, 'stable')
     const seen = await Promise.all(
-      ends.map((end, partition) => (end === 0n ? Promise.resolve(true) : sinks.waitFor(name, topic, partition, end - 1n, left()))),
+      ends.map((end, partition) =>
+        end === 0n ? Promise.resolve(true) : sinks.waitFor(name, topic, partition, end - 1n, left()),
+      ),
     )
     return seen.every(Boolean)
   }

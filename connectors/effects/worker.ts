@@ -10,7 +10,7 @@
  */
 
 import type { AnyEvent, EventTopic, Json } from '../../schemas/index.ts'
-import { derivedEventId, erased, isUnknown, keyFields } from '../../schemas/index.ts'
+import { cleanJson, derivedEventId, erased, isUnknown, keyFields } from '../../schemas/index.ts'
 import type { Clock, NodeContext, Serde, StreamRecord, Topology } from '../../topology/index.ts'
 import { TopologyBuilder, bytesSerde, noHeaders, stringSerde } from '../../topology/index.ts'
 import type { CallOutcome, Provider } from './port.ts'
@@ -212,7 +212,7 @@ function answered(
     class: outcome.class,
     retry_at: outcome.retryAfterMs === undefined ? null : answeredAt + outcome.retryAfterMs,
     status: outcome.status,
-    output: outcome.class === 'ok' ? outcome.output : null,
+    output: outcome.class === 'ok' ? cleanJson(outcome.output) : null,
     output_ref: null,
     error: outcome.error ?? null,
     cost_microdollars: outcome.costMicrodollars ?? 0,

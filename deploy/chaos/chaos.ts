@@ -10,7 +10,6 @@
  *   K5  at each kill, no task was further behind its changelog than STATE_FLUSH_BYTES plus one transaction
  */
 
-import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,19 +17,12 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openEmbeddedLog } from '../../connectors/kafka/index.ts'
-import { openPool } from '../../connectors/postgres/index.ts'
-import { topics } from '../../schemas/index.ts'
-import { projections } from '../../sinks/index.ts'
-import { askAdmin } from '../admin-socket.ts'
-import { machineClock, machineRandom } from '../machine.ts'
+import { machineRandom } from '../machine.ts'
 import type { ChaosArguments } from './arguments.ts'
 import { readChaosArguments, usage } from './arguments.ts'
-import { collectEventIds } from './event-ids.ts'
+import { checkEventIds, checkRebuild } from './checks.ts'
 import type { Instance } from './instance.ts'
 import { freePort, startInstance } from './instance.ts'
-import type { Rows } from './rows.ts'
-import { differentRows, embeddedDatabaseUrl, readRows } from './rows.ts'
 import type { KillMoment } from './seeded.ts'
 import { killMoments } from './seeded.ts'
 import { startLogFindings } from './start-log.ts'
@@ -54,12 +46,16 @@ interface Site {
   readonly url: string
   readonly start: () => Instance
   readonly logFile: string
+  /** What must not outlive us. */
+  readonly parts: Set<{ stop(): Promise<unknown> }>
 }
 
 const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`)
 
 async function main(options: ChaosArguments): Promise<ChaosReport> {
   const site = await newSite(options)
+  const interrupted = (): void => void endParts(site).finally(() => process.exit(130))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
   say(`seed ${options.seed}, data in ${site.dataDir}`)
   let instance = site.start()
   try {
@@ -76,10 +72,10 @@ async function main(options: ChaosArguments): Promise<ChaosReport> {
       findings.push(
         `only ${killed.kills} of ${options.kills} kills fell into the run; give more --copies or a shorter --life-ms`,
       )
-    const rebuilt = await checkRebuild(site)
+    const rebuilt = await checkRebuild(site.dataDir, site.url, say)
     const exit = await instance.stop()
     if (exit.code !== 0) findings.push(`the instance did not stop cleanly: ${exit.signal ?? `code ${exit.code}`}`)
-    const ids = await checkEventIds(site)
+    const ids = await checkEventIds(site.dataDir)
     findings.push(...rebuilt.findings, ...ids.repeated, ...startLogFindings(readFileSync(site.logFile, 'utf8')))
     const counts = {
       kills: killed.kills,
@@ -91,7 +87,7 @@ async function main(options: ChaosArguments): Promise<ChaosReport> {
     if (findings.length === 0 && !options.keep) rmSync(site.directory, { recursive: true, force: true })
     return result
   } finally {
-    await instance.stop()
+    await endParts(site)
   }
 }
 
@@ -114,16 +110,26 @@ async function newSite(options: ChaosArguments): Promise<Site> {
     STATE_FLUSH_MS: '3600000',
   }
   const url = `http://127.0.0.1:${port}`
-  return { options, directory, dataDir, url, logFile, start: () => startInstance({ url, settings, logFile }) }
+  const parts: Site['parts'] = new Set()
+  const start = (): Instance => {
+    const instance = startInstance({ url, settings, logFile })
+    parts.add(instance)
+    void instance.exited.finally(() => parts.delete(instance))
+    return instance
+  }
+  return { options, directory, dataDir, url, logFile, start, parts }
+}
+
+async function endParts({ parts }: Site): Promise<void> {
+  await Promise.all([...parts].map((part) => part.stop()))
 }
 
 interface Example {
-  readonly child: ChildProcess
   readonly ended: Promise<number>
   isRunning(): boolean
 }
 
-function startExample({ options, directory, url }: Site): Example {
+function startExample({ options, directory, url, parts }: Site): Example {
   const script = fileURLToPath(new URL('../../examples/acquire.ts', import.meta.url))
   const numbers = {
     copies: options.copies,
@@ -143,7 +149,9 @@ function startExample({ options, directory, url }: Site): Example {
       resolve(code ?? 1)
     })
   })
-  return { child, ended, isRunning: () => running }
+  const part = { stop: () => (child.kill(), ended) }
+  parts.add(part)
+  return { ended: ended.finally(() => parts.delete(part)), isRunning: () => running }
 }
 
 interface Killed {
@@ -193,65 +201,6 @@ function exampleReport({ directory }: Site): unknown {
     return JSON.parse(readFileSync(join(directory, 'example.json'), 'utf8'))
   } catch {
     return null
-  }
-}
-
-/** K3. */
-async function checkRebuild(site: Site): Promise<{ rows: number; findings: readonly string[] }> {
-  const callsBefore = await providerCalls(site)
-  const before = await rowsNow(site)
-  await askAdmin(site.dataDir, { command: 'projections rebuild', args: ['all'] }, say)
-  await caughtUp(site)
-  const after = await rowsNow(site)
-  const callsAfter = await providerCalls(site)
-  const findings = differentRows(before, after)
-  if (callsAfter !== callsBefore) findings.push(`the rebuild called providers ${callsAfter - callsBefore} times`)
-  return { rows: [...after.values()].reduce((sum, rows) => sum + rows.length, 0), findings }
-}
-
-async function rowsNow({ dataDir }: Site): Promise<Rows> {
-  const pool = openPool(embeddedDatabaseUrl(dataDir), { applicationName: 'chaos', max: 1, statementTimeoutMs: 60_000 })
-  try {
-    return await readRows(
-      pool,
-      projections.flatMap(({ tables }) => tables.map(({ name }) => `lifecycle.${name}`)),
-    )
-  } finally {
-    await pool.end()
-  }
-}
-
-async function providerCalls({ url }: Site): Promise<number> {
-  const response = await fetch(`${url}/sandbox/calls?limit=1`)
-  return ((await response.json()) as { total: number }).total
-}
-
-async function caughtUp({ url }: Site): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
-    const { lag } = (await (await fetch(`${url}/health`)).json()) as { lag: Readonly<Record<string, number>> }
-    if (Object.values(lag).every((records) => records === 0)) return
-    await sleep(100)
-  }
-  throw new Error('the sinks did not catch up after the rebuild')
-}
-
-/** K2. */
-async function checkEventIds({ dataDir }: Site): Promise<{ events: number; repeated: readonly string[] }> {
-  const log = await openEmbeddedLog({
-    directory: join(dataDir, 'log'),
-    clock: machineClock,
-    random: machineRandom,
-    fsync: 'never',
-    fsyncIntervalMs: 1000,
-    notice: say,
-  })
-  try {
-    return await collectEventIds(
-      log,
-      topics.map(({ name }) => name),
-    )
-  } finally {
-    await log.close()
   }
 }
 

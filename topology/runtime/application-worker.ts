@@ -81,7 +81,9 @@ export class ApplicationWorker {
   readonly #fetcher: Fetcher
   readonly #gate: TimerGate
   readonly #transaction: Transaction
-  readonly #tasks = new Map<string, { readonly place: TaskPlace; readonly task: Task }>()
+  /** What was assigned, by task id; a task that could not be opened yet is here and not in `#tasks`. */
+  readonly #places = new Map<string, TaskPlace>()
+  readonly #tasks = new Map<string, Task>()
   /** Takes a task's state out of the buffer budget. */
   readonly #unregister = new Map<string, () => void>()
   #state: ApplicationState = 'created'
@@ -90,7 +92,7 @@ export class ApplicationWorker {
   #group: GroupSession | null = null
   #loop: Promise<void> = Promise.resolve()
   #stopping = false
-  #assignedOnce = false
+  readonly #assigned = Promise.withResolvers<void>()
   #trouble: Error | null = null
   #failures = 0
   #lastCommitAt = 0
@@ -106,7 +108,7 @@ export class ApplicationWorker {
     this.#signal = new Signal(options.clock)
     const wake = (): void => this.#signal.raise()
     const failed = (error: unknown): void => {
-      this.#trouble = error instanceof Error ? error : new Error(String(error))
+      this.#trouble = asError(error)
       wake()
     }
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed)
@@ -119,7 +121,7 @@ export class ApplicationWorker {
     return this.#state
   }
 
-  /** @throws EngineError or LogError when the application cannot start: one clear line. */
+  /** Resolves when the first assignment is open: restored and running. @throws EngineError or LogError, one clear line */
   async start(): Promise<void> {
     invariant(this.#state === 'created', `application ${this.name} was started twice`)
     this.#state = 'starting'
@@ -144,13 +146,14 @@ export class ApplicationWorker {
       instanceId: null,
       sessionTimeoutMs: settings.sessionTimeoutMs,
       listener: {
-        assigned: (partitions) => this.#mutex.run(() => this.#assigned(partitions)),
+        assigned: (partitions) => this.#mutex.run(() => this.#take(partitions)),
         revoked: (partitions) => this.#mutex.run(() => this.#revoked(partitions)),
         lost: () => this.#mutex.run(() => this.#lost()),
       },
     })
-    this.#state = 'running'
+    this.#assigned.promise.catch(() => undefined)
     this.#loop = this.#run()
+    await this.#assigned.promise
   }
 
   /** Commits what is done, waits for calls up to a bound, flushes and closes the stores. */
@@ -173,7 +176,7 @@ export class ApplicationWorker {
 
   /** True when everything readable was processed and committed and nothing is in flight. For tests and `warp`. */
   async isIdle(): Promise<boolean> {
-    if (this.#state !== 'running' || !this.#assignedOnce) return false
+    if (this.#state !== 'running') return false
     const tasks = this.#openTasks()
     const quiet = (): boolean =>
       this.#trouble === null &&
@@ -335,28 +338,41 @@ export class ApplicationWorker {
 
   // Assignment ---------------------------------------------------------------------------------------------------
 
-  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
-    for (const place of placesOf(this.#options.topology, partitions)) await this.#openTask(place, null, new Map())
-    this.#assignedOnce = true
+  /** Opens the tasks of new partitions; trouble with one is the loop's to survive. */
+  async #take(partitions: readonly TopicPartition[]): Promise<void> {
+    for (const place of placesOf(this.#options.topology, partitions)) this.#places.set(idOf(place), place)
+    try {
+      await this.#openMissing()
+    } catch (error) {
+      this.#trouble = asError(error)
+    }
     this.#signal.raise()
+  }
+
+  async #openMissing(): Promise<void> {
+    for (const [id, place] of this.#places) if (!this.#tasks.has(id)) await this.#openTask(place, null, new Map())
+    if (this.#state === 'starting' || this.#state === 'recovering') this.#state = 'running'
+    this.#assigned.resolve()
   }
 
   async #openTask(place: TaskPlace, state: TaskState | null, memo: CallMemo): Promise<void> {
     invariant(this.#opener !== null, 'tasks are opened after the start')
     const task = await this.#opener.open(place, state, memo)
-    this.#tasks.set(task.id, { place, task })
+    this.#tasks.set(task.id, task)
     if (task.state === state) return
     this.#unregister.get(task.id)?.()
     this.#unregister.set(task.id, this.#options.budget.register(task.state))
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const ids = placesOf(this.#options.topology, partitions).map((place) => `${place.part.name}_${place.partition}`)
+    const ids = placesOf(this.#options.topology, partitions).map(idOf)
     await this.#closeTasks(ids, true)
+    for (const id of ids) this.#places.delete(id)
   }
 
   async #lost(): Promise<void> {
     await this.#closeTasks([...this.#tasks.keys()], false)
+    this.#places.clear()
     this.#trouble = new EngineError(
       'TASK_MIGRATED',
       `application "${this.name}": another member took over its partitions`,
@@ -369,11 +385,11 @@ export class ApplicationWorker {
   async #closeTasks(ids: readonly string[], clean: boolean): Promise<void> {
     const open = ids.flatMap((id) => this.#tasks.get(id) ?? [])
     if (clean) {
-      await Promise.all(open.map(({ task }) => task.closeCalls(this.#settings.closeTimeoutMs)))
-      for (const { task } of open) task.processAnswers()
+      await Promise.all(open.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
+      for (const task of open) task.processAnswers()
       if (this.#isDirty()) await this.#commit()
     }
-    for (const { task } of open) {
+    for (const task of open) {
       task.takeMemo()
       task.closeNodes()
       this.#gate.clear()
@@ -393,13 +409,12 @@ export class ApplicationWorker {
       this.#fail(error)
       return false
     }
-    this.#state = 'recovering'
+    if (this.#state !== 'starting') this.#state = 'recovering'
     this.#options.notice(`application "${this.name}": ${messageOf(error)}: going back to the last commit`)
     await new Promise<void>((resolve) => void this.#clock.after(this.#backoffMs(), resolve))
     if (this.#stopping) return false
     try {
       await this.#mutex.run(() => this.#reopen())
-      this.#state = 'running'
       return true
     } catch (again) {
       return this.#survive(again)
@@ -412,13 +427,16 @@ export class ApplicationWorker {
     this.#collector.clear()
     await this.#transaction.discard()
     await this.#transaction.open()
-    for (const { place, task } of [...this.#tasks.values()]) {
+    this.#trouble = null
+    for (const [id, task] of [...this.#tasks]) {
+      const place = this.#places.get(id)
+      invariant(place !== undefined, `task ${id} runs without being assigned`)
       const memo = task.takeMemo()
       task.closeNodes()
       task.state.abort()
       await this.#openTask(place, task.state, memo)
     }
-    this.#trouble = null
+    await this.#openMissing()
   }
 
   #backoffMs(): number {
@@ -427,14 +445,17 @@ export class ApplicationWorker {
   }
 
   #fail(error: unknown): void {
+    const wasStarting = this.#state === 'starting'
     this.#state = 'failed'
-    this.#options.failed(error instanceof Error ? error : new Error(String(error)))
+    this.#assigned.reject(asError(error))
+    // Who starts it is told by start(); later there is nobody who waits.
+    if (!wasStarting) this.#options.failed(asError(error))
   }
 
   // Small things -------------------------------------------------------------------------------------------------
 
   #openTasks(): Task[] {
-    return [...this.#tasks.values()].map(({ task }) => task)
+    return [...this.#tasks.values()]
   }
 
   /** How long the loop may sleep; null is until something wakes it. */
@@ -449,6 +470,10 @@ export class ApplicationWorker {
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }
 }
+
+const idOf = (place: TaskPlace): string => `${place.part.name}_${place.partition}`
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 function hasDueCall(task: Task, now: number): boolean {
   return task.nextDue !== null && task.nextDue <= now

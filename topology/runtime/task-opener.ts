@@ -59,20 +59,27 @@ export class TaskOpener {
   async open(place: TaskPlace, state: TaskState | null, memo: CallMemo): Promise<Task> {
     const { topology, collector, counters, clock, settings, wake } = this.#options
     const restored = await this.#restored(place, state)
-    const inputs = await this.#inputs(place)
-    return new Task({
-      topology,
-      part: place.part,
-      partition: place.partition,
-      state: restored,
-      inputs,
-      collector,
-      counters,
-      clock,
-      settings,
-      wake,
-      memo,
-    })
+    try {
+      const inputs = await this.#inputs(place)
+      const { part, partition } = place
+      return new Task({
+        topology,
+        part,
+        partition,
+        state: restored,
+        inputs,
+        collector,
+        counters,
+        clock,
+        settings,
+        wake,
+        memo,
+      })
+    } catch (error) {
+      // Nobody else knows of it: left open, it could not be opened again.
+      if (restored !== state) await restored.close({ flush: false })
+      throw error
+    }
   }
 
   #path(place: TaskPlace): string {
@@ -87,7 +94,10 @@ export class TaskOpener {
       await this.#restore(place, state)
       return state
     } catch (error) {
-      if (!wantsRestore(error)) throw error
+      if (!wantsRestore(error)) {
+        if (kept === null) await state?.close({ flush: false }).catch(() => undefined)
+        throw error
+      }
       this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
       await state?.close({ flush: false }).catch(() => undefined)
       await this.#options.databases.wipe(path)
@@ -132,12 +142,13 @@ export class TaskOpener {
     return place.inputs.map(({ topic, partition }, index) => {
       const offset = committed[index] ?? null
       const first = earliest[index] ?? 0n
-      if (offset !== null && offset.offset > (latest[index] ?? 0n))
-        throw new EngineError(
-          'TASK_CORRUPTED',
-          `application "${topology.name}" committed offset ${offset.offset} of ${topic}-${partition}, which ends at ${latest[index]}: records were lost`,
-          'stop',
+      const end = latest[index] ?? 0n
+      if (offset !== null && offset.offset > end) {
+        notice(
+          `application "${topology.name}": committed offset ${offset.offset} of ${topic}-${partition}, which ends at ${end}: the log lost records, reading goes on at its end`,
         )
+        return { topic, partition, committed: { ...offset, offset: end }, earliest: first }
+      }
       if (offset === null || offset.offset >= first) return { topic, partition, committed: offset, earliest: first }
       notice(
         `application "${topology.name}": ${topic}-${partition} now begins at ${first}, offset ${offset.offset} is gone: reading from its beginning`,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { openMemoryLog } from '../../../connectors/kafka/index.ts'
+import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
 import { callProgram, countProgram } from './programs.ts'
 import type { Call, Trouble } from './troubled-log.ts'
@@ -60,5 +60,51 @@ describe('trouble in a commit: the outcome counts as unknown (C3), tasks go back
     expect(troubled.failures).toBe(1)
     expect(called).toEqual(['one'])
     expect(await text(driver, 'answers')).toEqual(['k=one!'])
+  })
+})
+
+describe('trouble while tasks are opened', () => {
+  test('is survived: the start waits until they are open', async () => {
+    const clock = new HandClock()
+    const inner = openMemoryLog({ clock, random })
+    let failures = 0
+    const log = new Proxy(inner, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name, target)
+        if (typeof member !== 'function') return member
+        if (name !== 'committedOffsets') return member.bind(target) as unknown
+        return (...args: Parameters<typeof inner.committedOffsets>) => {
+          if (failures++ < 2) return Promise.reject(new LogError('TIMEOUT', 'no answer', 'retry'))
+          return target.committedOffsets(...args)
+        }
+      },
+    })
+    const starting = TopologyDriver.start({ topologies: [countProgram()], log, clock })
+    let started = false
+    void starting.then(() => (started = true))
+    while (!started) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await clock.turnTo(clock.now() + 10)
+    }
+    const driver = await starting
+    open.push(driver)
+    await driver.send('words', { key: Buffer.from('a'), value: Buffer.from('x') })
+    await driver.settle()
+    expect(await text(driver, 'counts-out')).toEqual(['a=1'])
+    expect(failures).toBe(3)
+  })
+
+  test('that retrying cannot mend fails the start with its one line', async () => {
+    const clock = new HandClock()
+    const inner = openMemoryLog({ clock, random })
+    const log = new Proxy(inner, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name, target)
+        if (name === 'committedOffsets')
+          return () => Promise.reject(new LogError('STORAGE_ERROR', 'the disk is gone', 'stop'))
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member
+      },
+    })
+    await expect(TopologyDriver.start({ topologies: [countProgram()], log, clock })).rejects.toThrow('the disk is gone')
   })
 })
