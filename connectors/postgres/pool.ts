@@ -42,8 +42,10 @@ export function openPool(url: string, options: PoolOptions): Pool {
     // The server's limit comes first; this one is for a server that no longer answers.
     query_timeout: statementTimeoutMs + 5_000,
   })
-  const lost = (error: Error): void =>
-    options.notice?.(`database connection lost (${options.applicationName}): ${error.message}`)
+  const lost = (error: Error): void => {
+    // Connections that end while the pool does are no news.
+    if (!pool.ending) options.notice?.(`database connection lost (${options.applicationName}): ${error.message}`)
+  }
   pool.on('error', lost)
   // A checked-out client has no listener of the pool's: without this one its 'error' event would end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
