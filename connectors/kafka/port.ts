@@ -143,7 +143,11 @@ export interface GroupSession {
 export interface GroupDescription {
   readonly groupId: string
   readonly state: 'Empty' | 'Stable' | 'PreparingRebalance' | 'CompletingRebalance' | 'Dead'
-  readonly members: readonly { readonly memberId: string; readonly instanceId: string | null; readonly assigned: readonly TopicPartition[] }[]
+  readonly members: readonly {
+    readonly memberId: string
+    readonly instanceId: string | null
+    readonly assigned: readonly TopicPartition[]
+  }[]
 }
 
 export interface Log {
@@ -152,7 +156,10 @@ export interface Log {
   metadata(names?: readonly string[]): Promise<readonly TopicMetadata[]>
   createTopics(specs: readonly TopicSpec[]): Promise<void>
   /** In the order asked. `stable` is the last stable offset, `latest` the high watermark. */
-  listOffsets(partitions: readonly TopicPartition[], which: 'earliest' | 'latest' | 'stable'): Promise<readonly bigint[]>
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    which: 'earliest' | 'latest' | 'stable',
+  ): Promise<readonly bigint[]>
   fetch(request: FetchRequest): Promise<readonly FetchedPartition[]>
   openProducer(options: ProducerOptions): Promise<ProducerSession>
   joinGroup(options: GroupOptions): Promise<GroupSession>
@@ -160,7 +167,11 @@ export interface Log {
    * Offsets a group has committed, in the order asked, null where none. Always with require_stable (KIP-447): waits while a
    * pending transaction may still move one of them, and fails with UNSTABLE_OFFSET_COMMIT after `timeoutMs`.
    */
-  committedOffsets(groupId: string, partitions: readonly TopicPartition[], timeoutMs?: number): Promise<readonly (OffsetAndMetadata | null)[]>
+  committedOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+    timeoutMs?: number,
+  ): Promise<readonly (OffsetAndMetadata | null)[]>
   describeGroups(groupIds?: readonly string[]): Promise<readonly GroupDescription[]>
   /** Moves the log start; consumed repartition records are dropped with it. */
   deleteRecords(before: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void>

@@ -10,19 +10,8 @@
  */
 
 import assert from 'node:assert/strict'
-import {
-  FLUSHING,
-  LAYERED,
-  UNCOMMITTED,
-  UNFLUSHED,
-  committedOf,
-  hold,
-  release,
-  sizeOf,
-  weightOf,
-} from './cell.ts'
-import type { Held ,
-  Cell} from './cell.ts'
+import { FLUSHING, LAYERED, UNCOMMITTED, UNFLUSHED, committedOf, hold, release, sizeOf, weightOf } from './cell.ts'
+import type { Held, Cell } from './cell.ts'
 import { CleanCells } from './clean-cells.ts'
 import { StoreBuffer } from './store-buffer.ts'
 import type { StoreOwner } from './store-buffer.ts'

@@ -4,7 +4,7 @@
  * S1  The target is the high watermark (read uncommitted) seen at the start; reading is read_committed, and done when
  *     the reader's position is at or past it: markers occupy offsets.
  * S2  A position outside the changelog means that the store and the log do not belong together: wiped and restored.
- * S3  Nothing is processed before every store of the task is restored.
+ * S3  Nothing is processed before every store of the task is restored, and the tail that was replayed is on disk.
  */
 
 import type { Log } from '../../connectors/kafka/index.ts'

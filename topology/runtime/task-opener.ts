@@ -126,6 +126,8 @@ export class TaskOpener {
       fetchMaxBytes: settings.fetchMaxBytes,
       flushBytes: settings.transactionMaxBytes,
     })
+    // Kills in a row must not add their tails up: the next tail begins here.
+    if (records > 0) await state.flush()
     if (records > 0)
       notice(
         `task ${this.#path(place)}: restored ${records} changelog records in ${clock.now() - startedAt} ms (${fromEmpty ? 'local state was empty' : 'the tail since the last flush'})`,

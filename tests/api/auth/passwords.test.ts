@@ -69,7 +69,9 @@ describe('PasswordHasher', () => {
   it('keeps the event loop free while it hashes', async () => {
     let turns = 0
     const ticking = setInterval(() => turns++, 1)
-    await new PasswordHasher({ cost: 10, concurrency: 1, queue: 1, longestWaitMs: 60_000 }, 'decoy', clock).hash('Correct Horse')
+    await new PasswordHasher({ cost: 10, concurrency: 1, queue: 1, longestWaitMs: 60_000 }, 'decoy', clock).hash(
+      'Correct Horse',
+    )
     clearInterval(ticking)
     expect(turns).toBeGreaterThan(5)
   })
