@@ -4,10 +4,10 @@
  * -offset.
  */
 
-import type { Header, Log, ProducerSession } from '../connectors/kafka/index.ts'
+import type { Log, ProducerSession } from '../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../connectors/kafka/index.ts'
 import type { Clock } from '../topology/index.ts'
-import { deadLetterTopic } from '../topology/index.ts'
+import { deadLetterHeaders, deadLetterTopic } from '../topology/index.ts'
 import type { RawRecord, Reason } from './judge.ts'
 
 export interface DeadLetter {
@@ -41,7 +41,7 @@ export class DeadLetters {
         record.timestamp,
         record.key,
         record.value,
-        headersOf(application, from, record, why, this.#clock.now()),
+        deadLetterHeaders(application, { ...record, ...from }, why, this.#clock.now()),
       )
     }
     const producer = await this.#open()
@@ -76,49 +76,5 @@ export class DeadLetters {
     if (found.length === 0)
       await this.#log.createTopics([{ name: topic, partitions, config: { 'retention.ms': '-1' } }])
     this.#known.add(topic)
-  }
-}
-
-function headersOf(
-  application: string,
-  from: { topic: string; partition: number },
-  record: RawRecord,
-  why: Reason,
-  nowMs: number,
-): readonly Header[] {
-  const header = (key: string, value: string): Header => ({ key, value: Buffer.from(value, 'utf8') })
-  return [
-    ...record.headers.filter(({ key }) => !key.startsWith('dlq-')),
-    header('dlq-reason', why.reason),
-    header('dlq-message', why.message.slice(0, 1000)),
-    header('dlq-application', application),
-    header('dlq-topic', from.topic),
-    header('dlq-partition', String(from.partition)),
-    header('dlq-offset', String(record.offset)),
-    header('dlq-at', String(nowMs)),
-  ]
-}
-
-/** Counts dead letters by the minute. */
-export class DeadLetterRate {
-  readonly #limit: number
-  #windowStart = 0
-  #dead = 0
-  #taken = 0
-
-  constructor(perMinute: number) {
-    this.#limit = perMinute
-  }
-
-  /** More than the limit, and more than half of what was taken. */
-  isExceeded(nowMs: number, taken: number, dead: number): boolean {
-    if (nowMs - this.#windowStart > 60_000) {
-      this.#windowStart = nowMs
-      this.#dead = 0
-      this.#taken = 0
-    }
-    this.#dead += dead
-    this.#taken += taken
-    return dead > 0 && this.#dead > this.#limit && this.#dead * 2 > this.#taken
   }
 }

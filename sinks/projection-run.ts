@@ -10,10 +10,10 @@ import type { FetchedPartition, Log } from '../connectors/kafka/index.ts'
 import { LogError } from '../connectors/kafka/index.ts'
 import type { AnyEvent } from '../schemas/index.ts'
 import type { Clock, Serde } from '../topology/index.ts'
+import { DeadLetterRate } from '../topology/index.ts'
 import { Assignment } from './assignment.ts'
 import type { Source } from './assignment.ts'
 import type { DeadLetters } from './dead-letters.ts'
-import { DeadLetterRate } from './dead-letters.ts'
 import type { Judged, JudgedPartition } from './judge.ts'
 import { halves, judge } from './judge.ts'
 import type { AnyProjection } from './projection.ts'
@@ -236,7 +236,8 @@ export class ProjectionRun {
     this.#unknownEvents += records.filter(({ unknown }) => unknown).length
     this.#deadLetters += dead.length
     onProgress({ projection: this.name, partition, nextOffset: position, records: records.length })
-    if (this.#rate.isExceeded(clock.now(), records.length, dead.length)) {
+    this.#rate.taken(records.length)
+    if (dead.length > 0 && this.#rate.dead(clock.now(), dead.length)) {
       const { reason, message } = dead.at(-1)!.dead!
       throw new SinkError(
         'POISON_RATE',

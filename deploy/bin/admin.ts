@@ -1,29 +1,21 @@
-/** `npm run admin -- blocked | redrive <application> <key> [skip] | dead-letters | topics`: asks the process that holds DATA_DIR. */
+/** `npm run admin -- blocked | redrive <application> <key> [skip] | dead-letters | topics` */
 
 import process from 'node:process'
-import { askAdmin } from '../admin-socket.ts'
-import { exitConfig, readConfig } from '../config.ts'
+import { ask } from './ask.ts'
 
 const usage = 'usage: npm run admin -- blocked | redrive <application> <key> [skip] | dead-letters | topics'
+/** Commands, and how many arguments each takes. */
+const commands = new Map([
+  ['blocked', [0]],
+  ['redrive', [2, 3]],
+  ['dead-letters', [0]],
+  ['topics', [0]],
+])
 
-async function main(): Promise<number> {
-  const [command = '', ...args] = process.argv.slice(2)
-  if (!['blocked', 'redrive', 'dead-letters', 'topics'].includes(command)) {
-    console.error(usage)
-    return 64
-  }
-  const result = readConfig()
-  if ('errors' in result) {
-    for (const line of result.errors) console.error(line)
-    return exitConfig
-  }
-  try {
-    await askAdmin(result.config.dataDir, { command, args }, (line) => console.log(line))
-    return 0
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
-    return 1
-  }
+const [command = '', ...args] = process.argv.slice(2)
+if (commands.get(command)?.includes(args.length) ?? false) {
+  process.exitCode = await ask(command, args)
+} else {
+  console.error(usage)
+  process.exitCode = 64
 }
-
-process.exitCode = await main()

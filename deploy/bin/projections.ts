@@ -1,29 +1,19 @@
-/** `npm run projections -- status | rebuild <name> | rebuild all`: asks the process that holds DATA_DIR. */
+/** `npm run projections -- status | rebuild <name> | rebuild all` */
 
 import process from 'node:process'
-import { askAdmin } from '../admin-socket.ts'
-import { exitConfig, readConfig } from '../config.ts'
+import { ask } from './ask.ts'
 
 const usage = 'usage: npm run projections -- status | rebuild <name> | rebuild all'
+/** Commands, and how many arguments each takes. */
+const commands = new Map([
+  ['status', 0],
+  ['rebuild', 1],
+])
 
-async function main(): Promise<number> {
-  const [command = '', ...args] = process.argv.slice(2)
-  if (!(command === 'status' && args.length === 0) && !(command === 'rebuild' && args.length === 1)) {
-    console.error(usage)
-    return 64
-  }
-  const result = readConfig()
-  if ('errors' in result) {
-    for (const line of result.errors) console.error(line)
-    return exitConfig
-  }
-  try {
-    await askAdmin(result.config.dataDir, { command: `projections ${command}`, args }, (line) => console.log(line))
-    return 0
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error))
-    return 1
-  }
+const [command = '', ...args] = process.argv.slice(2)
+if (commands.get(command) === args.length) {
+  process.exitCode = await ask(`projections ${command}`, args)
+} else {
+  console.error(usage)
+  process.exitCode = 64
 }
-
-process.exitCode = await main()

@@ -6,13 +6,14 @@
 import { describe, expect, test } from 'vitest'
 import type { Player, Told } from '../../processors/scenario.ts'
 import { playScenario, scenarioTenants, servicePlayer } from '../../processors/scenario.ts'
-import type { Scenario, Service } from '../../processors/index.ts'
+import type { Service } from '../../processors/index.ts'
 import { compileService, services } from '../../processors/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import { eventCodec, recordKey, topics } from '../../schemas/index.ts'
 import type { Serde } from '../../topology/index.ts'
 import { TopologyDriver } from '../../topology/testing/index.ts'
 import { keyRingOf, memoryRegistry } from '../schemas/fixtures.ts'
+import { scenariosOf } from './scenarios.ts'
 
 type EventSerde = Required<Serde<AnyEvent>>
 
@@ -100,16 +101,6 @@ class EnginePlayer implements Player {
 /** On the wire an optional field that is left out and one that is null are the same. */
 function withoutNulls(event: AnyEvent): Record<string, unknown> {
   return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null && value !== undefined))
-}
-
-async function scenariosOf(service: Service): Promise<readonly Scenario[]> {
-  const modules = await Promise.all(
-    service.processors.map(
-      ({ name }) =>
-        import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>,
-    ),
-  )
-  return modules.flatMap((module) => module.scenarios)
 }
 
 for (const service of services()) {

@@ -1,21 +1,10 @@
 /** Plays every scenario of every processor, and holds every service to the contract all processors keep. */
 
 import { describe, expect, test } from 'vitest'
-import type { Scenario, Service } from '../../processors/index.ts'
 import { services } from '../../processors/index.ts'
 import { playScenario, servicePlayer } from '../../processors/scenario.ts'
 import { processorContract } from '../contracts/processor.ts'
-
-/** Found by the processor's name: its folder holds its scenarios. */
-async function scenariosOf(service: Service): Promise<readonly Scenario[]> {
-  const modules = await Promise.all(
-    service.processors.map(
-      ({ name }) =>
-        import(`../../processors/${name}/scenarios.ts`) as Promise<{ readonly scenarios: readonly Scenario[] }>,
-    ),
-  )
-  return modules.flatMap((module) => module.scenarios)
-}
+import { scenariosOf } from './scenarios.ts'
 
 for (const service of services()) {
   const scenarios = await scenariosOf(service)

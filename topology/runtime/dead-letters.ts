@@ -1,7 +1,8 @@
 /** Bad data leaves the flow here: into the dead-letter topic, in the same transaction as the offset that passes it. */
 
 import type { Header } from '../../connectors/kafka/index.ts'
-import { BadRecord, EngineError } from '../errors.ts'
+import { BadRecord } from '../errors.ts'
+import type { RecordOrigin } from '../graph/record.ts'
 import { deadLetterTopic } from '../graph/topology.ts'
 import type { Collector } from './collector.ts'
 import type { StoredRecord } from './stored-record.ts'
@@ -18,16 +19,15 @@ export function reasonOf(error: unknown): Reason {
   return { reason: 'step_failed', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
 }
 
-/** The original bytes, and where, why and by whom they were set aside. */
-export function sendDeadLetter(
-  collector: Collector,
+/** What a dead letter says beside its original bytes: where it was, why it is here and who put it there. */
+export function deadLetterHeaders(
   application: string,
-  record: StoredRecord,
+  record: RecordOrigin & { readonly headers: readonly Header[] },
   why: Reason,
   nowMs: number,
-): void {
+): readonly Header[] {
   const header = (key: string, value: string): Header => ({ key, value: Buffer.from(value, 'utf8') })
-  collector.sendTo(deadLetterTopic(record.topic), record.partition, record.timestamp, record.key, record.value, [
+  return [
     ...record.headers.filter((original) => !original.key.startsWith('dlq-')),
     header('dlq-reason', why.reason),
     header('dlq-message', why.message.slice(0, 1000)),
@@ -36,10 +36,22 @@ export function sendDeadLetter(
     header('dlq-partition', String(record.partition)),
     header('dlq-offset', String(record.offset)),
     header('dlq-at', String(nowMs)),
-  ])
+  ]
 }
 
-/** Stops a task that would turn its whole input into dead letters. */
+export function sendDeadLetter(
+  collector: Collector,
+  application: string,
+  record: StoredRecord,
+  why: Reason,
+  nowMs: number,
+): void {
+  const { topic, partition, timestamp, key, value } = record
+  const headers = deadLetterHeaders(application, record, why, nowMs)
+  collector.sendTo(deadLetterTopic(topic), partition, timestamp, key, value, headers)
+}
+
+/** Notices when a reader would turn its whole input into dead letters. Counts by the minute. */
 export class DeadLetterRate {
   readonly #limit: number
   #windowStart = 0
@@ -50,23 +62,18 @@ export class DeadLetterRate {
     this.#limit = perMinute
   }
 
-  taken(): void {
-    this.#taken++
+  taken(records = 1): void {
+    this.#taken += records
   }
 
-  /** @throws EngineError POISON_RATE */
-  dead(nowMs: number, last: Reason): void {
+  /** True when this minute's dead letters are more than the limit, and more than half of what was taken. */
+  dead(nowMs: number, records = 1): boolean {
     if (nowMs - this.#windowStart > 60_000) {
       this.#windowStart = nowMs
       this.#dead = 0
-      this.#taken = 0
+      this.#taken = records
     }
-    this.#dead++
-    if (this.#dead > this.#limit && this.#dead * 2 > this.#taken)
-      throw new EngineError(
-        'POISON_RATE',
-        `${this.#dead} of ${this.#taken} records of the last minute were dead letters, the last one for ${last.reason}: ${last.message}`,
-        'stop',
-      )
+    this.#dead += records
+    return this.#dead > this.#limit && this.#dead * 2 > this.#taken
   }
 }

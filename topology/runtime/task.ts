@@ -18,6 +18,7 @@
 import type { FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
 import type { KeyValueStore, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
+import { EngineError } from '../errors.ts'
 import type { NodeContext, SourceNode } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
@@ -26,6 +27,7 @@ import type { CallMemo } from './async-operator.ts'
 import { AsyncOperator } from './async-operator.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
+import type { Reason } from './dead-letters.ts'
 import { DeadLetterRate, reasonOf, sendDeadLetter } from './dead-letters.ts'
 import { EngineBug, invariant } from './invariant.ts'
 import { decodeOffsetMetadata, encodeOffsetMetadata } from './offset-metadata.ts'
@@ -436,8 +438,7 @@ export class Task implements TaskFrame {
         sendDeadLetter(this.#collector, this.#topology.name, stored, reasonOf(error), this.#clock.now())
         close()
       })
-      this.counters.deadLetters++
-      this.#deadLetterRate.dead(this.#clock.now(), reasonOf(error))
+      this.#countDead(reasonOf(error))
     } finally {
       this.#leave()
     }
@@ -506,8 +507,7 @@ export class Task implements TaskFrame {
       this.timers(store).fired(timer)
       sendDeadLetter(this.#collector, this.#topology.name, record, reasonOf(error), this.#clock.now())
     })
-    this.counters.deadLetters++
-    this.#deadLetterRate.dead(this.#clock.now(), reasonOf(error))
+    this.#countDead(reasonOf(error))
   }
 
   #bury(record: StoredRecord, error: unknown, block: boolean): void {
@@ -518,8 +518,18 @@ export class Task implements TaskFrame {
       sendDeadLetter(this.#collector, this.#topology.name, record, why, now)
       if (block && key !== null) this.#setAside?.block({ ...record, key }, why.reason, why.message, now)
     })
+    this.#countDead(why)
+  }
+
+  /** @throws EngineError POISON_RATE */
+  #countDead(last: Reason): void {
     this.counters.deadLetters++
-    this.#deadLetterRate.dead(now, why)
+    if (!this.#deadLetterRate.dead(this.#clock.now())) return
+    throw new EngineError(
+      'POISON_RATE',
+      `task ${this.id}: most records of the last minute were dead letters, the last one for ${last.reason}: ${last.message}`,
+      'stop',
+    )
   }
 
   /** R4. */
