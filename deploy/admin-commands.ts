@@ -2,7 +2,7 @@
 
 import type { AdminCommand } from './admin-socket.ts'
 import { deadLetters } from './dead-letter-list.ts'
-import type { Running } from './platform.ts'
+import type { Running } from './running.ts'
 
 export function adminCommands({ sinks, streams, foundation }: Running): Readonly<Record<string, AdminCommand>> {
   return {

@@ -3,7 +3,7 @@
 import { Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { ApplicationStatus } from '../topology/index.ts'
-import type { Running } from './platform.ts'
+import type { Running } from './running.ts'
 
 const counted: readonly [keyof ApplicationStatus & string, string, string][] = [
   ['processed', 'stream_records_processed_total', 'Records taken by the tasks of an application'],

@@ -31,13 +31,11 @@ import type { AdminSocket } from './admin-socket.ts'
 import { serveAdmin } from './admin-socket.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { Config } from './config.ts'
-import type { Foundation } from './foundation.ts'
 import { openFoundation } from './foundation.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics } from './metrics.ts'
-import type { Providers } from './providers.ts'
 import { openProviders } from './providers.ts'
-import type { Streams } from './streams.ts'
+import type { Running } from './running.ts'
 import { startStreams } from './streams.ts'
 import { visibility } from './visibility.ts'
 
@@ -55,15 +53,6 @@ export interface PlatformOptions {
   readonly notice: (line: string) => void
   /** Called once when a part cannot go on: the process should end. */
   readonly failed: (error: Error) => void
-}
-
-/** Everything a running process holds, for the parts that look at all of it. */
-export interface Running {
-  readonly foundation: Foundation
-  readonly providers: Providers
-  readonly streams: Streams
-  readonly sinks: SinkRunner
-  readonly relay: OutboxRelay
 }
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {

@@ -12,6 +12,7 @@ export type EngineErrorCode =
   | 'POISON_RATE'
   | 'SET_ASIDE_FULL'
   | 'PREPARE_FAILED'
+  | 'CLOSED'
 
 /** Trouble in the engine. */
 export class EngineError extends Error {

@@ -150,6 +150,10 @@ function partFindings(parts: Parts): string[] {
       findings.push(`part "${part.name}" has ${operators.length} async operators: put a repartition between them`)
     const [operator] = operators
     if (operator === undefined) continue
+    if (setAside.length > 0)
+      findings.push(
+        `part "${part.name}" has a set-aside store beside async operator "${operator.name}": put a repartition between them`,
+      )
     const upstream = ancestors(part.nodes, operator.name)
     for (const node of part.nodes) {
       if (node.name === operator.name || isSource(node)) continue

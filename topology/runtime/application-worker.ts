@@ -13,7 +13,8 @@
  *     above `commitMaxShare` of the time; at the latest after `commitIntervalMs`; at once past `transactionMaxBytes`.
  *     When nothing was taken and nothing written there is no transaction.
  * W5  After trouble in a commit every task goes back to its committed state: local rows, the changelog's tail, committed
- *     offsets. Answers of finished calls are kept (async operator A3).
+ *     offsets. Answers of finished calls are kept (async operator A3). Until then nothing is committed, also not by a
+ *     close: what the failed commit took is gone from the collector.
  */
 
 import type { GroupSession, Log, TopicPartition } from '../../connectors/kafka/index.ts'
@@ -22,7 +23,6 @@ import type { Clock } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import type { Topology } from '../graph/topology.ts'
 import { changelogTopic, topicName } from '../graph/topology.ts'
-import type { CallMemo } from './async-operator.ts'
 import { Collector } from './collector.ts'
 import type { FetchTarget } from './fetcher.ts'
 import { Fetcher } from './fetcher.ts'
@@ -31,7 +31,7 @@ import type { BlockedKey } from './set-aside.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
 import type { Task, TaskCounters } from './task.ts'
-import type { TaskPlace } from './task-opener.ts'
+import type { KeptTask, TaskPlace } from './task-opener.ts'
 import { TaskOpener, placesOf } from './task-opener.ts'
 import { TimerGate } from './timer-gate.ts'
 import { resolveTopics } from './topics.ts'
@@ -70,6 +70,8 @@ export interface ApplicationStatus extends Readonly<TaskCounters> {
 
 const recordsPerCheck = 64
 const timersPerTurn = 256
+/** How soon to look again when the write buffers of the process are full, in ms. */
+const overBudgetWaitMs = 50
 
 export class ApplicationWorker {
   readonly name: string
@@ -98,6 +100,10 @@ export class ApplicationWorker {
   #lastCommitAt = 0
   #commitCostMs = 0
   #commits = 0
+  /** A commit began and did not end (W5). */
+  #broken = false
+  /** What tasks that could not be opened again have left. */
+  readonly #left = new Map<string, Omit<KeptTask, 'state'>>()
   readonly #counters: TaskCounters = { processed: 0, deadLetters: 0, setAside: 0, timersFired: 0, answers: 0 }
 
   constructor(options: ApplicationWorkerOptions) {
@@ -106,6 +112,8 @@ export class ApplicationWorker {
     this.#clock = options.clock
     this.#settings = options.settings
     this.#signal = new Signal(options.clock)
+    // start() waits for it; when that is not running, its rejection is nobody's news.
+    this.#assigned.promise.catch(() => undefined)
     const wake = (): void => this.#signal.raise()
     const failed = (error: unknown): void => {
       this.#trouble = asError(error)
@@ -140,6 +148,7 @@ export class ApplicationWorker {
       wake: () => this.#signal.raise(),
     })
     await this.#transaction.open()
+    this.#checkOpen()
     this.#group = await log.joinGroup({
       groupId: this.name,
       topics: topology.subTopologies.flatMap((part) => part.sources.map((source) => topicName(topology, source.topic))),
@@ -151,9 +160,16 @@ export class ApplicationWorker {
         lost: () => this.#mutex.run(() => this.#lost()),
       },
     })
-    this.#assigned.promise.catch(() => undefined)
+    this.#checkOpen()
     this.#loop = this.#run()
     await this.#assigned.promise
+  }
+
+  /** A close may come while the start waits for the log. */
+  #checkOpen(): void {
+    if (!this.#stopping) return
+    void this.#group?.leave().catch(() => undefined)
+    throw new EngineError('CLOSED', `application "${this.name}" was closed while it started`, 'stop')
   }
 
   /** Commits what is done, waits for calls up to a bound, flushes and closes the stores. */
@@ -161,15 +177,18 @@ export class ApplicationWorker {
     if (this.#state === 'closed' || this.#state === 'created') return
     this.#stopping = true
     this.#signal.raise()
+    this.#assigned.reject(new EngineError('CLOSED', `application "${this.name}" was closed`, 'stop'))
     await this.#loop
-    if (this.#state !== 'failed') this.#state = 'closing'
-    await this.#mutex.run(async () => {
-      await this.#closeTasks([...this.#tasks.keys()], this.#state !== 'failed')
-    })
-    this.#fetcher.restart()
-    await this.#group?.leave().catch(() => undefined)
-    await this.#transaction.discard()
-    if (this.#state !== 'failed') this.#state = 'closed'
+    const failed = this.#state === 'failed'
+    if (!failed) this.#state = 'closing'
+    try {
+      await this.#mutex.run(() => this.#closeTasks([...this.#tasks.keys()], !failed))
+    } finally {
+      this.#fetcher.restart()
+      await this.#group?.leave().catch(() => undefined)
+      await this.#transaction.discard()
+      if (!failed) this.#state = 'closed'
+    }
   }
 
   // For operators ------------------------------------------------------------------------------------------------
@@ -315,6 +334,8 @@ export class ApplicationWorker {
   #commitIsDue(): boolean {
     if (!this.#isDirty()) return false
     const now = this.#clock.now()
+    // The wall clock may step back; that must not put commits off.
+    if (now < this.#lastCommitAt) this.#lastCommitAt = now
     if (now - this.#lastCommitAt >= this.#settings.commitIntervalMs) return true
     if (this.#uncommittedBytes() > this.#settings.transactionMaxBytes) return true
     return now >= this.#earlyCommitAt() && this.#openTasks().every((task) => task.isDrained)
@@ -327,7 +348,9 @@ export class ApplicationWorker {
     const tasks = this.#openTasks().filter((task) => task.isDirty)
     const offsets = tasks.flatMap((task) => task.prepareCommit())
     const prepared = watch()
+    this.#broken = true
     const ends = await this.#transaction.commit(this.#collector, this.#group.metadata(), offsets)
+    this.#broken = false
     const ended = watch()
     for (const task of tasks) task.committed(positionsOf(topology, task, ends))
     this.#commits++
@@ -350,18 +373,18 @@ export class ApplicationWorker {
   }
 
   async #openMissing(): Promise<void> {
-    for (const [id, place] of this.#places) if (!this.#tasks.has(id)) await this.#openTask(place, null, new Map())
+    for (const [id, place] of this.#places) if (!this.#tasks.has(id)) await this.#openTask(id, place, null)
     if (this.#state === 'starting' || this.#state === 'recovering') this.#state = 'running'
     this.#assigned.resolve()
   }
 
-  async #openTask(place: TaskPlace, state: TaskState | null, memo: CallMemo): Promise<void> {
+  async #openTask(id: string, place: TaskPlace, state: TaskState | null): Promise<void> {
     invariant(this.#opener !== null, 'tasks are opened after the start')
-    const task = await this.#opener.open(place, state, memo)
-    this.#tasks.set(task.id, task)
-    if (task.state === state) return
-    this.#unregister.get(task.id)?.()
-    this.#unregister.set(task.id, this.#options.budget.register(task.state))
+    const left = this.#left.get(id)
+    const task = await this.#opener.open(place, left === undefined ? null : { ...left, state })
+    this.#left.delete(id)
+    this.#tasks.set(id, task)
+    if (task.state !== state) this.#unregister.set(id, this.#options.budget.register(task.state))
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
@@ -384,21 +407,34 @@ export class ApplicationWorker {
   /** @param clean commits first; else what is uncommitted is dropped */
   async #closeTasks(ids: readonly string[], clean: boolean): Promise<void> {
     const open = ids.flatMap((id) => this.#tasks.get(id) ?? [])
-    if (clean) {
-      await Promise.all(open.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
-      for (const task of open) task.processAnswers()
-      if (this.#isDirty()) await this.#commit()
-    }
+    const commits = clean && !this.#broken && (await this.#finish(open))
+    if (!commits) await Promise.all(open.map((task) => task.closeCalls(0)))
     for (const task of open) {
       task.takeMemo()
       task.closeNodes()
       this.#gate.clear()
       this.#tasks.delete(task.id)
       this.#unregister.get(task.id)?.()
-      if (!clean) task.state.abort()
+      if (!commits) task.state.abort()
       await task.state.close({ flush: clean })
     }
-    if (!clean) this.#collector.clear()
+    if (!commits) this.#collector.clear()
+  }
+
+  /** Waits for calls and commits what is done. False when that failed: it is done again after the next start. */
+  async #finish(tasks: readonly Task[]): Promise<boolean> {
+    try {
+      await Promise.all(tasks.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
+      for (const task of tasks) task.processAnswers()
+      if (this.#isDirty()) await this.#commit()
+      return true
+    } catch (error) {
+      if (error instanceof EngineBug) throw error
+      this.#options.notice(
+        `application "${this.name}": the last commit failed, its work is repeated after the next start: ${messageOf(error)}`,
+      )
+      return false
+    }
   }
 
   // Trouble ------------------------------------------------------------------------------------------------------
@@ -428,15 +464,25 @@ export class ApplicationWorker {
     await this.#transaction.discard()
     await this.#transaction.open()
     this.#trouble = null
-    for (const [id, task] of [...this.#tasks]) {
-      const place = this.#places.get(id)
-      invariant(place !== undefined, `task ${id} runs without being assigned`)
-      const memo = task.takeMemo()
-      task.closeNodes()
-      task.state.abort()
-      await this.#openTask(place, task.state, memo)
-    }
+    for (const [id, task] of [...this.#tasks]) await this.#reopenTask(id, task)
     await this.#openMissing()
+    this.#broken = false
+  }
+
+  /** A task that cannot be opened again is missing from then on: its state is closed, what it leaves is kept. */
+  async #reopenTask(id: string, task: Task): Promise<void> {
+    const place = this.#places.get(id)
+    invariant(place !== undefined, `task ${id} runs without being assigned`)
+    this.#tasks.delete(id)
+    this.#left.set(id, { memo: task.takeMemo(), startedAt: task.startedAt })
+    task.closeNodes()
+    task.state.abort()
+    const unregister = this.#unregister.get(id)
+    try {
+      await this.#openTask(id, place, task.state)
+    } finally {
+      if (this.#tasks.get(id)?.state !== task.state) unregister?.()
+    }
   }
 
   #backoffMs(): number {
@@ -466,6 +512,7 @@ export class ApplicationWorker {
       due.push(drained ? this.#earlyCommitAt() : this.#lastCommitAt + this.#settings.commitIntervalMs)
     }
     for (const task of this.#openTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
+    if (this.#options.budget.overBudget) due.push(this.#clock.now() + overBudgetWaitMs)
     if (due.length === 0) return null
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }

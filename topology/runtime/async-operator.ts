@@ -9,8 +9,11 @@
  *     without a call. A crash before that commit repeats the call.
  * A4  A record that must wait (not before, rate limit, a lane mate that waits) stands in the waiting store under its due
  *     time and its offset completes: only calls in flight hold the lowest open offset.
- * A5  At most `limit.calls` starts of an account in any window of `limit.windowMs`, restarts included: start times are
- *     kept in the waiting store.
+ * A5  At most `limit.calls` starts of an account in any window of `limit.windowMs`. A reservation in the waiting store
+ *     says when a record is likely to start; what counts is when calls really start, and after a restart the
+ *     reservations of the run before count as starts.
+ * A6  What is accepted and not closed is bounded: past it the task takes no more records.
+ * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it.
  *
  *   waiting store   'w' due 8 · partition 4 · offset 8 · topic -> 1 when its start is reserved, a stored record
  *                   'r' account -> start times, 8 bytes each
@@ -42,10 +45,20 @@ interface Waiting {
   readonly order: number
 }
 
+/** Accepted records per concurrent call that a task holds at most (A6). */
+const heldPerCall = 8
 const waitingPrefix = 0x77
 const startsPrefix = 0x72
 
 export type CallMemo = ReadonlyMap<string, Call>
+
+/** What may follow an answer, as part of its step. */
+export interface AfterAnswer {
+  /** The record is done. */
+  close(): void
+  /** It is called again, not before this time in ms. */
+  again(dueAt: number): void
+}
 
 export class AsyncOperator {
   readonly node: AsyncNode
@@ -65,8 +78,13 @@ export class AsyncOperator {
   readonly #open = new Map<string, Set<bigint>>()
   readonly #resume = new Map<string, { readonly next: bigint; readonly open: ReadonlySet<bigint> }>()
   #staged: (() => void)[] = []
+  /** Real start times per account, the last `limit.calls` of them (A5). */
+  readonly #started = new Map<string, number[]>()
+  #held = 0
   #running = 0
   #order = 0
+  #closing = false
+  #cancelWake: () => void = () => undefined
 
   constructor(options: {
     node: AsyncNode
@@ -96,7 +114,7 @@ export class AsyncOperator {
 
   /** False while enough is in flight: the task takes no more records. */
   get hasRoom(): boolean {
-    return this.#ready.length + this.#running < this.node.operator.concurrency * 2
+    return this.#held < this.node.operator.concurrency * heldPerCall
   }
 
   get hasAnswers(): boolean {
@@ -114,13 +132,24 @@ export class AsyncOperator {
     return resume !== undefined && offset < resume.next && !resume.open.has(offset)
   }
 
+  #wasOpen({ topic, partition, offset }: RecordOrigin): boolean {
+    return this.#resume.get(`${topic}-${partition}`)?.open.has(offset) ?? false
+  }
+
   /** Takes a record inside its step. */
   accept(record: StreamRecord, origin: RecordOrigin): void {
     const operator = this.node.operator
     const lane = operator.lane(record)
     const now = this.#clock.now()
-    const dueAt = Math.max(operator.notBefore?.(record) ?? 0, this.#laneDue.get(lane)?.dueAt ?? 0)
-    if (dueAt > now) {
+    // One that was open before a restart had begun: it comes before whatever waits in its lane.
+    if (this.#wasOpen(origin)) {
+      this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
+      return
+    }
+    const behind = this.#laneDue.get(lane)
+    const dueAt = Math.max(operator.notBefore?.(record) ?? 0, behind?.dueAt ?? 0)
+    // A lane mate that waits comes first, also when its time has come and it was not taken yet.
+    if (dueAt > now || behind !== undefined) {
       this.#wait(record, origin, lane, dueAt, false)
       return
     }
@@ -129,49 +158,96 @@ export class AsyncOperator {
     else this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
   }
 
+  /** The task has read a partition up to `position`: what was open before a restart is held again (A7). */
+  reached(topic: string, partition: number, position: bigint): void {
+    const place = `${topic}-${partition}`
+    const resume = this.#resume.get(place)
+    if (resume !== undefined && position >= resume.next) this.#resume.delete(place)
+  }
+
   /** Moves records whose time has come from the waiting store into their lanes. Inside a step; true when any moved. */
   takeDue(): boolean {
+    if (this.#closing || this.#resume.size > 0) return false
     const now = this.#clock.now()
-    let moved = false
-    for (let top = this.#due.peek(); top !== undefined && top.dueAt <= now; top = this.#due.peek()) {
+    const room = this.node.operator.concurrency * heldPerCall - this.#held
+    const waitOn = new Map<string, number>()
+    let moved = 0
+    for (let top = this.#due.peek(); top !== undefined && top.dueAt <= now && moved < room; top = this.#due.peek()) {
       this.#due.pop()
       this.#leaveLaneWait(top.lane)
-      moved = true
-      const value = this.#waiting.get(top.row)
-      if (value === undefined) continue
-      const { record, origin } = this.#decode(value.subarray(1))
-      const start = value.readUInt8(0) === 1 ? now : this.#reserve(record, now)
-      if (start > now) {
-        this.#waiting.delete(top.row)
-        this.#wait(record, origin, top.lane, start, true)
-      } else {
-        this.#staged.push(() =>
-          this.#enqueue({ id: idOf(origin), lane: top.lane, record, origin, row: top.row, call: null }),
-        )
-      }
+      moved++
+      this.#takeOne(top, now, waitOn)
     }
-    return moved
+    return moved > 0
+  }
+
+  /** @param waitOn lanes whose front must wait on, and until when: their later records wait with it (A1) */
+  #takeOne(waiting: Waiting, now: number, waitOn: Map<string, number>): void {
+    const { row, lane } = waiting
+    const value = this.#waiting.get(row)
+    if (value === undefined) return
+    const { record, origin } = this.#decode(value.subarray(1))
+    const reserved = value.readUInt8(0) === 1
+    const start = waitOn.get(lane) ?? (reserved ? now : this.#reserve(record, now))
+    if (start > now) {
+      this.#waiting.delete(row)
+      this.#wait(record, origin, lane, start, !waitOn.has(lane))
+      waitOn.set(lane, start)
+      return
+    }
+    this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row, call: null }))
   }
 
   /** Starts what may start. */
   pump(): void {
+    if (this.#closing) return
+    const now = this.#clock.now()
+    const early: Entry[] = []
+    let nextAt = Infinity
     while (this.#running < this.node.operator.concurrency) {
       const entry = this.#ready.shift()
-      if (entry === undefined) return
-      this.#start(entry)
+      if (entry === undefined) break
+      const startAt = this.#startOf(entry, now)
+      if (startAt > now) {
+        early.push(entry)
+        nextAt = Math.min(nextAt, startAt)
+      } else this.#start(entry)
+    }
+    this.#ready = [...early, ...this.#ready]
+    this.#cancelWake()
+    this.#cancelWake = nextAt === Infinity ? () => undefined : this.#clock.after(nextAt - now, this.#wake)
+  }
+
+  /** When a call may really start under its account's limit (A5). */
+  #startOf({ record }: Entry, now: number): number {
+    const limited = this.#limitOf(record)
+    return limited === null ? now : nextStart(this.#started.get(limited.account) ?? [], limited.limit, now)
+  }
+
+  /** A limit that cannot be told is none: the call itself will say what is wrong with the record. */
+  #limitOf(record: StreamRecord): { readonly account: string; readonly limit: CallLimit } | null {
+    try {
+      return this.node.operator.limit?.(record) ?? null
+    } catch {
+      return null
     }
   }
 
   /** Hands each answer to `emit`, which runs it as a step and says whether it may be closed. */
-  drain(emit: (record: StreamRecord, origin: RecordOrigin, call: Call, close: () => void) => void): void {
+  drain(emit: (record: StreamRecord, origin: RecordOrigin, call: Call, then: AfterAnswer) => void): void {
     const answered = this.#answered
     this.#answered = []
     for (const entry of answered) {
       if (entry.call === null) continue
-      emit(entry.record, entry.origin, entry.call, () => {
+      const close = (): void => {
         if (entry.row !== null) this.#waiting.delete(entry.row)
         this.#staged.push(() => this.#close(entry))
-      })
+      }
+      const again = (dueAt: number): void => {
+        close()
+        this.#wait(entry.record, entry.origin, entry.lane, dueAt, false)
+      }
+      emit(entry.record, entry.origin, entry.call, { close, again })
     }
     this.pump()
   }
@@ -217,12 +293,16 @@ export class AsyncOperator {
 
   /** What a task that takes over in this process can use again (A3). */
   memo(): CallMemo {
+    this.#cancelWake()
     for (const call of this.#calls.values()) call.detach()
-    return new Map([...this.#memo, ...this.#calls])
+    // A call that failed is worth another try.
+    return new Map([...this.#memo, ...this.#calls].filter(([, call]) => !call.hasFailed))
   }
 
   /** Resolves when nothing is in flight, or after `boundMs`; what still runs is abandoned un-acknowledged. */
   async close(boundMs: number): Promise<void> {
+    this.#closing = true
+    this.#cancelWake()
     const running = [...this.#calls.values()].filter((call) => !call.settled)
     if (running.length === 0) return
     await new Promise<void>((resolve) => {
@@ -237,6 +317,11 @@ export class AsyncOperator {
 
   #start(entry: Entry): void {
     this.#running++
+    const limited = this.#limitOf(entry.record)
+    if (limited !== null) {
+      const starts = this.#started.get(limited.account) ?? []
+      this.#started.set(limited.account, [...starts, this.#clock.now()].slice(-limited.limit.calls))
+    }
     const remembered = this.#memo.get(entry.id)
     this.#memo.delete(entry.id)
     const call = remembered ?? new Call(this.node.operator, entry.record, this.#clock)
@@ -251,6 +336,7 @@ export class AsyncOperator {
   }
 
   #enqueue(entry: Entry): void {
+    this.#held++
     if (entry.row === null) {
       const partition = `${entry.origin.topic}-${entry.origin.partition}`
       const open = this.#open.get(partition)
@@ -267,6 +353,7 @@ export class AsyncOperator {
   }
 
   #close(entry: Entry): void {
+    this.#held--
     if (entry.call !== null) entry.call.emitted = true
     if (entry.row === null)
       this.#open.get(`${entry.origin.topic}-${entry.origin.partition}`)?.delete(entry.origin.offset)
@@ -298,7 +385,7 @@ export class AsyncOperator {
 
   /** The earliest time this record may start under its account's limit (A5), taken. */
   #reserve(record: StreamRecord, now: number): number {
-    const limited = this.node.operator.limit?.(record) ?? null
+    const limited = this.#limitOf(record)
     if (limited === null) return now
     const row = Buffer.concat([Buffer.of(startsPrefix), Buffer.from(limited.account, 'utf8')])
     const starts = this.#startsOf(row)
@@ -348,6 +435,15 @@ export class AsyncOperator {
       const { record } = this.#decode(value.subarray(1))
       const dueAt = Number(row.readBigInt64BE(1))
       this.#index({ dueAt, row, lane: this.node.operator.lane(record), order: this.#order++ })
+    }
+    const now = this.#clock.now()
+    for (const [row, value] of this.#waiting.range({
+      gte: Buffer.of(startsPrefix),
+      lt: Buffer.of(startsPrefix + 1),
+    })) {
+      const [last, ...earlier] = readOffsets(value).map(Number)
+      const starts = last === undefined ? [] : [...earlier, last].filter((start) => start <= now)
+      this.#started.set(row.toString('utf8', 1), starts)
     }
     for (const [row, value] of this.#done.range()) {
       const [next, ...open] = readOffsets(value)

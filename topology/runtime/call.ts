@@ -40,6 +40,10 @@ export class Call {
     return this.#result !== null
   }
 
+  get hasFailed(): boolean {
+    return this.#result !== null && !this.#result.ok
+  }
+
   get result(): CallResult {
     return this.#result ?? { ok: false, error: new Error('the call has not ended') }
   }

@@ -2,16 +2,19 @@
  * The records of the open transaction, batched per partition until the commit appends them.
  *
  * K1  What a record's step sends becomes part of the transaction only at release(): a step that throws sends nothing.
+ *     What cannot be written is refused when it is sent, never at release().
  * K2  Per partition, batches are appended in the order in which records were released.
  */
 
 import type { Header, PartitionAppend } from '../../connectors/kafka/index.ts'
 import { RecordBatchBuilder, partitionFor } from '../../connectors/kafka/index.ts'
-import { EngineError } from '../errors.ts'
+import { BadRecord, EngineError } from '../errors.ts'
 import { noHeaders } from '../graph/record.ts'
 
-/** A batch is closed and the next begun at this size: below every broker's default limit of 1 MiB. */
+/** A batch is closed and the next begun before it passes this size: below every broker's default limit of 1 MiB. */
 const batchBytes = 512 * 1024
+/** The largest record a step may send, in bytes of key, value and headers: one alone still fits that limit. */
+const recordMaxBytes = 1_000_000
 
 interface Target {
   readonly topic: string
@@ -55,10 +58,11 @@ export class Collector {
     if (count === undefined)
       throw new EngineError('MISSING_TOPIC', `topic "${topic}" is not one this application declared`, 'stop')
     const partition = key === null ? this.#roundRobin++ % count : partitionFor(key, count)
+    check(topic, timestamp, sizeOf(key, value, headers))
     this.#pending.push({ target: this.#target(topic, partition), timestamp, key, value, headers })
   }
 
-  /** Sends to a partition chosen by the engine: dead letters. Part of the record's step like any other. */
+  /** Sends to a partition chosen by the engine: dead letters. One that is too large goes without its value. */
   sendTo(
     topic: string,
     partition: number,
@@ -67,7 +71,15 @@ export class Collector {
     value: Buffer | null,
     headers: readonly Header[],
   ): void {
-    this.#pending.push({ target: this.#target(topic, partition), timestamp, key, value, headers })
+    const fits = sizeOf(key, value, headers) <= recordMaxBytes
+    const kept = fits || sizeOf(key, null, headers) <= recordMaxBytes ? key : null
+    this.#pending.push({
+      target: this.#target(topic, partition),
+      timestamp,
+      key: kept,
+      value: fits ? value : null,
+      headers,
+    })
   }
 
   /** A changelog row: not part of any step, written at commit. */
@@ -114,9 +126,26 @@ export class Collector {
   #add(target: Target, timestamp: number, key: Buffer | null, value: Buffer | null, headers: readonly Header[]): void {
     if (target.batches.length === 0) this.#used.push(target)
     let batch = target.batches.at(-1)
-    if (batch === undefined || batch.sizeBytes >= batchBytes) target.batches.push((batch = new RecordBatchBuilder()))
+    if (batch === undefined || batch.sizeBytes + sizeOf(key, value, headers) > batchBytes) {
+      batch = new RecordBatchBuilder()
+      target.batches.push(batch)
+    }
     const before = batch.sizeBytes
     batch.append(timestamp, key, value, headers)
     this.#sizeBytes += batch.sizeBytes - before
   }
+}
+
+function sizeOf(key: Buffer | null, value: Buffer | null, headers: readonly Header[]): number {
+  let size = (key?.length ?? 0) + (value?.length ?? 0)
+  for (const header of headers) size += header.key.length + header.value.length
+  return size
+}
+
+/** @throws BadRecord bad_timestamp, record_too_large */
+function check(topic: string, timestamp: number, size: number): void {
+  if (!Number.isSafeInteger(timestamp) || timestamp < 0)
+    throw new BadRecord('bad_timestamp', `a record for ${topic} has the timestamp ${timestamp}, not a time in ms`)
+  if (size > recordMaxBytes)
+    throw new BadRecord('record_too_large', `a record for ${topic} has ${size} bytes, the most is ${recordMaxBytes}`)
 }

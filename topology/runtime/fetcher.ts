@@ -6,7 +6,7 @@
  * F3  An answer to a fetch that was asked before a restart of the tasks is dropped.
  */
 
-import type { FetchedPartition, Log } from '../../connectors/kafka/index.ts'
+import type { FetchedPartition, Log, LogErrorCode } from '../../connectors/kafka/index.ts'
 import { LogError, RecordCursor } from '../../connectors/kafka/index.ts'
 import { EngineError } from '../errors.ts'
 import type { Serde } from '../graph/serde.ts'
@@ -73,7 +73,7 @@ export class Fetcher {
       this.#abort = null
       for (const fetched of answer) {
         if (fetched.error !== null)
-          throw new LogError(fetched.error, `fetch of ${fetched.topic}-${fetched.partition} at its position`, 'stop')
+          throw new LogError(fetched.error, `fetch of ${fetched.topic}-${fetched.partition}`, remedyOf(fetched.error))
         targetOf(targets, fetched)?.queue.add(fetched)
       }
       this.#arrived()
@@ -105,6 +105,10 @@ export class Fetcher {
     }
   }
 }
+
+/** Reopened tasks ask again, from where the partition begins or ends now; what is gone or damaged stays so. */
+const remedyOf = (code: LogErrorCode): 'retry' | 'stop' =>
+  code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'CORRUPT_MESSAGE' ? 'stop' : 'retry'
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

@@ -8,7 +8,7 @@
  */
 
 import type { Log } from '../../connectors/kafka/index.ts'
-import { RecordCursor, endOffset } from '../../connectors/kafka/index.ts'
+import { LogError, RecordCursor, endOffset } from '../../connectors/kafka/index.ts'
 import type { TaskState } from '../../state-stores/index.ts'
 import { EngineError } from '../errors.ts'
 import type { SubTopology } from '../graph/topology.ts'
@@ -37,7 +37,7 @@ export async function restoreTask(options: RestoreOptions): Promise<number> {
   const readings = await targets(options)
   let records = 0
   for (let open = readings.filter(isOpen); open.length > 0; open = readings.filter(isOpen))
-    records += await readOnce(options, open)
+    records += await readOnce(options, open, readings)
   options.state.restored(new Map(readings.map((reading) => [reading.store, reading.position])))
   return records
 }
@@ -70,7 +70,11 @@ async function targets(options: RestoreOptions): Promise<Reading[]> {
   })
 }
 
-async function readOnce(options: RestoreOptions, open: readonly Reading[]): Promise<number> {
+async function readOnce(
+  options: RestoreOptions,
+  open: readonly Reading[],
+  readings: readonly Reading[],
+): Promise<number> {
   const { log, partition, state, fetchMaxBytes } = options
   const answer = await log.fetch({
     partitions: open.map(({ topic, position }) => ({ topic, partition, offset: position, maxBytes: fetchMaxBytes })),
@@ -81,8 +85,10 @@ async function readOnce(options: RestoreOptions, open: readonly Reading[]): Prom
   for (const fetched of answer) {
     const reading = open.find(({ topic }) => topic === fetched.topic)
     if (reading === undefined) continue
-    if (fetched.error !== null)
+    if (fetched.error === 'OFFSET_OUT_OF_RANGE')
       throw new EngineError('TASK_CORRUPTED', `changelog ${fetched.topic}-${partition}: ${fetched.error}`, 'restore')
+    if (fetched.error !== null)
+      throw new LogError(fetched.error, `changelog ${fetched.topic}-${partition} cannot be read`, 'retry')
     const cursor = new RecordCursor(fetched, reading.position, 'read_committed')
     for (; cursor.next(); records++) {
       const key = cursor.key()
@@ -90,8 +96,8 @@ async function readOnce(options: RestoreOptions, open: readonly Reading[]): Prom
     }
     reading.position = endOffset(fetched.batches) ?? reading.position
   }
-  if (state.unflushedBytes > options.flushBytes) {
-    state.restored(new Map(open.map((reading) => [reading.store, reading.position])))
+  if (state.uncommittedBytes + state.unflushedBytes > options.flushBytes) {
+    state.restored(new Map(readings.map((reading) => [reading.store, reading.position])))
     await state.flush()
   }
   return records

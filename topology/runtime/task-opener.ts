@@ -20,6 +20,14 @@ export interface TaskPlace {
   readonly inputs: readonly TopicPartition[]
 }
 
+/** What a task leaves to the one that takes over in this process. */
+export interface KeptTask {
+  /** Null when it was closed: the next one opens it from disk. */
+  readonly state: TaskState | null
+  readonly memo: CallMemo
+  readonly startedAt: number
+}
+
 export interface OpenerOptions {
   readonly topology: Topology
   readonly log: Log
@@ -55,29 +63,22 @@ export class TaskOpener {
     this.#options = options
   }
 
-  /** @param state of a task that goes on in this process after trouble; null opens it from disk */
-  async open(place: TaskPlace, state: TaskState | null, memo: CallMemo): Promise<Task> {
+  /**
+   * @param kept of a task that goes on in this process after trouble; null opens it from disk. Closed when this throws:
+   *   what it held stands in the changelog
+   */
+  async open(place: TaskPlace, kept: KeptTask | null): Promise<Task> {
     const { topology, collector, counters, clock, settings, wake } = this.#options
-    const restored = await this.#restored(place, state)
+    const state = await this.#restored(place, kept?.state ?? null)
     try {
-      const inputs = await this.#inputs(place)
       const { part, partition } = place
-      return new Task({
-        topology,
-        part,
-        partition,
-        state: restored,
-        inputs,
-        collector,
-        counters,
-        clock,
-        settings,
-        wake,
-        memo,
-      })
+      const inputs = await this.#inputs(place)
+      const startedAt = kept?.startedAt ?? clock.now()
+      const memo: CallMemo = kept?.memo ?? new Map()
+      const shared = { topology, collector, counters, clock, settings, wake }
+      return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
     } catch (error) {
-      // Nobody else knows of it: left open, it could not be opened again.
-      if (restored !== state) await restored.close({ flush: false })
+      await state.close({ flush: false }).catch(() => undefined)
       throw error
     }
   }
@@ -88,22 +89,25 @@ export class TaskOpener {
 
   async #restored(place: TaskPlace, kept: TaskState | null): Promise<TaskState> {
     const path = this.#path(place)
-    let state = kept
     try {
-      state ??= await this.#openState(place)
+      return await this.#openAndRestore(place, kept)
+    } catch (error) {
+      if (!wantsRestore(error)) throw error
+      this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
+      await this.#options.databases.wipe(path)
+      return this.#openAndRestore(place, null)
+    }
+  }
+
+  /** Closes what it was given or has opened when it throws. */
+  async #openAndRestore(place: TaskPlace, kept: TaskState | null): Promise<TaskState> {
+    const state = kept ?? (await this.#openState(place))
+    try {
       await this.#restore(place, state)
       return state
     } catch (error) {
-      if (!wantsRestore(error)) {
-        if (kept === null) await state?.close({ flush: false }).catch(() => undefined)
-        throw error
-      }
-      this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
-      await state?.close({ flush: false }).catch(() => undefined)
-      await this.#options.databases.wipe(path)
-      const fresh = await this.#openState(place)
-      await this.#restore(place, fresh)
-      return fresh
+      await state.close({ flush: false }).catch(() => undefined)
+      throw error
     }
   }
 

@@ -12,18 +12,19 @@
  * R5  A step that fails is dead-lettered in the same transaction; with a set-aside store its key is blocked, and that
  *     key's later records are set aside in order until redriven.
  * R6  Timers other than R3's fire only when every input was read past the high watermark seen after the due time; one
- *     that came due before the task started also waits out the restart grace.
+ *     that came due before the task started also waits out the restart grace. Those of a blocked key wait with it.
+ * R7  A turn is bounded also when one record fires very many timers: the record waits at the head meanwhile.
  */
 
 import type { FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
 import type { KeyValueStore, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
-import { EngineError } from '../errors.ts'
-import type { NodeContext, SourceNode } from '../graph/nodes.ts'
+import { BadRecord, EngineError } from '../errors.ts'
+import type { AsyncOperation, NodeContext, SourceNode } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
-import type { CallMemo } from './async-operator.ts'
+import type { AfterAnswer, CallMemo } from './async-operator.ts'
 import { AsyncOperator } from './async-operator.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
@@ -62,6 +63,8 @@ export interface TaskOptions {
   readonly settings: RuntimeSettings
   readonly wake: () => void
   readonly memo: CallMemo
+  /** When the task came up: a recovery in the same process keeps it. */
+  readonly startedAt: number
 }
 
 export interface TaskCounters {
@@ -89,7 +92,6 @@ export class Task implements TaskFrame {
 
   readonly #topology: Topology
   readonly #clock: Clock
-  readonly #settings: RuntimeSettings
   readonly #collector: Collector
   readonly #sources: ReadonlyMap<string, SourceNode>
   readonly #timerTables: ReadonlyMap<string, TimerTable>
@@ -109,7 +111,6 @@ export class Task implements TaskFrame {
     this.counters = options.counters
     this.#topology = topology
     this.#clock = clock
-    this.#settings = settings
     this.#collector = options.collector
     this.#sources = new Map(part.sources.map((source) => [topicName(topology, source.topic), source]))
     this.queues = options.inputs.map(openQueue)
@@ -117,7 +118,10 @@ export class Task implements TaskFrame {
     this.#timerTables = new Map(
       part.stores
         .filter((store) => store.kind === 'timers')
-        .map((store) => [store.name, new TimerTable(state.store(store.name))]),
+        .map((store) => [
+          store.name,
+          new TimerTable(state.store(store.name), options.startedAt, settings.timerRestartGraceMs),
+        ]),
     )
     const setAside = part.stores.find((store) => store.kind === 'set-aside')
     this.#setAside = setAside === undefined ? null : new SetAside(state.store(setAside.name), settings.setAsideMaxBytes)
@@ -135,7 +139,7 @@ export class Task implements TaskFrame {
           })
     this.#deadLetterRate = new DeadLetterRate(settings.deadLettersPerMinute)
     this.#nodes = runNodes(topology, part, this, options.collector, this.#operator)
-    this.startedAt = clock.now()
+    this.startedAt = options.startedAt
   }
 
   // What nodes see -----------------------------------------------------------------------------------------------
@@ -214,8 +218,8 @@ export class Task implements TaskFrame {
     while (taken < limit && (this.#operator?.hasRoom ?? true)) {
       const queue = this.#next()
       if (queue === null) break
-      this.#take(queue)
       taken++
+      if (!this.#take(queue)) break
     }
     if (taken > 0) this.#operator?.pump()
     return taken
@@ -225,6 +229,7 @@ export class Task implements TaskFrame {
   processAnswers(): boolean {
     const operator = this.#operator
     if (operator === null) return false
+    for (const { topic, partition, position } of this.queues) operator.reached(topic, partition, position)
     const due = operator.nextDue
     const woke = due !== null && due <= this.#clock.now() && this.#step(() => operator.takeDue())
     const answered = operator.hasAnswers
@@ -236,7 +241,7 @@ export class Task implements TaskFrame {
   /** When this task next has something to do by the clock: a timer, or a waiting call. */
   get nextDue(): number | null {
     const timer = this.#nextTimer()
-    const timerAt = timer === null ? null : this.#mayFireAt(timer.timer)
+    const timerAt = timer === null ? null : timer.timer.mayFireAt
     const callAt = this.#operator?.nextDue ?? null
     return timerAt === null ? callAt : callAt === null ? timerAt : Math.min(timerAt, callAt)
   }
@@ -244,7 +249,7 @@ export class Task implements TaskFrame {
   /** True when a timer's time has come and R6's gate is worth opening. */
   get hasDueTimer(): boolean {
     const timer = this.#nextTimer()
-    return timer !== null && this.#mayFireAt(timer.timer) <= this.#clock.now()
+    return timer !== null && timer.timer.mayFireAt <= this.#clock.now()
   }
 
   /** Loads what timers due by `asOf` will need; waits, so it runs before they fire. */
@@ -274,8 +279,9 @@ export class Task implements TaskFrame {
     let fired = 0
     for (; fired < limit; fired++) {
       const next = this.#nextTimer()
-      if (next === null || next.timer.dueAt > asOf || this.#mayFireAt(next.timer) > this.#clock.now()) break
-      this.#fire(next.store, next.timer)
+      if (next === null || next.timer.dueAt > asOf || next.timer.mayFireAt > this.#clock.now()) break
+      if (this.#setAside?.isBlocked(next.timer.key) ?? false) this.timers(next.store).park(next.timer)
+      else this.#fire(next.store, next.timer)
     }
     return fired
   }
@@ -284,6 +290,7 @@ export class Task implements TaskFrame {
   redrive(key: Buffer, skipFirst: boolean): number {
     const setAside = this.#setAside
     if (setAside === null || !setAside.isBlocked(key)) return 0
+    for (const table of this.#timerTables.values()) table.unpark(key)
     const records = setAside.records(key)
     for (const [index, { row, record }] of records.entries()) {
       if (skipFirst && index === 0) {
@@ -354,28 +361,40 @@ export class Task implements TaskFrame {
     return first
   }
 
-  #take(queue: PartitionQueue): void {
+  /** False when the record stays where it is for now (R7). */
+  #take(queue: PartitionQueue): boolean {
     const head = queue.head
     invariant(head !== null, 'a queue without a head was chosen')
     const rawKey = head.key()
+    const blocked = rawKey !== null && (this.#setAside?.isBlocked(rawKey) ?? false)
     this.#moved = true
-    this.#deadLetterRate.taken()
     if (this.#operator?.wasDone(queue.topic, queue.partition, head.offset) ?? false) {
       queue.advance()
-      return
+      return true
     }
-    if (rawKey !== null) this.#fireKeyTimers(rawKey, head.timestamp)
+    if (rawKey !== null && !blocked && !this.#fireKeyTimers(rawKey, head.timestamp)) return false
+    this.#deadLetterRate.taken()
     if (head.timestamp > this.streamTime) this.streamTime = head.timestamp
     this.#enter(queue, null, head.timestamp, rawKey)
-    if (rawKey !== null && (this.#setAside?.isBlocked(rawKey) ?? false)) {
-      this.#step(() => this.#setAside?.add({ ...this.#stored(), key: rawKey }))
-      this.counters.setAside++
+    if (blocked) {
+      this.#setBehind({ ...this.#stored(), key: rawKey })
     } else {
       this.#processHead(queue)
     }
     this.#leave()
     queue.advance()
     this.counters.processed++
+    return true
+  }
+
+  /** Sets a record aside behind its blocked key. */
+  #setBehind(record: StoredRecord & { readonly key: Buffer }): void {
+    if (!isKeepable(record)) {
+      this.#bury(record, new BadRecord('too_large_to_set_aside', 'its key is blocked and it is too large to wait'))
+      return
+    }
+    this.#step(() => this.#setAside?.add(record))
+    this.counters.setAside++
   }
 
   #processHead(queue: PartitionQueue): void {
@@ -387,7 +406,7 @@ export class Task implements TaskFrame {
       this.#step(() => deliver(source, node, head.timestamp, head.key(), head.value(), head.headers()))
     } catch (error) {
       if (isTrouble(error)) throw error
-      this.#bury(this.#stored(), error, true)
+      this.#bury(this.#stored(), error)
     }
   }
 
@@ -395,6 +414,7 @@ export class Task implements TaskFrame {
     const source = this.#sources.get(record.topic)
     const node = this.#nodes.sources.get(record.topic)
     invariant(source !== undefined && node !== undefined, `no source reads ${record.topic}`)
+    while (!this.#fireKeyTimers(key, record.timestamp)) continue
     this.#enter(
       null,
       { topic: record.topic, partition: record.partition, offset: record.offset },
@@ -417,31 +437,45 @@ export class Task implements TaskFrame {
     }
   }
 
-  #emitAnswer(record: StreamRecord, origin: RecordOrigin, call: Call, close: () => void): void {
+  #emitAnswer(record: StreamRecord, origin: RecordOrigin, call: Call, then: AfterAnswer): void {
     const operator = this.#operator
     invariant(operator !== null, 'an answer came to a task without an operator')
+    const result = call.result
+    if (!result.ok && isRetriable(result.error)) {
+      this.#step(() => then.again(this.#clock.now() + callAgainMs))
+      return
+    }
     this.#enter(null, origin, record.timestamp, null)
     try {
       this.#step(() => {
-        const result = call.result
         if (!result.ok) throw result.error
         operator.node.operator.answered(record, result.answer, this.#asyncContext())
-        close()
+        then.close()
       })
       this.counters.answers++
     } catch (error) {
-      if (isTrouble(error)) throw error
-      const key = record.key === null ? null : operator.node.operator.key.serialize(record.key, null)
-      const value = operator.node.operator.value.serialize(record.value, key)
-      const stored = { ...origin, timestamp: record.timestamp, key, value, headers: record.headers }
-      this.#step(() => {
-        sendDeadLetter(this.#collector, this.#topology.name, stored, reasonOf(error), this.#clock.now())
-        close()
-      })
-      this.#countDead(reasonOf(error))
+      if (result.ok && isTrouble(error)) throw error
+      this.#buryCall(operator.node.operator, record, origin, reasonOf(error), then)
     } finally {
       this.#leave()
     }
+  }
+
+  #buryCall(
+    operation: AsyncOperation,
+    record: StreamRecord,
+    origin: RecordOrigin,
+    why: Reason,
+    then: AfterAnswer,
+  ): void {
+    const key = record.key === null ? null : operation.key.serialize(record.key, null)
+    const value = record.value === null ? null : operation.value.serialize(record.value, key)
+    const stored = { ...origin, timestamp: record.timestamp, key, value, headers: record.headers }
+    this.#step(() => {
+      sendDeadLetter(this.#collector, this.#topology.name, stored, why, this.#clock.now())
+      then.close()
+    })
+    this.#countDead(why)
   }
 
   #asyncContext(): NodeContext {
@@ -462,11 +496,16 @@ export class Task implements TaskFrame {
     }
   }
 
-  #fireKeyTimers(key: Buffer, before: number): void {
+  /** True when none is left that is due before `before`; false when there were too many for one go (R7). */
+  #fireKeyTimers(key: Buffer, before: number): boolean {
+    let fired = 0
     for (const [store, table] of this.#timerTables) {
-      for (let timer = table.dueForKey(key, before); timer !== null; timer = table.dueForKey(key, before))
+      for (let timer = table.dueForKey(key, before); timer !== null; timer = table.dueForKey(key, before)) {
+        if (fired++ >= keyTimersPerTurn) return false
         this.#fire(store, timer)
+      }
     }
+    return true
   }
 
   #fire(store: string, timer: Timer): void {
@@ -475,7 +514,6 @@ export class Task implements TaskFrame {
     try {
       this.#step(() => {
         table.fired(timer)
-        if (this.#setAside?.isBlocked(timer.key) ?? false) throw new Error('its key is blocked')
         const handler = this.#nodes.timerHandler(store, timer.name)
         if (handler === undefined) throw new Error(`no processor handles timer "${timer.name}" any more`)
         handler.fire(timer.key, timer.name, timer.dueAt)
@@ -510,13 +548,14 @@ export class Task implements TaskFrame {
     this.#countDead(reasonOf(error))
   }
 
-  #bury(record: StoredRecord, error: unknown, block: boolean): void {
+  #bury(record: StoredRecord, error: unknown): void {
     const why = reasonOf(error)
     const now = this.#clock.now()
     const key = record.key
     this.#step(() => {
       sendDeadLetter(this.#collector, this.#topology.name, record, why, now)
-      if (block && key !== null) this.#setAside?.block({ ...record, key }, why.reason, why.message, now)
+      const isNew = key !== null && !(this.#setAside?.isBlocked(key) ?? true)
+      if (isNew && isKeepable(record)) this.#setAside?.block({ ...record, key }, why.reason, why.message, now)
     })
     this.#countDead(why)
   }
@@ -590,16 +629,24 @@ export class Task implements TaskFrame {
     return first
   }
 
-  #mayFireAt(timer: Timer): number {
-    return timer.dueAt < this.startedAt ? this.startedAt + this.#settings.timerRestartGraceMs : timer.dueAt
-  }
-
   #committable(queue: PartitionQueue): OffsetAndMetadata {
     const { topic, partition, position } = queue
     this.#operator?.writeDone(topic, partition, position)
     const offset = this.#operator?.lowestOpen(topic, partition) ?? position
     return { topic, partition, offset, metadata: encodeOffsetMetadata(queue.partitionTime) }
   }
+}
+
+/** Timers that one record fires before the loop gets its turn. */
+const keyTimersPerTurn = 256
+/** When a call that failed for a passing reason is made again, in ms. */
+const callAgainMs = 1000
+/** A record larger than this is dead-lettered without blocking its key: it would not fit its changelog. */
+const setAsideRecordMaxBytes = 900_000
+
+function isKeepable({ key, value }: StoredRecord): boolean {
+  const keyBytes = key?.length ?? 0
+  return keyBytes <= 0xffff && keyBytes + (value?.length ?? 0) <= setAsideRecordMaxBytes
 }
 
 function openQueue(input: TaskInput): PartitionQueue {
@@ -631,6 +678,9 @@ function deliver(
 /** Trouble and bugs pass through; only bad data is set aside. */
 function isTrouble(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (error instanceof EngineBug || ['EngineError', 'LogError', 'StateError'].includes(error.name)) return true
-  return 'then' in error && error.then === 'retry'
+  return (
+    error instanceof EngineBug || ['EngineError', 'LogError', 'StateError'].includes(error.name) || isRetriable(error)
+  )
 }
+
+const isRetriable = (error: unknown): boolean => error instanceof Error && 'then' in error && error.then === 'retry'

@@ -6,7 +6,9 @@
  *
  * T1  Store and index agree at every release(); a step that throws, or an abort, leaves no timer behind.
  * T2  A timer cannot be armed at or before its last firing: one firing, one identity, for ever.
- * T3  Timers fire in order of due time; equal times in order of arming.
+ * T3  Timers fire in order of the time they may fire at, then of due time, then of arming.
+ * T4  A timer that came due before the task started may fire when the restart grace is over; it hides no other meanwhile.
+ * T5  Timers of a blocked key are parked: still armed in the store, out of the index until the key is redriven.
  */
 
 import type { KeyValueStore } from '../../state-stores/index.ts'
@@ -17,6 +19,8 @@ export interface Timer {
   readonly key: Buffer
   readonly name: string
   readonly dueAt: number
+  /** Not before this time, by the wall clock (T4). */
+  readonly mayFireAt: number
 }
 
 interface Armed extends Timer {
@@ -35,12 +39,18 @@ export class TimerTable {
   /** Timer ids by record key. */
   readonly #byKey = new Map<string, Set<string>>()
   /** May hold timers moved or disarmed since: `#armed` decides. */
-  readonly #heap = new Heap<Armed>((a, b) => a.dueAt - b.dueAt || a.order - b.order)
+  #heap = newHeap()
+  /** By record key. */
+  readonly #parked = new Map<string, Armed[]>()
+  readonly #startedAt: number
+  readonly #graceMs: number
   #staged: { id: string; armed: Armed | null }[] = []
   #order = 0
 
-  constructor(store: KeyValueStore) {
+  constructor(store: KeyValueStore, startedAt = 0, graceMs = 0) {
     this.#store = store
+    this.#startedAt = startedAt
+    this.#graceMs = graceMs
     for (const [row, value] of store.range()) {
       const length = row.readUInt16BE(0)
       const dueAt = Number(value.readBigInt64BE(0))
@@ -90,7 +100,25 @@ export class TimerTable {
     return first
   }
 
-  /** The earliest timer of all; null when none is armed. */
+  /** Takes a timer of a blocked key out of the index (T5). */
+  park(timer: Timer): void {
+    const armed = this.#armed.get(rowKey(timer.key, timer.name).toString('latin1'))
+    if (armed === undefined) return
+    this.#drop(armed.id)
+    const parked = this.#parked.get(armed.keyId)
+    if (parked === undefined) this.#parked.set(armed.keyId, [armed])
+    else parked.push(armed)
+  }
+
+  /** Puts a key's parked timers back. */
+  unpark(key: Buffer): void {
+    const keyId = key.toString('latin1')
+    const parked = this.#parked.get(keyId) ?? []
+    this.#parked.delete(keyId)
+    for (const timer of parked) this.#index(timer)
+  }
+
+  /** The timer that may fire first of all; null when none is armed. */
   next(): Timer | null {
     for (let top = this.#heap.peek(); top !== undefined; top = this.#heap.peek()) {
       if (this.#armed.get(top.id) === top) return top
@@ -128,6 +156,7 @@ export class TimerTable {
       key: copy,
       name,
       dueAt,
+      mayFireAt: dueAt < this.#startedAt ? this.#startedAt + this.#graceMs : dueAt,
       id: rowKey(copy, name).toString('latin1'),
       keyId: copy.toString('latin1'),
       order: this.#order++,
@@ -137,9 +166,16 @@ export class TimerTable {
   #index(timer: Armed): void {
     this.#armed.set(timer.id, timer)
     this.#heap.push(timer)
+    if (this.#heap.size > 2 * this.#armed.size + 1024) this.#rebuild()
     const ids = this.#byKey.get(timer.keyId)
     if (ids === undefined) this.#byKey.set(timer.keyId, new Set([timer.id]))
     else ids.add(timer.id)
+  }
+
+  /** Leaves behind what was moved or disarmed. */
+  #rebuild(): void {
+    this.#heap = newHeap()
+    for (const timer of this.#armed.values()) this.#heap.push(timer)
   }
 
   #drop(id: string): void {
@@ -151,6 +187,9 @@ export class TimerTable {
     if (ids?.size === 0) this.#byKey.delete(timer.keyId)
   }
 }
+
+const newHeap = (): Heap<Armed> =>
+  new Heap((a, b) => a.mayFireAt - b.mayFireAt || a.dueAt - b.dueAt || a.order - b.order)
 
 function rowKey(key: Buffer, name: string): Buffer {
   const row = Buffer.allocUnsafe(2 + key.length + Buffer.byteLength(name))

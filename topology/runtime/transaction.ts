@@ -53,9 +53,9 @@ export class Transaction {
   ): Promise<ReadonlyMap<string, bigint>> {
     const session = this.#session
     invariant(session !== null, 'a commit needs an open producer session')
+    session.begin()
     const rounds = collector.take()
     const ends = new Map<string, bigint>()
-    session.begin()
     for (const round of rounds) await append(session, round, ends)
     await session.sendOffsets(group, offsets)
     await session.end('commit')
