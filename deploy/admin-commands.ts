@@ -21,6 +21,8 @@ export function adminCommands({ sinks, streams, foundation }: Running): Readonly
       }
     },
     blocked: (_, say) => {
+      if (streams.worker.applications.every((application) => application.blocked().length === 0))
+        say('no key is blocked')
       for (const application of streams.worker.applications) {
         for (const { task, key, reason, message, count } of application.blocked()) {
           say(`${application.name} ${task} ${key}: ${count} set aside, ${reason}: ${message}`)
@@ -30,7 +32,10 @@ export function adminCommands({ sinks, streams, foundation }: Running): Readonly
     },
     redrive: async ([name = '', key = '', mode = ''], say) => {
       const application = streams.worker.application(name)
-      if (application === undefined) throw new Error(`no application "${name}" runs here`)
+      const known = streams.worker.applications.map((candidate) => candidate.name).join(', ')
+      if (application === undefined) throw new Error(`no application "${name}" runs here; there are: ${known}`)
+      if (!application.blocked().some((blocked) => blocked.key === key))
+        throw new Error(`nothing is set aside under ${key}`)
       const left = await application.redrive(Buffer.from(key, 'utf8'), { skipFirst: mode === 'skip' })
       say(
         left === 0
@@ -39,7 +44,9 @@ export function adminCommands({ sinks, streams, foundation }: Running): Readonly
       )
     },
     'dead-letters': async (_, say) => {
-      for (const letter of await deadLetters(foundation.log, 1000)) {
+      const letters = await deadLetters(foundation.log, 1000)
+      if (letters.length === 0) say('no dead letters')
+      for (const letter of letters) {
         say(
           `${letter.topic}-${letter.partition}@${letter.offset} ${letter.application}: ${letter.reason}: ${letter.message}`,
         )

@@ -7,7 +7,7 @@ export function banner(url: string, tookMs: number): string {
     '',
     'try:',
     `  curl -s ${url}/api/v1/auth/signup -H 'content-type: application/json' \\`,
-    `    -d '{"email":"ada@stripe.com","password":"correct horse","company_name":"Stripe","first_name":"Ada","last_name":"Byron","domain":"stripe.com"}'`,
+    `    -d '{"email":"ada@stripe.com","password":"correct horse","company_name":"Stripe","first_name":"Ada","last_name":"Byron","industry":"Payments"}'`,
     `  curl -s '${url}/sandbox/mail?to=ada@stripe.com'`,
     '',
   ].join('\n')

@@ -32,6 +32,7 @@ import { serveAdmin } from './admin-socket.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { Config } from './config.ts'
 import { openFoundation } from './foundation.ts'
+import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics } from './metrics.ts'
 import { openProviders } from './providers.ts'
@@ -70,8 +71,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   }
 }
 
+/** Before anything is made. @throws Error with one line */
+async function checkPort({ http, roles }: Config): Promise<void> {
+  if (!roles.includes('api') || http.port === 0 || (await portIsFree(http.port))) return
+  throw new Error(`PORT: ${http.port} is taken; try another, such as PORT=${http.port + 1} npm start`)
+}
+
 async function startParts(options: PlatformOptions, closers: (() => Promise<void>)[]): Promise<Running> {
   const { config, notice, failed } = options
+  await checkPort(config)
   const foundation = await openFoundation(config, notice)
   closers.push(() => foundation.close())
   const providers = await openProviders(foundation)

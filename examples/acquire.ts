@@ -33,7 +33,7 @@ interface Run {
 async function main(options: Arguments): Promise<Report> {
   const deadlineAt = Date.now() + options.timeoutMin * 60_000
   const ask = client({ url: options.url, deadlineAt })
-  await refuseUnlessSandbox(ask)
+  await refuseUnlessSandbox(options.url)
   const sequential = options.sequential !== null
   const count = sequential ? (options.sequential ?? 0) + warmUp : options.copies * companies.length
   const review = sequential ? 0 : Math.min(options.review, count)
@@ -51,9 +51,14 @@ async function main(options: Arguments): Promise<Report> {
   return report(await audited(run, found), seconds)
 }
 
-/** @throws Refused when anything could leave this machine */
-async function refuseUnlessSandbox(ask: Client): Promise<void> {
-  const answer = await ask({ path: '/health' })
+/** How long nothing may answer before the run begins, in ms. */
+const firstAnswerWithinMs = 10_000
+
+/** @throws Refused when nobody answers, or when anything could leave this machine */
+async function refuseUnlessSandbox(url: string): Promise<void> {
+  const answer = await client({ url, deadlineAt: Date.now() + firstAnswerWithinMs })({ path: '/health' }).catch(() => {
+    throw new Refused(`nothing answers at ${url}: start it with "npm start", or name another address with --url`)
+  })
   expectStatus(answer, [200], '/health')
   const { providers } = answer.body as { providers?: readonly { readonly name: string; readonly mode: string }[] }
   if (providers === undefined || providers.length === 0) throw new Refused('/health names no providers')

@@ -56,7 +56,7 @@ export const companies: readonly Company[] = Object.freeze([
   company('Sage', 'sage.com', 'Accounting software', 'GB'),
   company('Darktrace', 'darktrace.com', 'Cybersecurity', 'GB'),
   company('Ocado Group', 'ocadogroup.com', 'Warehouse automation', 'GB'),
-  company('Stripe', 'stripe.com', 'Payments', 'IE'),
+  company('Mollie', 'mollie.com', 'Payments', 'NL'),
   company('Inditex', 'inditex.com', 'Fashion retail', 'ES'),
   company('Iberdrola', 'iberdrola.com', 'Electric utility', 'ES'),
   company('Cabify', 'cabify.com', 'Ride hailing', 'ES'),

@@ -32,7 +32,12 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     const holder = isBusy(error) ? holderOf(file) : null
     file.close()
     if (holder === null) throw ioError(directory, error)
-    throw new StateError('STATE_LOCKED', `${directory} is in use by process ${holder}`, 'stop', error)
+    throw new StateError(
+      'STATE_LOCKED',
+      `${directory} is in use by process ${holder}: stop it, or choose another directory`,
+      'stop',
+      error,
+    )
   }
   held.add(file)
   return {

@@ -88,7 +88,12 @@ export async function verifyEmail(context: IdentityContext, request: VerifyEmail
     return user.verified_at === null ? activate(context, client, user) : repeat(client, user)
   })
   if (verdict.is === 'verified') return verdict
-  if (verdict.is === 'wrong') throw new ApiProblem(400, 'invalid_code', 'The code is wrong or has expired.')
+  if (verdict.is === 'wrong')
+    throw new ApiProblem(
+      400,
+      'invalid_code',
+      'The code is wrong or has expired; POST /api/v1/auth/resend-code sends a new one.',
+    )
   throw new ApiProblem(
     409,
     'organization_exists',

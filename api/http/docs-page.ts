@@ -7,6 +7,9 @@ import type { JsonSchema } from './openapi.ts'
 import { apiBase, queryParameters, schemaOf } from './openapi.ts'
 import type { Operation } from './operations.ts'
 
+/** Stands in the page for the address it is read at. */
+export const addressMark = '{address}'
+
 export function docsPage(endpoints: readonly Endpoint[], operations: readonly Operation[], version: string): string {
   const tags = [...new Set(endpoints.map(({ tag }) => tag))]
   const sections = tags.map((tag) => section(tag, endpoints.filter((endpoint) => endpoint.tag === tag).map(card)))
@@ -20,7 +23,7 @@ ${tags.map((tag) => `<a href="#${slug(tag)}">${escape(tag)}</a>`).join('')}
 <p class="lead">Events go in at <code>POST ${apiBase}/events</code>; what became of them is read everywhere else. Errors are
 <code>application/problem+json</code> with a stable <code>code</code>. A command answers with a <code>Position</code> header;
 give it to a read as <code>min_position</code> and you read your own write.</p>
-<pre>BASE=http://127.0.0.1:8080
+<pre>BASE=${addressMark}
 TOKEN=…   # access_token of POST ${apiBase}/auth/login
 KEY=…     # an API key, made by an owner</pre>
 ${sections.join('\n')}

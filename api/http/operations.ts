@@ -2,7 +2,7 @@
 
 import type { Registry } from 'prom-client'
 import type { Endpoint } from './endpoint.ts'
-import { docsPage } from './docs-page.ts'
+import { addressMark, docsPage } from './docs-page.ts'
 import { openApiDocument } from './openapi.ts'
 
 /** Answers `/health`: for people and dashboards, so it names parts and never holds data of a tenant. */
@@ -29,7 +29,8 @@ export interface Operation {
   readonly summary: string
   /** Content type of the usual answer. */
   readonly type: string
-  answer(): TextAnswer | Promise<TextAnswer>
+  /** @param address the one the request came in at, e.g. `http://127.0.0.1:8080` */
+  answer(address: string): TextAnswer | Promise<TextAnswer>
 }
 
 export interface OperationsOptions {
@@ -77,7 +78,12 @@ export function operations({ endpoints, version, metrics, health, ready }: Opera
       path: '/docs',
       summary: 'This API as a page',
       type: htmlType,
-      answer: () => ({ status: 200, type: htmlType, text: page(), headers: pagePolicy }),
+      answer: (address) => ({
+        status: 200,
+        type: htmlType,
+        text: page().replace(addressMark, address),
+        headers: pagePolicy,
+      }),
     },
   ]
   const document = once(() => JSON.stringify(openApiDocument(endpoints, list, version), null, 1))

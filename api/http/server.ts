@@ -110,9 +110,9 @@ function mountAt(app: Express, path: string, mount: Mount): void {
 }
 
 function mountOperation(app: Express, { path, answer }: Operation): void {
-  app.get(path, async (_request: Request, response: Response) => {
+  app.get(path, async ({ socket }: Request, response: Response) => {
     exchangeOf(response).route = path
-    const { status, type, text, headers } = await answer()
+    const { status, type, text, headers } = await answer(addressOf(socket))
     response.status(status)
     for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value)
     sendText(response, type, text)
@@ -120,6 +120,11 @@ function mountOperation(app: Express, { path, answer }: Operation): void {
   app.all(path, () => {
     throw methodNotAllowed(['GET', 'HEAD'])
   })
+}
+
+/** Where a request came in; the Host header is the client's to choose. */
+function addressOf({ localAddress = '', localPort = 0, localFamily }: Socket): string {
+  return `http://${localFamily === 'IPv6' ? `[${localAddress}]` : localAddress}:${String(localPort)}`
 }
 
 function mountEndpoints(app: Express, endpoints: readonly Endpoint[], options: HttpServerOptions): void {

@@ -29,6 +29,7 @@ function end(code: number, why: string): Promise<void> {
     const giveUp = setTimeout(() => process.exit(code === 0 ? 1 : code), 20_000)
     await platform?.close().catch((error: unknown) => say(`closing failed: ${messageOf(error)}`))
     clearTimeout(giveUp)
+    say('stopped')
     process.exit(code)
   })()
   return ending
@@ -39,8 +40,8 @@ const messageOf = (error: unknown): string => {
   return `${code}${error instanceof Error ? error.message : String(error)}`
 }
 
-process.on('SIGINT', () => void end(0, 'stopping'))
-process.on('SIGTERM', () => void end(0, 'stopping'))
+process.on('SIGINT', () => void end(0, 'stopping (SIGINT)'))
+process.on('SIGTERM', () => void end(0, 'stopping (SIGTERM)'))
 process.on(
   'unhandledRejection',
   (error) => void end(exitFailed, `bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),

@@ -22,5 +22,6 @@ test('the wiring of all applications is as recorded', () => {
   })
   const drawn = [...compiled, effects].map(describe).join('\n')
   if (process.env['UPDATE'] === '1' || !existsSync(file)) writeFileSync(file, drawn)
-  expect(drawn).toBe(readFileSync(file, 'utf8'))
+  const recorded = readFileSync(file, 'utf8')
+  expect(drawn, 'the wiring changed: UPDATE=1 npm test -- tests/deploy/topology.test.ts records it').toBe(recorded)
 })

@@ -2,7 +2,7 @@
  * Every schema that was ever used stands in tests/golden/schemas, oldest version first, one file per subject. Run this file
  * to write new versions down; a version that would break old or new readers is refused.
  *
- *   node tests/schemas/golden.ts
+ *   node_modules/.bin/node tests/schemas/golden.ts
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -19,7 +19,7 @@ describe('lockDirectory', () => {
     await expect(lockDirectory(directory)).rejects.toMatchObject({
       code: 'STATE_LOCKED',
       then: 'stop',
-      message: `${directory} is in use by process ${process.pid}`,
+      message: `${directory} is in use by process ${process.pid}: stop it, or choose another directory`,
     })
     await other.release()
     await other.release()
@@ -35,7 +35,7 @@ describe('lockDirectory', () => {
       await once(child.stdout, 'data')
       await expect(lockDirectory(directory)).rejects.toMatchObject({
         code: 'STATE_LOCKED',
-        message: `${directory} is in use by process ${child.pid}`,
+        message: `${directory} is in use by process ${child.pid}: stop it, or choose another directory`,
       })
       child.kill('SIGKILL')
       await once(child, 'close')

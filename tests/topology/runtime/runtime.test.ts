@@ -1,34 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
+import { describe, expect, test } from 'vitest'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
+import { header, pairs, send, spin, t0, turns, useDrivers } from './harness.ts'
 import { callProgram, countProgram, deadlineProgram, mergeProgram } from './programs.ts'
 
-const open: TopologyDriver[] = []
-async function start(options: DriverOptions): Promise<TopologyDriver> {
-  const driver = await TopologyDriver.start(options)
-  open.push(driver)
-  return driver
-}
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((driver) => driver.close().catch(() => undefined)))
-})
-
-const pairs = (records: readonly ReadRecord[]): string[] =>
-  records.map((record) => `${record.key?.toString()}=${record.value?.toString()}`)
-const send = (driver: TopologyDriver, topic: string, key: string, value: string, timestamp?: number): Promise<void> =>
-  driver.send(topic, {
-    key: Buffer.from(key),
-    value: Buffer.from(value),
-    ...(timestamp === undefined ? {} : { timestamp }),
-  })
-const header = (record: ReadRecord | undefined, name: string): string | undefined =>
-  record?.headers.find((candidate) => candidate.key === name)?.value.toString()
-
-/** A restart in this process: state and log go on, everything in memory is new. */
-async function restart(driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver> {
-  await driver.close()
-  return start({ ...options, log: driver.log, databases: driver.databases, clock: driver.clock })
-}
+const { start, restart } = useDrivers()
 
 describe('state and commit', () => {
   test('counts per key, for two tenants, over three partitions', async () => {
@@ -90,8 +65,6 @@ describe('order', () => {
 })
 
 describe('timers', () => {
-  const t0 = 1_700_000_000_000
-
   test('fires once when nothing met the deadline', async () => {
     const driver = await start({ topologies: [deadlineProgram()], now: t0 })
     await send(driver, 'orders', 'k', 'arm 1000', t0)
@@ -220,16 +193,12 @@ describe('async operator', () => {
     }
     const driver = await start({ topologies: [callProgram(caller)] })
     for (const [key, value] of [['a', 'a1'], ['a', 'a2'], ['b', 'b1']] as const) await send(driver, 'requests', key, value) // prettier-ignore
-    const spin = async (): Promise<void> => {
-      for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve))
-      await driver.clock.turnTo(driver.clock.now() + 20)
-    }
-    await spin()
+    await spin(driver.clock)
     expect([...finish.keys()].sort()).toEqual(['a1', 'b1'])
     finish.get('b1')?.()
-    await spin()
+    await spin(driver.clock)
     finish.get('a1')?.()
-    await spin()
+    await spin(driver.clock)
     expect(finish.has('a2')).toBe(true)
     finish.get('a2')?.()
     await driver.settle()
@@ -248,9 +217,9 @@ describe('async operator', () => {
     const options = { topologies: [callProgram(caller)], settings: { closeTimeoutMs: 10 } }
     const driver = await start(options)
     for (const value of ['one', 'slow', 'two', 'three']) await send(driver, 'requests', `k-${value}`, value)
-    for (let n = 0; n < 100; n++) await new Promise((resolve) => setImmediate(resolve))
+    await turns(100)
     await driver.clock.turnTo(driver.clock.now() + 200)
-    for (let n = 0; n < 100; n++) await new Promise((resolve) => setImmediate(resolve))
+    await turns(100)
     expect(pairs(await driver.read('answers')).sort()).toEqual(['k-one=one!', 'k-three=three!', 'k-two=two!'])
     const [committed] = await driver.log.committedOffsets('calls', [{ topic: 'requests', partition: 0 }])
     expect(committed?.offset).toBe(1n)
@@ -269,7 +238,6 @@ describe('async operator', () => {
 
   test('a record that must wait completes its offset and is called when its time has come, also after a restart (A4)', async () => {
     const called: [string, number][] = []
-    const t0 = 1_700_000_000_000
     let driver: TopologyDriver
     const caller = { call: (value: string) => (called.push([value, driver.clock.now()]), Promise.resolve('ok')) }
     const options = { topologies: [callProgram(caller)], now: t0 }
@@ -290,7 +258,6 @@ describe('async operator', () => {
 
   test('12 requests at once under a limit of 10 a minute: 10 in the first minute, 2 later, order kept (A5)', async () => {
     const called: [string, number][] = []
-    const t0 = 1_700_000_000_000
     const clock = new HandClock(t0)
     const caller = {
       limit: { calls: 10, windowMs: 60_000 },
@@ -316,7 +283,7 @@ describe('async operator', () => {
     const driver = await start({ topologies: [callProgram(caller)] })
     await send(driver, 'requests', 'a', 'fail')
     await send(driver, 'requests', 'b', 'hang')
-    for (let n = 0; n < 50; n++) await new Promise((resolve) => setImmediate(resolve))
+    await turns()
     await driver.clock.turnTo(driver.clock.now() + 1500)
     await driver.settle()
     const dead = await driver.read('requests.dlq')

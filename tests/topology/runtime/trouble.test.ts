@@ -1,18 +1,12 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
+import { override, pairs, random, send, turnedUntil, useDrivers } from './harness.ts'
 import { callProgram, countProgram } from './programs.ts'
 import type { Call, Trouble } from './troubled-log.ts'
 import { troubledLog } from './troubled-log.ts'
 
-const open: TopologyDriver[] = []
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((driver) => driver.close()))
-})
-
-const random = { bytes: (length: number) => Buffer.alloc(length, 7) }
-const text = async (driver: TopologyDriver, topic: string): Promise<string[]> =>
-  (await driver.read(topic)).map((record) => `${record.key?.toString()}=${record.value?.toString()}`)
+const { start } = useDrivers()
 
 const calls: Call[] = ['append', 'sendOffsets', 'end']
 const troubles: Trouble[] = ['lost request', 'lost answer']
@@ -23,24 +17,16 @@ describe('trouble in a commit: the outcome counts as unknown (C3), tasks go back
     async (call, trouble) => {
       const clock = new HandClock()
       const troubled = troubledLog(openMemoryLog({ clock, random }), 'counter')
-      const driver = await TopologyDriver.start({
-        topologies: [countProgram()],
-        log: troubled.log,
-        clock,
-        partitions: 2,
-      })
-      open.push(driver)
-      const send = async (key: string): Promise<void> =>
-        driver.send('words', { key: Buffer.from(key), value: Buffer.from('x') })
-      for (const key of ['a', 'b', 'a']) await send(key)
+      const driver = await start({ topologies: [countProgram()], log: troubled.log, clock, partitions: 2 })
+      for (const key of ['a', 'b', 'a']) await send(driver, 'words', key, 'x')
       await driver.settle()
       troubled.failNext(call, trouble)
-      for (const key of ['a', 'b', 'a']) await send(key)
+      for (const key of ['a', 'b', 'a']) await send(driver, 'words', key, 'x')
       await driver.settle()
-      await send('a')
+      await send(driver, 'words', 'a', 'x')
       await driver.settle()
       expect(troubled.failures).toBe(1)
-      const counts = await text(driver, 'counts-out')
+      const counts = pairs(await driver.read('counts-out'))
       expect(counts.filter((pair) => pair.startsWith('a'))).toEqual(['a=1', 'a=2', 'a=3', 'a=4', 'a=5'])
       expect(counts.filter((pair) => pair.startsWith('b'))).toEqual(['b=1', 'b=2'])
       expect(driver.notices.filter((line) => line.includes('going back to the last commit'))).toHaveLength(1)
@@ -52,14 +38,13 @@ describe('trouble in a commit: the outcome counts as unknown (C3), tasks go back
     const caller = { call: (value: string) => (called.push(value), Promise.resolve(`${value}!`)) }
     const clock = new HandClock()
     const troubled = troubledLog(openMemoryLog({ clock, random }), 'calls')
-    const driver = await TopologyDriver.start({ topologies: [callProgram(caller)], log: troubled.log, clock })
-    open.push(driver)
+    const driver = await start({ topologies: [callProgram(caller)], log: troubled.log, clock })
     troubled.failNext('end', trouble)
-    await driver.send('requests', { key: Buffer.from('k'), value: Buffer.from('one') })
+    await send(driver, 'requests', 'k', 'one')
     await driver.settle()
     expect(troubled.failures).toBe(1)
     expect(called).toEqual(['one'])
-    expect(await text(driver, 'answers')).toEqual(['k=one!'])
+    expect(pairs(await driver.read('answers'))).toEqual(['k=one!'])
   })
 })
 
@@ -67,44 +52,46 @@ describe('trouble while tasks are opened', () => {
   test('is survived: the start waits until they are open', async () => {
     const clock = new HandClock()
     const inner = openMemoryLog({ clock, random })
-    let failures = 0
-    const log = new Proxy(inner, {
-      get(target, name) {
-        const member: unknown = Reflect.get(target, name, target)
-        if (typeof member !== 'function') return member
-        if (name !== 'committedOffsets') return member.bind(target) as unknown
-        return (...args: Parameters<typeof inner.committedOffsets>) => {
-          if (failures++ < 2) return Promise.reject(new LogError('TIMEOUT', 'no answer', 'retry'))
-          return target.committedOffsets(...args)
-        }
-      },
+    let asked = 0
+    const log = override(inner, {
+      committedOffsets: (...args) =>
+        asked++ < 2 ? Promise.reject(new LogError('TIMEOUT', 'no answer', 'retry')) : inner.committedOffsets(...args),
     })
-    const starting = TopologyDriver.start({ topologies: [countProgram()], log, clock })
-    let started = false
-    void starting.then(() => (started = true))
-    while (!started) {
-      await new Promise((resolve) => setImmediate(resolve))
-      await clock.turnTo(clock.now() + 10)
-    }
-    const driver = await starting
-    open.push(driver)
-    await driver.send('words', { key: Buffer.from('a'), value: Buffer.from('x') })
+    const driver = await turnedUntil(clock, start({ topologies: [countProgram()], log, clock }))
+    for (const key of ['a', 'b']) await send(driver, 'words', key, 'x')
     await driver.settle()
-    expect(await text(driver, 'counts-out')).toEqual(['a=1'])
-    expect(failures).toBe(3)
+    expect(pairs(await driver.read('counts-out'))).toEqual(['a=1', 'b=1'])
+    expect(asked).toBe(3)
   })
 
   test('that retrying cannot mend fails the start with its one line', async () => {
     const clock = new HandClock()
-    const inner = openMemoryLog({ clock, random })
-    const log = new Proxy(inner, {
-      get(target, name) {
-        const member: unknown = Reflect.get(target, name, target)
-        if (name === 'committedOffsets')
-          return () => Promise.reject(new LogError('STORAGE_ERROR', 'the disk is gone', 'stop'))
-        return typeof member === 'function' ? (member.bind(target) as unknown) : member
-      },
+    const log = override(openMemoryLog({ clock, random }), {
+      committedOffsets: () => Promise.reject(new LogError('STORAGE_ERROR', 'the disk is gone', 'stop')),
     })
     await expect(TopologyDriver.start({ topologies: [countProgram()], log, clock })).rejects.toThrow('the disk is gone')
+  })
+})
+
+describe('trouble while inputs are read', () => {
+  test('that passes costs nothing: tasks go back to the last commit and read again (W5)', async () => {
+    const clock = new HandClock()
+    const inner = openMemoryLog({ clock, random })
+    let failing = false
+    const log = override(inner, {
+      fetch: async (request) => {
+        const answer = await inner.fetch(request)
+        if (!failing || request.partitions[0]?.topic !== 'words') return answer
+        failing = false
+        return answer.map((fetched) => ({ ...fetched, batches: Buffer.alloc(0), error: 'STORAGE_ERROR' as const }))
+      },
+    })
+    const driver = await start({ topologies: [countProgram()], clock, log })
+    failing = true
+    for (const key of ['a', 'b', 'a']) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    expect(failing).toBe(false)
+    expect(pairs(await driver.read('counts-out'))).toEqual(['a=1', 'b=1', 'a=2'])
+    expect(driver.notices.filter((line) => line.includes('going back to the last commit'))).toHaveLength(1)
   })
 })

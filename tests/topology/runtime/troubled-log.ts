@@ -2,8 +2,9 @@
 
 import type { Log, ProducerSession } from '../../../connectors/kafka/index.ts'
 import { LogError } from '../../../connectors/kafka/index.ts'
+import { override } from './harness.ts'
 
-export type Call = 'append' | 'sendOffsets' | 'end'
+export type Call = 'begin' | 'append' | 'sendOffsets' | 'end'
 export type Trouble = 'lost request' | 'lost answer'
 
 export interface TroubledLog {
@@ -16,36 +17,35 @@ export interface TroubledLog {
 export function troubledLog(inner: Log, transactionalIdPrefix: string): TroubledLog {
   let plan: { call: Call; trouble: Trouble } | null = null
   let failures = 0
-  const guard = async <T>(call: Call, work: () => Promise<T>): Promise<T> => {
-    if (plan?.call !== call) return work()
+  const take = (call: Call): Trouble | null => {
+    if (plan?.call !== call) return null
     const { trouble } = plan
     plan = null
     failures++
-    if (trouble === 'lost answer') await work()
-    throw new LogError('TIMEOUT', `${call}: ${trouble}`, 'retry')
+    return trouble
   }
-  const wrap = (session: ProducerSession): ProducerSession => ({
-    get producerId() {
-      return session.producerId
-    },
-    get epoch() {
-      return session.epoch
-    },
-    begin: () => session.begin(),
-    append: (batches) => guard('append', () => session.append(batches)),
-    sendOffsets: (group, offsets) => guard('sendOffsets', () => session.sendOffsets(group, offsets)),
-    end: (outcome) => guard('end', () => session.end(outcome)),
-    close: () => session.close(),
-  })
-  const log = new Proxy(inner, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name, target)
-      if (name === 'openProducer')
-        return async (options: Parameters<Log['openProducer']>[0]) => {
-          const session = await target.openProducer(options)
-          return options.transactionalId?.startsWith(transactionalIdPrefix) === true ? wrap(session) : session
-        }
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+  const error = (call: Call, trouble: Trouble): LogError => new LogError('TIMEOUT', `${call}: ${trouble}`, 'retry')
+  const guard = async <T>(call: Call, work: () => Promise<T>): Promise<T> => {
+    const trouble = take(call)
+    if (trouble === null) return work()
+    if (trouble === 'lost answer') await work()
+    throw error(call, trouble)
+  }
+  const wrap = (session: ProducerSession): ProducerSession =>
+    override(session, {
+      begin: () => {
+        const trouble = take('begin')
+        if (trouble !== 'lost request') session.begin()
+        if (trouble !== null) throw error('begin', trouble)
+      },
+      append: (batches) => guard('append', () => session.append(batches)),
+      sendOffsets: (group, offsets) => guard('sendOffsets', () => session.sendOffsets(group, offsets)),
+      end: (outcome) => guard('end', () => session.end(outcome)),
+    })
+  const log = override(inner, {
+    openProducer: async (options) => {
+      const session = await inner.openProducer(options)
+      return options.transactionalId?.startsWith(transactionalIdPrefix) === true ? wrap(session) : session
     },
   })
   return {

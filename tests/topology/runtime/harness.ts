@@ -1,0 +1,107 @@
+/** What the runtime's tests share: drivers that are closed after each test, records as text, a clock turned by hand. */
+
+import { afterEach } from 'vitest'
+import type { Log } from '../../../connectors/kafka/index.ts'
+import { RecordBatchBuilder } from '../../../connectors/kafka/index.ts'
+import { noHeaders } from '../../../topology/index.ts'
+import type { DriverOptions, HandClock, ReadRecord } from '../../../topology/testing/index.ts'
+import { TopologyDriver } from '../../../topology/testing/index.ts'
+
+export const t0 = 1_700_000_000_000
+
+export const random = { bytes: (length: number): Buffer => Buffer.alloc(length, 7) }
+
+export interface Drivers {
+  start(options: DriverOptions): Promise<TopologyDriver>
+  /** A restart in this process: state and log go on, everything in memory is new. */
+  restart(driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver>
+}
+
+/** Drivers of one test file, closed after each test. */
+export function useDrivers(): Drivers {
+  const open: TopologyDriver[] = []
+  afterEach(async () => {
+    // A test may leave one that failed or was fenced: its close has nothing to say.
+    await Promise.all(open.splice(0).map((driver) => driver.close().catch(() => undefined)))
+  })
+  const start = async (options: DriverOptions): Promise<TopologyDriver> => {
+    const driver = await TopologyDriver.start(options)
+    open.push(driver)
+    return driver
+  }
+  const restart = async (driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver> => {
+    await driver.close()
+    return start({ ...options, log: driver.log, databases: driver.databases, clock: driver.clock })
+  }
+  return { start, restart }
+}
+
+export const pairs = (records: readonly ReadRecord[]): string[] =>
+  records.map((record) => `${record.key?.toString()}=${record.value?.toString()}`)
+
+export const header = (record: ReadRecord | undefined, name: string): string | undefined =>
+  record?.headers.find((candidate) => candidate.key === name)?.value.toString()
+
+export const send = (
+  driver: TopologyDriver,
+  topic: string,
+  key: string,
+  value: string | null,
+  timestamp?: number,
+): Promise<void> =>
+  driver.send(topic, {
+    key: Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    ...(timestamp === undefined ? {} : { timestamp }),
+  })
+
+/** Appends many records as one batch: they come with one fetch. */
+export async function sendBatch(
+  log: Log,
+  to: { readonly topic: string; readonly partition?: number },
+  records: readonly { readonly key: string; readonly value: string | Buffer; readonly timestamp: number }[],
+): Promise<void> {
+  const session = await log.openProducer({ transactionalId: null, transactionTimeoutMs: 60_000 })
+  const batch = new RecordBatchBuilder()
+  for (const { key, value, timestamp } of records)
+    batch.append(timestamp, Buffer.from(key), Buffer.from(value), noHeaders)
+  await session.append([{ topic: to.topic, partition: to.partition ?? 0, records: batch }])
+  await session.close()
+}
+
+/** Lets the work at hand go on, with the clock standing still. */
+export async function turns(count = 50): Promise<void> {
+  for (let n = 0; n < count; n++) await new Promise<void>((resolve) => setImmediate(resolve))
+}
+
+/** Work, then time, then work: unlike settle() it does not wait for calls in flight. */
+export async function spin(clock: HandClock, ms = 20): Promise<void> {
+  await turns()
+  await clock.turnTo(clock.now() + ms)
+  await turns()
+}
+
+/** Turns the clock on until the work has ended. */
+export async function turnedUntil<T>(clock: HandClock, work: Promise<T>): Promise<T> {
+  let ended = false
+  const end = (): void => {
+    ended = true
+  }
+  work.then(end, end)
+  while (!ended) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    if (!ended) await clock.turnTo(clock.now() + 10)
+  }
+  return work
+}
+
+/** `target` with some of its members replaced. */
+export function override<T extends object>(target: T, members: Partial<T>): T {
+  return new Proxy(target, {
+    get(_, name) {
+      if (name in members) return Reflect.get(members, name) as unknown
+      const member: unknown = Reflect.get(target, name, target)
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+}
