@@ -12,7 +12,8 @@ export async function withFileLock<T>(directory: string, work: () => Promise<T>)
   try {
     return await work()
   } finally {
-    await rm(lock, { force: true })
+    // The work may have moved the directory away; a lock that stands here now is another's.
+    if ((await readFile(lock, 'utf8').catch(() => '')) === String(process.pid)) await rm(lock, { force: true })
   }
 }
 

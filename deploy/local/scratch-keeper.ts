@@ -1,6 +1,6 @@
 /** Ends the scratch server of a directory when no test process uses it any more. Started by scratch-database.ts. */
 
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
@@ -35,7 +35,10 @@ const end = (): Promise<boolean> =>
       notice: () => undefined,
     })
     await server.stop()
-    await rm(site, { recursive: true, force: true })
+    // Renamed first: whoever comes from now on begins a directory of their own, instead of one that is being emptied.
+    const gone = `${site}.gone-${process.pid}`
+    await rename(site, gone)
+    await rm(gone, { recursive: true, force: true })
     return true
   })
 
