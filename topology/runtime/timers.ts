@@ -138,6 +138,11 @@ export class TimerTable {
     return this.#armed.size
   }
 
+  /** Entries the order is kept in, left-behind ones included: never more than twice the timers armed, and 1024. */
+  get heapSize(): number {
+    return this.#heap.size
+  }
+
   release(): void {
     for (const { id, armed } of this.#staged) {
       this.#drop(id)

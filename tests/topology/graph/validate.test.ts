@@ -10,6 +10,15 @@ import { copartitionFindings } from '../../../topology/graph/validate.ts'
 
 const source = { key: stringSerde, value: bytesSerde }
 const nothing = { supplier: () => ({ process: () => undefined }) }
+const operation = {
+  concurrency: 1,
+  timeoutMs: 1,
+  lane: () => '',
+  key: stringSerde,
+  value: bytesSerde,
+  call: async () => null,
+  answered: () => undefined,
+}
 
 function findings(build: (builder: TopologyBuilder) => TopologyBuilder): string[] {
   try {
@@ -110,17 +119,21 @@ describe('validate: one clear line each', () => {
             parents: ['p'],
             doneStore: 'd',
             waitingStore: 'w',
-            operator: {
-              concurrency: 1,
-              timeoutMs: 1,
-              lane: () => '',
-              key: stringSerde,
-              value: bytesSerde,
-              call: async () => null,
-              answered: () => undefined,
-            },
+            operator: operation,
           }),
       'processor "p" keeps state upstream of async operator "call": put a repartition between them',
+    ],
+    [
+      'a set-aside store beside an async operator',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s', { kind: 'set-aside' })
+          .store('d', { kind: 'done' })
+          .store('w', { kind: 'waiting' })
+          .async('call', { parents: ['in'], doneStore: 'd', waitingStore: 'w', operator: operation })
+          .processor('p', { parents: ['call'], stores: ['s'], ...nothing }),
+      'part "main" has a set-aside store beside async operator "call": put a repartition between them',
     ],
   ]
   test.each(cases)('%s', (_, build, line) => {

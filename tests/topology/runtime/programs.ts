@@ -1,6 +1,6 @@
 /** Small stream programs that the runtime's tests run. */
 
-import type { NodeContext, StreamRecord, Topology } from '../../../topology/index.ts'
+import type { CallLimit, NodeContext, NodeProcessor, StreamRecord, Topology } from '../../../topology/index.ts'
 import { BadRecord, TopologyBuilder, bytesSerde, noHeaders, stringSerde } from '../../../topology/index.ts'
 
 export const text = { key: stringSerde, value: stringSerde }
@@ -56,45 +56,82 @@ export function mergeProgram(): Topology {
     .build()
 }
 
-/** `arm N`: a deadline N ms after the record. `met`: disarms it. A firing writes "late <due>". */
-export function deadlineProgram(): Topology {
-  return new TopologyBuilder('deadlines')
+const watchDeadlines = (): NodeProcessor => ({
+  process(record, context) {
+    const key = Buffer.from(record.key as string)
+    const [verb, ms] = (record.value as string).split(' ')
+    if (verb === 'throw') throw new Error('the step broke')
+    if (verb === 'arm') context.timer(key, 'deadline', record.timestamp + Number(ms))
+    if (verb === 'met') context.timer(key, 'deadline', null)
+    context.forward(out(record.key as string, `saw ${verb}`, record.timestamp))
+  },
+  timer(key, name, dueAt, context) {
+    context.forward(out(key.toString(), `late ${name} ${dueAt}`, dueAt))
+  },
+})
+
+/** `arm N`: a deadline N ms after the record. `met`: disarms it. `throw`: throws. A firing writes "late <due>". */
+export function deadlineProgram(options: { readonly setAside: boolean } = { setAside: false }): Topology {
+  const builder = new TopologyBuilder('deadlines')
     .source('in', { topic: 'orders', ...text })
     .store('deadline-timers', { kind: 'timers' })
+  if (options.setAside) builder.store('set-aside', { kind: 'set-aside' })
+  return builder
     .processor('watch', {
       parents: ['in'],
+      stores: options.setAside ? ['set-aside'] : [],
       timers: { store: 'deadline-timers', handles: ['deadline'] },
-      supplier: () => ({
-        process(record, context) {
-          const key = Buffer.from(record.key as string)
-          const [verb, ms] = (record.value as string).split(' ')
-          if (verb === 'arm') context.timer(key, 'deadline', record.timestamp + Number(ms))
-          if (verb === 'met') context.timer(key, 'deadline', null)
-          context.forward(out(record.key as string, `saw ${verb}`, record.timestamp))
-        },
-        timer(key, name, dueAt, context) {
-          context.forward(out(key.toString(), `late ${name} ${dueAt}`, dueAt))
-        },
-      }),
+      supplier: watchDeadlines,
     })
     .sink('out', { parents: ['watch'], topics: ['verdicts'], ...text })
     .build()
 }
 
+/** Writes what `outputs` makes of each record. */
+export function emitProgram(outputs: (record: StreamRecord<string, string>) => readonly StreamRecord[]): Topology {
+  return new TopologyBuilder('emitter')
+    .source('in', { topic: 'in', ...text })
+    .processor('emit', {
+      parents: ['in'],
+      supplier: () => ({
+        process(record, context) {
+          for (const output of outputs(record as StreamRecord<string, string>)) context.forward(output)
+        },
+      }),
+    })
+    .sink('out', { parents: ['emit'], topics: ['out'], ...text })
+    .build()
+}
+
 export interface Caller {
   call(value: string, signal: AbortSignal): Promise<string>
-  readonly limit?: { readonly calls: number; readonly windowMs: number }
+  readonly limit?: CallLimit | (() => CallLimit | null)
   readonly concurrency?: number
+  /** Sees each record before the operator does, in the same step; false drops it. */
+  readonly gate?: (value: string) => boolean
 }
 
 /** Calls `caller` for each record; `@<ms> text` must not be called before that time. */
 export function callProgram(caller: Caller): Topology {
+  const { limit, gate } = caller
+  const limitOf = (): { account: string; limit: CallLimit } | null => {
+    const found = typeof limit === 'function' ? limit() : (limit ?? null)
+    return found === null ? null : { account: 'one', limit: found }
+  }
   return new TopologyBuilder('calls')
     .source('in', { topic: 'requests', ...text })
     .store('done', { kind: 'done' })
     .store('waiting', { kind: 'waiting' })
-    .async<string, string>('call', {
+    .processor('gate', {
       parents: ['in'],
+      supplier: () => ({
+        process(record, context) {
+          if (gate?.(record.value as string) ?? true) context.forward(record)
+        },
+      }),
+    })
+    .async<string, string>('call', {
+      parents: ['gate'],
       doneStore: 'done',
       waitingStore: 'waiting',
       operator: {
@@ -104,9 +141,7 @@ export function callProgram(caller: Caller): Topology {
         value: stringSerde,
         lane: (record) => record.key as string,
         notBefore: (record) => Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
-        ...(caller.limit === undefined
-          ? {}
-          : { limit: () => ({ account: 'one', limit: caller.limit as { calls: number; windowMs: number } }) }),
+        limit: limitOf,
         call: (record, signal) => caller.call(record.value, signal),
         answered: (record, answer, context) => context.forward(out(record.key as string, answer, context.now())),
       },
