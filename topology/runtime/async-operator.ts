@@ -390,7 +390,7 @@ export class AsyncOperator {
     const row = Buffer.concat([Buffer.of(startsPrefix), Buffer.from(limited.account, 'utf8')])
     const starts = this.#startsOf(row)
     const start = nextStart(starts, limited.limit, now)
-    const kept = [...starts, start].slice(-limited.limit.calls)
+    const kept = keptStarts([...starts, start], limited.limit, now)
     this.#waiting.put(row, offsetList(BigInt(start), kept.slice(0, -1).map(BigInt)))
     return start
   }
@@ -464,6 +464,13 @@ function nextStart(starts: readonly number[], limit: CallLimit, now: number): nu
   const last = starts.at(-1) ?? now
   const oldest = starts.length < limit.calls ? undefined : starts[starts.length - limit.calls]
   return Math.max(now, last, oldest === undefined ? now : oldest + limit.windowMs)
+}
+
+/** What a restart must know: starts still inside the window, and the last reservations after now. */
+function keptStarts(starts: readonly number[], { calls, windowMs }: CallLimit, now: number): number[] {
+  const inWindow = starts.filter((start) => start <= now && start > now - windowMs)
+  const ahead = starts.filter((start) => start > now)
+  return [...inWindow.slice(-calls), ...ahead.slice(-calls)]
 }
 
 function waitingRow(dueAt: number, origin: RecordOrigin): Buffer {

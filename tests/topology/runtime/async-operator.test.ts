@@ -225,11 +225,11 @@ describe('rate limit: at most that many real starts in any window (A5)', () => {
     const options = { topologies: [callProgram({ call, limit: { calls: 1, windowMs: 60_000 } })], clock }
     const driver = await start(options)
     await send(driver, 'requests', 'a|k', 'a1')
+    await send(driver, 'requests', 'b|k', 'b1')
     await spins(clock, 3)
     expect(await committedOffset(driver)).toBe(0n)
     // A crash: nothing is closed, local state is gone.
     const again = await start({ ...options, log: driver.log, databases: memoryDatabases() })
-    await send(again, 'requests', 'b|k', 'b1')
     await again.advance(50_000)
     expect(starts).toEqual([['a1', 0]])
     await again.advance(120_000)

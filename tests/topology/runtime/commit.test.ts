@@ -28,7 +28,10 @@ describe('closing in trouble: what the failed commit took is repeated after the 
       for (const key of ['a|k', 'b|k']) await send(driver, 'words', key, 'x')
       for (let n = 0; n < 10 && driver.worker.applications[0]?.state !== 'recovering'; n++) await spin(clock)
       expect(driver.worker.applications[0]?.state).toBe('recovering')
+      const before = driver.worker.applications[0]?.status().commits
       await driver.close()
+      expect(driver.worker.applications[0]?.status().commits).toBe(before)
+      expect(driver.notices.filter((line) => line.includes('the last commit failed'))).toEqual([])
       const again = await start({ ...options, databases: driver.databases })
       await again.settle()
       for (const key of ['a|k', 'b|k']) await send(again, 'words', key, 'x')
