@@ -1,7 +1,7 @@
 /** Small stream programs that the runtime's tests run. */
 
 import type { CallLimit, NodeContext, NodeProcessor, StreamRecord, Topology } from '../../../topology/index.ts'
-import { BadRecord, TopologyBuilder, bytesSerde, noHeaders, stringSerde } from '../../../topology/index.ts'
+import { BadRecord, TopologyBuilder, noHeaders, stringSerde } from '../../../topology/index.ts'
 
 export const text = { key: stringSerde, value: stringSerde }
 
@@ -149,5 +149,3 @@ export function callProgram(caller: Caller): Topology {
     .sink('out', { parents: ['call'], topics: ['answers'], ...text })
     .build()
 }
-
-export const passThrough = bytesSerde
