@@ -1,6 +1,9 @@
 /** The log: its port, the record batch codec, Java's partitioner, and the embedded implementation. */
 
 export * from './port.ts'
+export type * from './broker.ts'
+export { noCrash } from './crash-point.ts'
+export type { CrashPoint } from './crash-point.ts'
 export { RecordBatchBuilder } from './record-batch.ts'
 export type { BatchStamp } from './record-batch.ts'
 export { RecordCursor } from './record-cursor.ts'

@@ -101,6 +101,7 @@ export interface ProducerOptions {
 /**
  * One producer id and epoch. Opening a second session with the same transactional id fences this one: every later call
  * fails with PRODUCER_FENCED. After an unknown outcome (TIMEOUT) the session must be closed and a new one opened.
+ * `epoch` grows with every transaction (KIP-890).
  */
 export interface ProducerSession {
   readonly producerId: bigint
@@ -114,14 +115,55 @@ export interface ProducerSession {
   close(): Promise<void>
 }
 
-/** Called by the group session, one at a time; the member answers the coordinator after the promise settles. */
+/**
+ * Called by the group session, one at a time, in the order of the protocol (KIP-429, cooperative):
+ *
+ *   joining -> [revoked -> joining ->] assigned, once a rebalance; `lost` at any time instead of the rest
+ */
 export interface RebalanceListener {
-  /** These were taken away; commit or abort what is open on them before returning. */
+  /** The member is about to join again. When this settles nothing is being committed, and nothing is until `assigned`
+   *  or `revoked` is called: the generation is unknown in between. Work on what is held may go on. */
+  joining?(): Promise<void>
+  /** These were taken away; commit or abort what is open on them before settling. The others go on. */
   revoked(partitions: readonly TopicPartition[]): Promise<void>
-  /** These are new; others that are held stay held (cooperative). */
-  assigned(partitions: readonly TopicPartition[]): Promise<void>
-  /** Membership was lost (session timeout, fenced): nothing held may be committed any more. */
+  /**
+   * The rebalance is over. These are new (maybe none); others that are held stay held.
+   * @param userData what the assignor gave this member
+   */
+  assigned(added: readonly TopicPartition[], userData: Buffer): Promise<void>
+  /** Membership was lost (session timeout, fenced generation): nothing held may be committed any more. The session joins again by itself. */
   lost(): Promise<void>
+  /** The session ended for good, e.g. FENCED_INSTANCE_ID; `lost` was called before. */
+  failed?(error: LogError): void
+}
+
+export interface AssignorMember {
+  readonly memberId: string
+  readonly instanceId: string | null
+  readonly topics: readonly string[]
+  /** What it held when it joined. */
+  readonly owned: readonly TopicPartition[]
+  readonly userData: Buffer
+}
+
+export interface MemberAssignment {
+  readonly partitions: readonly TopicPartition[]
+  readonly userData: Buffer
+}
+
+/** Shares out partitions among the members of a group; run by the group's leader. Pure. */
+export interface GroupAssignor {
+  /** Name of the protocol: all members of a group have the same. */
+  readonly name: string
+  /**
+   * The wanted end state. A partition that another member still holds is withheld by the group session until that one has
+   * given it up (cooperative hand-over in two rebalances).
+   * @param partitionCounts of the topics subscribed to
+   */
+  assign(
+    members: readonly AssignorMember[],
+    partitionCounts: ReadonlyMap<string, number>,
+  ): ReadonlyMap<string, MemberAssignment>
 }
 
 export interface GroupOptions {
@@ -130,13 +172,27 @@ export interface GroupOptions {
   /** Static membership (KIP-345); null for a dynamic member. */
   readonly instanceId: string | null
   readonly sessionTimeoutMs: number
+  /** A third of the session timeout unless told. */
+  readonly heartbeatIntervalMs?: number
+  /** How long the group waits for this member in a rebalance; the session timeout unless told. */
+  readonly rebalanceTimeoutMs?: number
+  /** A member that did not call `polled` for longer leaves the group (Kafka's max.poll.interval.ms); no bound unless told. */
+  readonly maxPollIntervalMs?: number
+  /** Sticky by partitions unless told. */
+  readonly assignor?: GroupAssignor
   readonly listener: RebalanceListener
-  /** Opaque bytes given to the assignor (owned tasks, lags); asked for at each join. */
+  /** Opaque bytes given to the assignor (tasks held, lags); asked for at each join. */
   userData?(): Buffer
 }
 
 export interface GroupSession {
+  /** @throws LogError UNKNOWN_MEMBER_ID before the first assignment and after `lost` */
   metadata(): GroupMetadata
+  /** The member's loop is alive. */
+  polled(): void
+  /** Asks for a rebalance: what this member says of itself has changed (e.g. a standby caught up). */
+  rejoin(): void
+  /** Leaves the group; a static member only stops, and keeps its place until the session timeout. No listener call comes after. */
   leave(): Promise<void>
 }
 
@@ -193,6 +249,26 @@ export type LogErrorCode =
   | 'ILLEGAL_GENERATION'
   | 'UNKNOWN_MEMBER_ID'
   | 'FENCED_INSTANCE_ID'
+  | 'MEMBER_ID_REQUIRED'
+  | 'REBALANCE_IN_PROGRESS'
+  | 'INCONSISTENT_GROUP_PROTOCOL'
+  | 'INVALID_SESSION_TIMEOUT'
+  | 'INVALID_GROUP_ID'
+  | 'INVALID_PRODUCER_ID_MAPPING'
+  | 'UNKNOWN_PRODUCER_ID'
+  | 'DUPLICATE_SEQUENCE_NUMBER'
+  | 'TRANSACTION_ABORTABLE'
+  | 'INVALID_TRANSACTION_TIMEOUT'
+  | 'INVALID_RECORD'
+  | 'INVALID_PARTITIONS'
+  | 'INVALID_CONFIG'
+  | 'INVALID_REQUEST'
+  | 'OFFSET_METADATA_TOO_LARGE'
+  | 'POLICY_VIOLATION'
+  | 'NOT_COORDINATOR'
+  | 'COORDINATOR_NOT_AVAILABLE'
+  | 'COORDINATOR_LOAD_IN_PROGRESS'
+  | 'NOT_LEADER_OR_FOLLOWER'
   | 'RECORD_TOO_LARGE'
   | 'CORRUPT_MESSAGE'
   | 'STORAGE_FULL'

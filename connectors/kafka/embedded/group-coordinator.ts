@@ -59,11 +59,14 @@ export class GroupCoordinator {
     group.member = member
     // The caller holds its session before the listener hears of partitions.
     setImmediate(() => {
-      if (group.member === member) this.#call(groupId, member, (joined) => joined.assigned(member.assigned))
+      if (group.member === member)
+        this.#call(groupId, member, (joined) => joined.assigned(member.assigned, Buffer.alloc(0)))
     })
     const metadata = { groupId, generationId: group.generation, memberId: member.memberId, groupInstanceId: instanceId }
     return {
       metadata: () => metadata,
+      polled: () => undefined,
+      rejoin: () => undefined,
       leave: async () => {
         if (group.member === member) group.member = null
         await member.calls
