@@ -68,7 +68,8 @@ export class DeadLetterRate {
 
   /** True when this minute's dead letters are more than the limit, and more than half of what was taken. */
   dead(nowMs: number, records = 1): boolean {
-    if (nowMs - this.#windowStart > 60_000) {
+    // Also when the wall clock was set back.
+    if (nowMs - this.#windowStart > 60_000 || nowMs < this.#windowStart) {
       this.#windowStart = nowMs
       this.#dead = 0
       this.#taken = records

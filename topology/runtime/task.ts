@@ -12,7 +12,8 @@
  * R5  A step that fails is dead-lettered in the same transaction; with a set-aside store its key is blocked, and that
  *     key's later records are set aside in order until redriven.
  * R6  Timers other than R3's fire only when every input was read past the high watermark seen after the due time; one
- *     that came due before the task started also waits out the restart grace. Those of a blocked key wait with it.
+ *     that came due before the task started, or while its process stood still, also waits out the restart grace. Those
+ *     of a blocked key wait with it.
  * R7  A turn is bounded also when one record fires very many timers: the record waits at the head meanwhile.
  */
 
@@ -82,7 +83,8 @@ export class Task implements TaskFrame {
   readonly state: TaskState
   readonly queues: readonly PartitionQueue[]
   readonly counters: TaskCounters
-  readonly startedAt: number
+  /** When it came up, or went on after its process stood still. */
+  startedAt: number
   // The record, timer or answer being handled (what nodes see of the task).
   timestamp = 0
   rawKey: Buffer | null = null
@@ -250,6 +252,12 @@ export class Task implements TaskFrame {
   get hasDueTimer(): boolean {
     const timer = this.#nextTimer()
     return timer !== null && timer.timer.mayFireAt <= this.#clock.now()
+  }
+
+  /** The process stood still until `now` (R6). */
+  wentOn(now: number): void {
+    this.startedAt = now
+    for (const table of this.#timerTables.values()) table.wentOn(now)
   }
 
   /** Loads what timers due by `asOf` will need; waits, so it runs before they fire. */

@@ -87,6 +87,18 @@ export function deadlineProgram(options: { readonly setAside: boolean } = { setA
     .build()
 }
 
+/** Passes records on from one topic to the next: a service upstream. */
+export function relayProgram(name: string, from: string, to: string): Topology {
+  return new TopologyBuilder(name)
+    .source('in', { topic: from, ...text })
+    .processor('pass', {
+      parents: ['in'],
+      supplier: () => ({ process: (record, context) => context.forward(record) }),
+    })
+    .sink('out', { parents: ['pass'], topics: [to], ...text })
+    .build()
+}
+
 /** Writes what `outputs` makes of each record. */
 export function emitProgram(outputs: (record: StreamRecord<string, string>) => readonly StreamRecord[]): Topology {
   return new TopologyBuilder('emitter')
