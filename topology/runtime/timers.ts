@@ -6,7 +6,7 @@
  *
  * T1  Store and index agree at every release(); a step that throws, or an abort, leaves no timer behind.
  * T2  A timer cannot be armed at or before its last firing: one firing, one identity, for ever.
- * T3  Timers fire in order of the time they may fire at, then of due time, then of arming.
+ * T3  Timers fire in order of the time they may fire at, then of due time, then of arming (after a restart: of key).
  * T4  A timer that came due before the task started, or while its process stood still, may fire when the restart grace is
  *     over; it hides no other meanwhile.
  * T5  Timers of a blocked key are parked: still armed in the store, out of the index until the key is redriven.

@@ -163,6 +163,38 @@ describe('one bad record in 50 among 10,000', () => {
     expect(await deadPlaces(driver)).toEqual([...badPlaces(given), ...flaky].sort())
   }, 60_000)
 
+  const moments = (['append', 'sendOffsets', 'end'] as const).flatMap((call) =>
+    (['before', 'after'] as const).map((moment) => [moment, call] as const),
+  )
+
+  test.each(moments)(
+    'killed %s %s of a commit with dead letters: they move with the offset, each stands there once (R5)',
+    async (moment, call) => {
+      const clock = new HandClock(t0)
+      const log = await newLog(clock)
+      const mortal = mortalLog(log, 'poisoned')
+      const topologies = [poisonProgram(() => true)]
+      const settings = { fetchMaxBytes: 4_096, commitIntervalMs: 10 }
+      // Not closed after the test: a dead process does not close.
+      const killed = await TopologyDriver.start({ topologies, clock, log: mortal.log, settings })
+      const given = records(2_000, 5)
+      await sendAll(log, given.slice(0, 1_000))
+      await killed.settle()
+      mortal.killAt(call, moment)
+      await sendAll(log, given.slice(1_000))
+      for (let n = 0; n < 20 && !mortal.isDead; n++) await spin(clock, 100)
+      expect(mortal.isDead).toBe(true)
+      const again = await turnedUntil(clock, start({ topologies, clock, log, databases: memoryDatabases() }))
+      await again.settle()
+      const model = modelOf(given, true)
+      const dead = await again.read('in.dlq')
+      for (let partition = 0; partition < partitions; partition++)
+        expect(ofPartition(dead, partition).map((record) => header(record, 'dlq-offset'))).toEqual((model.dead[partition] ?? []).map(({ offset }) => String(offset))) // prettier-ignore
+      expect(application(again).blocked()).toHaveLength(model.blocked.size)
+    },
+    60_000,
+  )
+
   test('redriven while new records arrive, poison among them: order per key, nothing lost (B1, B2)', async () => {
     let broken = true
     const clock = new HandClock(t0)
@@ -204,9 +236,6 @@ describe('one bad record in 50 among 10,000', () => {
     expect(await outputsByKey(again)).toEqual(finalOutputs(given))
   }, 60_000)
 
-  const moments = (['append', 'sendOffsets', 'end'] as const).flatMap((call) =>
-    (['before', 'after'] as const).map((moment) => [moment, call] as const),
-  )
   test.each(moments)('killed %s %s of the redrive: redriven whole or not at all (R4)', async (moment, call) => {
     let broken = true
     const clock = new HandClock(t0)
