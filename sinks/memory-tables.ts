@@ -92,12 +92,14 @@ export class MemoryTables implements TablePort {
   }
 
   offsets(): Promise<readonly SinkOffset[]> {
-    return Promise.resolve(
-      [...this.#offsets].map(([place, { nextOffset, epoch }]) => {
-        const [sink = '', topic = '', partition] = place.split(' ')
-        return { sink, topic, partition: Number(partition), nextOffset, epoch }
-      }),
-    )
+    return Promise.resolve(this.offsetsNow())
+  }
+
+  offsetsNow(): readonly SinkOffset[] {
+    return [...this.#offsets].map(([place, { nextOffset, epoch }]) => {
+      const [sink = '', topic = '', partition] = place.split(' ')
+      return { sink, topic, partition: Number(partition), nextOffset, epoch }
+    })
   }
 
   erase(tables: readonly Table[], tenantId: string): Promise<void> {
