@@ -25,9 +25,10 @@ export const spokenTopics = [
 ] as unknown as readonly EventTopic[]
 
 /** Ids by content: any process gets the same for the same schema. */
-function registryOf(): SchemaRegistry {
+function registryOf(): SchemaRegistry & { readonly schemas: ReadonlyMap<number, string> } {
   const schemas = new Map<number, string>()
   return {
+    schemas,
     register(_subject, schema) {
       const text = canonicalText(schema)
       let id = ids.get(text)
@@ -59,6 +60,8 @@ export function keyRing(): KeyRing {
 export interface Codecs {
   readonly keyRing: KeyRing
   codec(topic: { readonly name: string }): EventSerde
+  /** Loads every schema there is, so that reading needs no more waiting. */
+  prepareAll(): Promise<void>
 }
 
 export async function openCodecs(): Promise<Codecs> {
@@ -73,6 +76,14 @@ export async function openCodecs(): Promise<Codecs> {
       const codec = codecs.get(topic.name)
       if (codec === undefined) throw new Error(`nothing is said on ${topic.name} yet`)
       return codec
+    },
+    async prepareAll() {
+      const frames = [...registry.schemas.keys()].map((id) => {
+        const value = Buffer.alloc(5)
+        value.writeUInt32BE(id, 1)
+        return { key: null, value }
+      })
+      for (const codec of codecs.values()) await codec.prepare(frames)
     },
   }
 }

@@ -43,9 +43,9 @@ export class FirstLight {
   /** Looks at the tables in the middle of things. */
   readonly snapshots: TablesAt[] = []
   /** Lines that processes gave to the operator. */
-  readonly notices: string[] = []
-  /** True times at which a process began or ended, or a task may have changed hands: a call may be repeated across one. */
-  readonly incidents: number[] = []
+  readonly notices: { readonly at: number; readonly life: string; readonly line: string }[] = []
+  /** Where the effect worker lost tasks: a call may be repeated after it. */
+  readonly incidents: { readonly at: number; readonly life: string }[] = []
   readonly now: () => number
 
   constructor(options: FirstLightOptions) {
