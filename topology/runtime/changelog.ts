@@ -80,18 +80,18 @@ function checkedPosition(
   store: string,
   of: { readonly changelog: string; readonly name: string; readonly first: bigint; readonly target: bigint },
 ): bigint | null {
-  const position = state.positions().get(store) ?? null
-  if (position === null) return null
+  const known = state.positions().get(store) ?? null
+  const position = known ?? of.first
   if (position > of.target || position < of.first)
     throw corrupted(
       `store "${store}" stands at changelog offset ${position}, but ${of.name} holds ${of.first} to ${of.target}`,
     )
   const origin = state.origin(store)
-  if (origin?.changelog !== of.changelog)
+  if (known !== null && origin?.changelog !== of.changelog)
     throw corrupted(
       `store "${store}" was made from changelog ${origin?.changelog ?? 'unknown'}, ${of.name} is ${of.changelog}`,
     )
-  return position
+  return known
 }
 
 /**
