@@ -106,7 +106,7 @@ export class ApplicationWorker {
   #broken = false
   /** What tasks that could not be opened again have left. */
   readonly #left = new Map<string, Omit<KeptTask, 'state'>>()
-  readonly #counters: TaskCounters = { processed: 0, deadLetters: 0, setAside: 0, timersFired: 0, answers: 0 }
+  readonly #counters: TaskCounters = newCounters()
 
   constructor(options: ApplicationWorkerOptions) {
     this.name = options.topology.name
@@ -530,6 +530,16 @@ export class ApplicationWorker {
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }
 }
+
+const newCounters = (): TaskCounters => ({
+  processed: 0,
+  deadLetters: 0,
+  setAside: 0,
+  timersFired: 0,
+  answers: 0,
+  lateRecords: 0,
+  expiredPuts: 0,
+})
 
 const idOf = (place: TaskPlace): string => `${place.part.name}_${place.partition}`
 

@@ -18,7 +18,7 @@
  */
 
 import type { FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
-import type { KeyValueStore, TaskState } from '../../state-stores/index.ts'
+import type { KeyValueStore, TaskState, WindowStore } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import { BadRecord, EngineError } from '../errors.ts'
 import type { AsyncOperation, NodeContext, SourceNode } from '../graph/nodes.ts'
@@ -76,6 +76,10 @@ export interface TaskCounters {
   setAside: number
   timersFired: number
   answers: number
+  /** Dropped by a node because their window's grace was over. */
+  lateRecords: number
+  /** Puts into windows older than their store keeps. */
+  expiredPuts: number
 }
 
 export class Task implements TaskFrame {
@@ -105,6 +109,8 @@ export class Task implements TaskFrame {
   readonly #operator: AsyncOperator | null
   readonly #nodes: RunningPart
   readonly #deadLetterRate: DeadLetterRate
+  /** Of the step being done. */
+  #late = 0
   #moved = false
   #wroteState = false
 
@@ -168,6 +174,14 @@ export class Task implements TaskFrame {
 
   store(name: string): KeyValueStore {
     return this.#boundedStores.get(name) ?? this.state.store(name)
+  }
+
+  windowStore(name: string): WindowStore {
+    return this.state.windowStore(name)
+  }
+
+  dropLate(): void {
+    this.#late++
   }
 
   timers(name: string): TimerTable {
@@ -531,6 +545,10 @@ export class Task implements TaskFrame {
       store: (name) => {
         throw new Error(`an async operator has no store "${name}"`)
       },
+      windowStore: (name) => {
+        throw new Error(`an async operator has no store "${name}"`)
+      },
+      dropLate: () => this.dropLate(),
       timer: () => {
         throw new Error('an async operator has no timers')
       },
@@ -621,6 +639,8 @@ export class Task implements TaskFrame {
       for (const table of this.#timerTables.values()) table.release()
       this.#setAside?.release()
       this.#operator?.release()
+      this.counters.lateRecords += this.#late
+      this.#late = 0
       this.#wroteState = true
       return result
     } catch (error) {
@@ -629,6 +649,7 @@ export class Task implements TaskFrame {
       for (const table of this.#timerTables.values()) table.rollback()
       this.#setAside?.rollback()
       this.#operator?.rollback()
+      this.#late = 0
       throw error
     }
   }
