@@ -32,6 +32,7 @@ export interface NodeOptions {
 
 export async function startNode(machine: Machine, options: NodeOptions): Promise<Node> {
   const { world } = options
+  world.begins(() => machine.watch())
   const codecs = await openCodecs()
   const worker = workerOf(machine, options, codecs)
   const sinks = sinksOf(machine, world, codecs)
@@ -54,6 +55,7 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
     worker,
     sinks,
     relay,
+    tend: () => rebuildOnce(world, sinks),
     close: async () => {
       await desk.stop()
       await relay.stop()
@@ -61,6 +63,12 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
       await worker.close()
     },
   }
+}
+
+/** An operator builds one projection anew, once in a seed, while everything goes on. */
+async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
+  const projection = world.rebuildNow()
+  if (projection !== null) await sinks.rebuild(projection.name).catch(() => undefined)
 }
 
 function workerOf(machine: Machine, { world, settings }: NodeOptions, codecs: Codecs): Worker {
