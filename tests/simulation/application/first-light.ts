@@ -32,6 +32,8 @@ export interface TablesAt {
   readonly rows: ReadonlyMap<string, readonly MemoryRow[]>
 }
 
+const mostLooks = 6
+
 export class FirstLight {
   readonly companies: readonly Company[]
   readonly draw: Draw
@@ -51,6 +53,7 @@ export class FirstLight {
   /** The projection that an operator rebuilt. */
   rebuilt: AnyProjection | null = null
   #rebuildAt: number | null = null
+  #lookAt = 0
   #watch: () => number = () => 0
   #nowMs = 0
 
@@ -86,6 +89,13 @@ export class FirstLight {
     if (this.rebuilt !== null || this.now() < this.#rebuildAt) return null
     this.rebuilt = this.draw.of(this.projections, 'rebuild')
     return this.rebuilt
+  }
+
+  /** Looks at the tables every few seconds, some times in all. */
+  lookSometimes(): void {
+    if (this.now() < this.#lookAt || this.snapshots.length >= mostLooks) return
+    this.#lookAt = this.now() + this.draw.between(1_000, 8_000, 'look', this.snapshots.length)
+    this.look()
   }
 
   look(): void {

@@ -13,7 +13,7 @@ import type { RuntimeSettings, Topology } from '../../../topology/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
 import type { Machine, Running } from '../program.ts'
 import type { Codecs } from './codecs.ts'
-import { openCodecs, spokenTopics } from './codecs.ts'
+import { callTopics, openCodecs } from './codecs.ts'
 import { Desk } from './desk.ts'
 import { OutboxServer, tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
@@ -55,7 +55,10 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
     worker,
     sinks,
     relay,
-    tend: () => rebuildOnce(world, sinks),
+    tend: () => {
+      world.lookSometimes()
+      return rebuildOnce(world, sinks)
+    },
     close: async () => {
       await desk.stop()
       await relay.stop()
@@ -91,12 +94,9 @@ function workerOf(machine: Machine, { world, settings }: NodeOptions, codecs: Co
 
 function topologiesOf(machine: Machine, world: FirstLight, { keyRing, codec }: Codecs): Topology[] {
   const hosted = services(world.settings)
-  const written = new Set(
-    hosted.flatMap(({ processors }) => processors.flatMap(({ writes }) => writes.map(({ name }) => name))),
-  )
   const effects = effectsTopology({
     providers: world.providers.of(machine.life, (service, work) => machine.outside(service, work)),
-    topics: spokenTopics.filter((topic) => written.has(topic.name) && 'call_requested' in topic.events),
+    topics: callTopics(world.settings),
     codec,
     clock: machine.clock,
   })

@@ -78,6 +78,8 @@ export class People {
         (verifiesAt !== null && !this.#written.has(`${organizationId} verify`)),
     )
     if (companies.length > 0) return `${companies.length} companies have not signed up or verified yet`
+    const unread = this.#openReviews().filter((row) => !this.#judged.has(String(row.key['review_id'])))
+    if (unread.length > 0) return `${unread.length} reviews were not read yet`
     const unsent = [...this.#pending.values()].filter(({ sent }) => !sent)
     return unsent.length === 0 ? null : `${unsent.length} commands were not sent yet`
   }
@@ -206,13 +208,16 @@ export class People {
 
   /** Looks through the review queue for what nobody has decided about yet. */
   #judge(now: number): void {
-    const open = this.#tables.rows(reviewQueueTable).filter(({ values }) => values?.['status'] === 'open')
-    for (const row of open) {
+    for (const row of this.#openReviews()) {
       const review = String(row.key['review_id'])
       if (this.#judged.has(review)) continue
       this.#judged.add(review)
       this.#decideOn(row, review, now)
     }
+  }
+
+  #openReviews(): readonly MemoryRow[] {
+    return this.#tables.rows(reviewQueueTable).filter(({ values }) => values?.['status'] === 'open')
   }
 
   #decideOn(row: MemoryRow, review: string, now: number): void {
