@@ -64,13 +64,29 @@ export class TaskOpener {
   }
 
   /**
+   * Damaged state, or state of another log, is wiped and restored; also when it is found by the task itself while it reads
+   * its stores, or was found by the task before this one.
    * @param kept of a task that goes on in this process after trouble; null opens it from disk. Closed when this throws:
    *   what it held stands in the changelog
    */
   async open(place: TaskPlace, kept: KeptTask | null): Promise<Task> {
-    const { topology, collector, counters, clock, settings, wake } = this.#options
-    const state = await this.#restored(place, kept?.state ?? null)
     try {
+      return await this.#open(place, kept)
+    } catch (error) {
+      if (!wantsRestore(error)) throw error
+      const path = this.#path(place)
+      this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
+      await this.#options.databases.wipe(path)
+      return this.#open(place, kept === null ? null : { ...kept, state: null })
+    }
+  }
+
+  async #open(place: TaskPlace, kept: KeptTask | null): Promise<Task> {
+    const { topology, collector, counters, clock, settings, wake } = this.#options
+    const state = kept?.state ?? (await this.#openState(place))
+    try {
+      if (state.damage !== null) throw state.damage
+      await this.#restore(place, state)
       const { part, partition } = place
       const inputs = await this.#inputs(place)
       const startedAt = kept?.startedAt ?? clock.now()
@@ -87,33 +103,20 @@ export class TaskOpener {
     return `${this.#options.topology.name}/${place.part.name}_${place.partition}`
   }
 
-  async #restored(place: TaskPlace, kept: TaskState | null): Promise<TaskState> {
-    const path = this.#path(place)
+  async #openState(place: TaskPlace): Promise<TaskState> {
+    const { databases, clock, counters } = this.#options
+    const database = await databases.open(this.#path(place))
     try {
-      return await this.#openAndRestore(place, kept)
+      return TaskState.open({
+        database,
+        stores: place.part.stores.map(({ name, logged, window }) => ({ name, logged, window })),
+        now: () => clock.now(),
+        expired: () => void counters.expiredPuts++,
+      })
     } catch (error) {
-      if (!wantsRestore(error)) throw error
-      this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
-      await this.#options.databases.wipe(path)
-      return this.#openAndRestore(place, null)
-    }
-  }
-
-  /** Closes what it was given or has opened when it throws. */
-  async #openAndRestore(place: TaskPlace, kept: TaskState | null): Promise<TaskState> {
-    const state = kept ?? (await this.#openState(place))
-    try {
-      await this.#restore(place, state)
-      return state
-    } catch (error) {
-      await state.close({ flush: false }).catch(() => undefined)
+      await database.close().catch(() => undefined)
       throw error
     }
-  }
-
-  async #openState(place: TaskPlace): Promise<TaskState> {
-    const database = await this.#options.databases.open(this.#path(place))
-    return TaskState.open({ database, stores: place.part.stores.map(({ name, logged }) => ({ name, logged })) })
   }
 
   async #restore(place: TaskPlace, state: TaskState): Promise<void> {
@@ -129,6 +132,7 @@ export class TaskOpener {
       state,
       fetchMaxBytes: settings.fetchMaxBytes,
       flushBytes: settings.transactionMaxBytes,
+      now: () => clock.now(),
     })
     // Kills in a row must not add their tails up: the next tail begins here.
     if (records > 0) await state.flush()

@@ -69,7 +69,7 @@ describe('validate: one clear line each', () => {
           .source('in', { topic: 't', ...source })
           .store('s', { kind: 'timers' })
           .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
-      'processor "p" uses store "s" of kind timers where state or set-aside is needed',
+      'processor "p" uses store "s" of kind timers where state or set-aside or window is needed',
     ],
     [
       'a store nobody uses',
