@@ -221,7 +221,7 @@ export class World {
       broker: new NetworkBroker(this.#cluster, life, this.#clusterId),
       clock: life.clock,
       random: life.chance,
-      notice: (line) => this.#note(life, line),
+      notice: (line: string) => this.#note(life, line),
       deliveryTimeoutMs: 8000,
       retryBackoffMs: 30,
       ...{ join: (options: never) => (this.broker as unknown as { join(o: never): Promise<never> }).join(options) },

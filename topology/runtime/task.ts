@@ -27,7 +27,7 @@ import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
 import type { AfterAnswer, CallMemo } from './async-operator.ts'
 import { AsyncOperator } from './async-operator.ts'
-import { BoundedStore } from './bounded-store.ts'
+import { BoundedStore, boundedWindowStore } from './bounded-store.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
 import { sizeOf } from './collector.ts'
@@ -107,6 +107,7 @@ export class Task implements TaskFrame {
   readonly #timerTables: ReadonlyMap<string, TimerTable>
   /** Logged stores, as nodes and the waiting store see them. */
   readonly #boundedStores: ReadonlyMap<string, KeyValueStore>
+  readonly #windowStores: ReadonlyMap<string, WindowStore>
   readonly #setAside: SetAside | null
   readonly #operator: AsyncOperator | null
   readonly #nodes: RunningPart
@@ -139,7 +140,14 @@ export class Task implements TaskFrame {
         ]),
     )
     this.#boundedStores = new Map(
-      part.stores.filter(({ logged }) => logged).map(({ name }) => [name, new BoundedStore(state.store(name))]),
+      part.stores
+        .filter(({ logged, window }) => logged && window === undefined)
+        .map(({ name }) => [name, new BoundedStore(state.store(name))]),
+    )
+    this.#windowStores = new Map(
+      part.stores
+        .filter(({ window }) => window !== undefined)
+        .map(({ name }) => [name, boundedWindowStore(state.windowStore(name))]),
     )
     const setAside = part.stores.find((store) => store.kind === 'set-aside')
     this.#setAside = setAside === undefined ? null : new SetAside(state.store(setAside.name), settings.setAsideMaxBytes)
@@ -180,7 +188,7 @@ export class Task implements TaskFrame {
   }
 
   windowStore(name: string): WindowStore {
-    return this.state.windowStore(name)
+    return this.#windowStores.get(name) ?? this.state.windowStore(name)
   }
 
   dropLate(): void {
