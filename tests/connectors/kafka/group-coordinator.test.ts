@@ -1,8 +1,7 @@
 /** The group coordinator, request by request: states, generations, errors and timers as Kafka has them (GC1-GC6). */
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { LogError } from '../../../connectors/kafka/index.ts'
-import type { JoinGroupRequest, JoinGroupResponse } from '../../../connectors/kafka/index.ts'
+import type { JoinGroupRequest, JoinGroupResponse, LogError } from '../../../connectors/kafka/index.ts'
 import { GroupCluster } from './group-cluster.ts'
 import { HandClock, settle } from './hand-clock.ts'
 
