@@ -41,6 +41,8 @@ export interface Kafka {
   readonly port: number
   /** host:port */
   readonly bootstrap: string
+  /** Its log directory. */
+  readonly data: string
   readonly pid: number
   stop(): Promise<void>
 }
@@ -133,8 +135,10 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     await stop()
     throw error
   }
-  return { port, bootstrap: `127.0.0.1:${port}`, pid: broker.pid ?? 0, stop }
+  return { port, bootstrap: `127.0.0.1:${port}`, data: dataOf(directory), pid: broker.pid ?? 0, stop }
 }
+
+const dataOf = (directory: string): string => join(directory, 'data')
 
 function launch(directory: string, argumentList: string[]): ChildProcess {
   const log = openSync(join(directory, 'server.log'), 'a')
@@ -157,7 +161,7 @@ const settingsOf = (directory: string, port: number, controllerPort: number): Re
   'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
   listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
   'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-  'log.dirs': join(directory, 'data'),
+  'log.dirs': dataOf(directory),
   'auto.create.topics.enable': 'false',
   'offsets.topic.replication.factor': '1',
   'offsets.topic.num.partitions': '4',

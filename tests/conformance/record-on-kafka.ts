@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { kafkaJars, startKafka } from '../../deploy/local/kafka.ts'
+import type { Kafka } from '../../deploy/local/kafka.ts'
 import type { Answer } from './normal-form.ts'
 import { hashOf } from './recording.ts'
 import type { Recording } from './recording.ts'
@@ -43,7 +44,7 @@ export async function recordOnKafka(
     const directory = join(scratch, 'broker')
     const kafka = await measured('broker', timed, () => startKafka({ directory, jars, settings }))
     try {
-      return await measured('play', timed, () => play(scripts, kafka.port, scratch, [classes, join(jars, '*')]))
+      return await measured('play', timed, () => play(scripts, kafka, scratch, [classes, join(jars, '*')]))
     } finally {
       await kafka.stop()
     }
@@ -52,10 +53,10 @@ export async function recordOnKafka(
   }
 }
 
-async function play(scripts: readonly Script[], port: number, scratch: string, classes: string[]): Promise<Recording> {
+async function play(scripts: readonly Script[], kafka: Kafka, scratch: string, classes: string[]): Promise<Recording> {
   const [input, output] = [join(scratch, 'scripts.json'), join(scratch, 'recording.json')]
   await writeFile(input, JSON.stringify(scripts))
-  const recorder = ['-Xmx512m', '-cp', classes.join(':'), 'Recorder', String(port), input, output]
+  const recorder = ['-Xmx512m', '-cp', classes.join(':'), 'Recorder', String(kafka.port), kafka.data, input, output]
   await run('java', recorder, { timeout: playWithinMs }).catch((error: unknown) => {
     throw new Error(`the recorder failed: ${(error as { stderr?: string }).stderr ?? String(error)}`)
   })

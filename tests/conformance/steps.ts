@@ -131,12 +131,12 @@ export interface Script {
 
 export const script = (name: string, ...steps: (Step | readonly Step[])[]): Script => ({ name, steps: steps.flat() })
 
-/** Old timestamps are meant to stay: nothing is deleted by age. */
+/** Records are of 1970 and markers of today: nothing is deleted by age, and no segment is sealed by it. */
 export const topic = (name: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Step => ({
   do: 'createTopic',
   topic: name,
   partitions,
-  config: { 'retention.ms': '-1', ...config },
+  config: { 'retention.ms': '-1', 'segment.ms': '31536000000000', ...config },
 })
 
 /**

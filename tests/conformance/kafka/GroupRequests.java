@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
 import org.apache.kafka.common.message.*;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.Errors;
@@ -76,13 +75,10 @@ final class GroupRequests {
         .put("generation", answer.generationId())
         .put("protocol", answer.protocolName())
         .put("me", me)
-        .put("leader", play.names.member(answer.leader()));
-    var members = new TreeSet<String>();
-    for (var one : answer.members())
-      members.add(play.names.member(one.memberId()) + " " + one.groupInstanceId() + " "
-          + Names.extracted(one.metadata()));
+        .put("leader", Names.member(answer.leader()));
     ArrayNode list = said.putArray("members");
-    members.forEach(list::add);
+    for (var one : answer.members())
+      list.add(Names.member(one.memberId()) + " " + one.groupInstanceId() + " " + Names.extracted(one.metadata()));
     return answer.skipAssignment() ? said.put("skipAssignment", true) : said;
   }
 
@@ -211,12 +207,9 @@ final class GroupRequests {
     DescribeGroupsResponseData answer = wire.call(ApiKeys.DESCRIBE_GROUPS, 5,
         new DescribeGroupsRequestData().setGroups(List.of(play.own(step.get("group").asText()))));
     var group = answer.groups().get(0);
-    var members = new TreeSet<String>();
-    for (var member : group.members())
-      members.add(play.names.member(member.memberId()) + " " + member.groupInstanceId());
     ObjectNode said = Play.JSON.createObjectNode().put("state", group.groupState());
     ArrayNode list = said.putArray("members");
-    members.forEach(list::add);
+    for (var member : group.members()) list.add(Names.member(member.memberId()) + " " + member.groupInstanceId());
     return said;
   }
 }

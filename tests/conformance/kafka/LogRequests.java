@@ -1,7 +1,10 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,7 +28,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Topics, producers, transactions, reading. Versions that still name topics by name, and transaction version 2. */
 final class LogRequests {
-  private static final int STILL_MS = 2_000;
+  /** Long enough that the cleaner would have come. */
+  private static final int NOTHING_TO_CLEAN_MS = 2_000;
   private final Play play;
 
   LogRequests(Play play) {
@@ -43,19 +47,19 @@ final class LogRequests {
     request.topics().add(topic);
     CreateTopicsResponseData answer = wire.call(ApiKeys.CREATE_TOPICS, 7, request);
     short error = answer.topics().iterator().next().errorCode();
-    if (error == 0) waitUntilKnown(wire, topic.name(), topic.numPartitions());
+    if (error == 0) waitUntilLed(wire, step.get("topic").asText(), topic.numPartitions());
     return Play.done(error);
   }
 
-  private void waitUntilKnown(Wire wire, String topic, int partitions) throws Exception {
-    for (int i = 0; i < 500; i++) {
-      MetadataResponseData answer = wire.call(ApiKeys.METADATA, 12, metadataOf(List.of(topic)));
-      var found = answer.topics().iterator().next();
-      if (found.errorCode() == 0 && found.partitions().size() == partitions
-          && found.partitions().stream().allMatch(one -> one.errorCode() == 0 && one.leaderId() >= 0)) return;
-      Thread.sleep(10);
+  /** Metadata knows a partition before its leader takes requests: asked until every one answers. */
+  private void waitUntilLed(Wire wire, String topic, int partitions) throws Exception {
+    for (int partition = 0; partition < partitions; partition++) {
+      ObjectNode ask = Play.JSON.createObjectNode().put("of", topic + ":" + partition).put("which", "latest");
+      for (int i = 0; listOffsets(wire, ask).has("error"); i++) {
+        if (i == 500) throw new IllegalStateException(topic + " has no leader");
+        Thread.sleep(10);
+      }
     }
-    throw new IllegalStateException(topic + " has no leader");
   }
 
   private static MetadataRequestData metadataOf(List<String> topics) {
@@ -316,24 +320,46 @@ final class LogRequests {
     return Play.done(answer.topics().iterator().next().partitions().iterator().next().errorCode());
   }
 
-  /** Waits until the cleaner has been here: the content has not changed for a while. */
+  /**
+   * Waits until the cleaner has been over everything it may clean: the sealed segments that lie wholly below the last stable
+   * offset. Its checkpoint is written after the cleaned segments are in place.
+   */
   JsonNode compact(Wire wire, JsonNode step) throws Exception {
     String place = step.get("in").asText();
-    long begun = System.currentTimeMillis();
-    long changed = begun;
-    String before = "";
-    while (System.currentTimeMillis() < begun + 20_000) {
-      String now = recordsOf(fetchPartition(wire, place, logStart(wire, place), false, 1 << 24, 0), 0).toString();
-      if (!now.equals(before)) changed = System.currentTimeMillis();
-      before = now;
-      if (System.currentTimeMillis() > changed + STILL_MS) break;
-      Thread.sleep(100);
+    String partition = play.own(Play.topicOf(place)) + "-" + Play.partitionOf(place);
+    long end = cleanableEnd(partition, stableOffset(wire, place));
+    long until = System.currentTimeMillis() + 60_000;
+    if (end == 0) Thread.sleep(NOTHING_TO_CLEAN_MS);
+    while (cleanedTo(partition) < end) {
+      if (System.currentTimeMillis() > until) throw new IllegalStateException(partition + " is not cleaned");
+      Thread.sleep(50);
     }
     return Play.JSON.nullNode();
   }
 
-  private long logStart(Wire wire, String place) throws Exception {
-    ObjectNode ask = Play.JSON.createObjectNode().put("of", place).put("which", "earliest");
+  /** The segment that holds the last stable offset is not cleaned, nor is the newest. */
+  private long cleanableEnd(String partition, long stable) throws IOException {
+    try (var files = Files.list(play.data.resolve(partition))) {
+      return files.map(file -> file.getFileName().toString())
+          .filter(name -> name.endsWith(".log"))
+          .mapToLong(name -> Long.parseLong(name.substring(0, name.length() - 4)))
+          .filter(base -> base <= stable)
+          .max().orElse(0);
+    }
+  }
+
+  private long cleanedTo(String partition) throws IOException {
+    Path checkpoint = play.data.resolve("cleaner-offset-checkpoint");
+    if (!Files.exists(checkpoint)) return 0;
+    String prefix = partition.substring(0, partition.lastIndexOf('-')) + " " + partition.substring(partition.lastIndexOf('-') + 1) + " ";
+    return Files.readAllLines(checkpoint).stream()
+        .filter(line -> line.startsWith(prefix))
+        .mapToLong(line -> Long.parseLong(line.substring(prefix.length())))
+        .findFirst().orElse(0);
+  }
+
+  private long stableOffset(Wire wire, String place) throws Exception {
+    ObjectNode ask = Play.JSON.createObjectNode().put("of", place).put("which", "stable");
     return listOffsets(wire, ask).get("offset").asLong();
   }
 }

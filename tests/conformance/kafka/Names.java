@@ -1,10 +1,15 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeSet;
 
 /** What differs from run to run, by a name that does not: producer ids and member ids in the order they appear. */
 final class Names {
+  private static final String MARK = "\u0002";
   private final Map<Long, String> producers = new HashMap<>();
   private final Map<String, String> nameOfMember = new HashMap<>();
   private final Map<String, String> memberOfName = new HashMap<>();
@@ -25,8 +30,37 @@ final class Names {
     return name;
   }
 
-  synchronized String member(String memberId) {
-    return memberId.isEmpty() ? "" : nameOfMember.getOrDefault(memberId, "?");
+  /** A place for the name, which may come with a later answer: `resolve` puts it there. */
+  static String member(String memberId) {
+    return memberId.isEmpty() ? "" : MARK + memberId + MARK;
+  }
+
+  /** The answers with names where `member` left places, members in the order of their names. */
+  synchronized JsonNode resolve(JsonNode answer) {
+    if (answer.isTextual()) return Play.JSON.getNodeFactory().textNode(resolve(answer.asText()));
+    if (answer instanceof ArrayNode list) {
+      for (int i = 0; i < list.size(); i++) list.set(i, resolve(list.get(i)));
+    } else if (answer instanceof ObjectNode object) {
+      for (var entry : object.properties()) {
+        entry.setValue(resolve(entry.getValue()));
+        if (entry.getKey().equals("members")) entry.setValue(sorted(entry.getValue()));
+      }
+    }
+    return answer;
+  }
+
+  private String resolve(String text) {
+    String[] parts = text.split(MARK, -1);
+    for (int i = 1; i < parts.length; i += 2) parts[i] = nameOfMember.getOrDefault(parts[i], "?");
+    return String.join("", parts);
+  }
+
+  private static JsonNode sorted(JsonNode members) {
+    var names = new TreeSet<String>();
+    members.forEach(member -> names.add(member.asText()));
+    ArrayNode list = Play.JSON.createArrayNode();
+    names.forEach(list::add);
+    return list;
   }
 
   /** `@name` is the id behind a name, anything else is itself. */

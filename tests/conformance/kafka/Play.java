@@ -2,6 +2,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -38,6 +39,8 @@ final class Play {
   }
 
   final int port;
+  /** The broker's log directory. */
+  final Path data;
   final String prefix;
   final Names names = new Names();
   final Map<String, Producer> producers = new HashMap<>();
@@ -48,8 +51,9 @@ final class Play {
   private final LogRequests log;
   private final GroupRequests groups;
 
-  Play(int port, String prefix) throws Exception {
+  Play(int port, Path data, String prefix) throws Exception {
     this.port = port;
+    this.data = data;
     this.prefix = prefix;
     this.wire = newWire();
     this.log = new LogRequests(this);
@@ -60,6 +64,7 @@ final class Play {
     ArrayNode answers = JSON.createArrayNode();
     try {
       for (JsonNode step : steps) answers.add(answer(step));
+      names.resolve(answers);
       return answers;
     } finally {
       for (Wire one : wires) one.close();
@@ -139,9 +144,9 @@ final class Play {
     return made;
   }
 
-  /** Topics, groups and transactional ids of a script are its own. */
+  /** Topics, groups and transactional ids of a script are its own; no name is no name. */
   String own(String name) {
-    return prefix + name;
+    return name.isEmpty() ? name : prefix + name;
   }
 
   static JsonNode done(short error) {

@@ -1,6 +1,7 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.File;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,7 @@ import org.apache.kafka.common.utils.AppInfoParser;
 /**
  * Plays the conformance scripts on a running broker and writes what it answered.
  *
- * <p>java -cp ... Recorder PORT SCRIPTS.json RECORDING.json
+ * <p>java -cp ... Recorder PORT LOG_DIRECTORY SCRIPTS.json RECORDING.json
  *
  * <p>Most of the time is waiting (sessions, transaction timeouts), so many scripts run at once; each has topics, groups and
  * transactional ids of its own.
@@ -29,7 +30,8 @@ public final class Recorder {
 
   public static void main(String[] arguments) throws Exception {
     int port = Integer.parseInt(arguments[0]);
-    JsonNode suite = Play.JSON.readTree(new File(arguments[1]));
+    Path data = Path.of(arguments[1]);
+    JsonNode suite = Play.JSON.readTree(new File(arguments[2]));
     awaitCoordinators(port);
     Map<String, JsonNode> answers = new ConcurrentHashMap<>();
     List<String> failures = java.util.Collections.synchronizedList(new ArrayList<>());
@@ -40,7 +42,7 @@ public final class Recorder {
       threads.submit(() -> {
         String name = script.get("name").asText();
         try {
-          answers.put(name, new Play(port, prefix).play(script.get("steps")));
+          answers.put(name, new Play(port, data, prefix).play(script.get("steps")));
         } catch (Throwable error) {
           failures.add(name + ": " + error);
         }
@@ -55,7 +57,7 @@ public final class Recorder {
       String name = script.get("name").asText();
       if (answers.containsKey(name)) scripts.set(name, answers.get(name));
     }
-    Play.JSON.writeValue(new File(arguments[2]), recording);
+    Play.JSON.writeValue(new File(arguments[3]), recording);
     System.exit(failures.isEmpty() ? 0 : 1);
   }
 

@@ -23,7 +23,7 @@ export const produceAndFetch = [
   script('fetch: offsets go on over batches', written, offsetOf('in:0', 'latest'), fetchAll('in:0')),
   script('fetch: from the middle of a batch', written, fetchAll('in:0', 1), fetchAll('in:0', 4), consume('in:0', 1)),
   script('fetch: at the end there is nothing', written, fetchAll('in:0', 5), fetchCommitted('in:0', 5)),
-  script('fetch: beyond the end', written, fetchAll('in:0', 6), consume('in:0', 6)),
+  script('fetch: beyond the end', written, fetchAll('in:0', 6), fetchAll('in:0', 600)),
   script('fetch: beyond the end, committed', written, fetchCommitted('in:0', 6)),
   script('fetch: a negative offset', written, fetchAll('in:0', -5)),
   script('fetch: one batch at least, whatever the limit', written, fetchAll('in:0', 0, { maxBytes: 1 })),
