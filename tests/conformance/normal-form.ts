@@ -7,7 +7,6 @@
  * `<n>` more than 40 letters.
  */
 
-import { BATCH_HEADER_BYTES } from '../../connectors/kafka/batch-format.ts'
 import * as format from '../../connectors/kafka/batch-format.ts'
 import type { FetchedPartition } from '../../connectors/kafka/index.ts'
 import { RecordCursor } from '../../connectors/kafka/index.ts'
@@ -15,6 +14,8 @@ import { RecordCursor } from '../../connectors/kafka/index.ts'
 export type Answer = null | boolean | { readonly [name: string]: unknown }
 
 export const shortened = (text: string): string => (text.length > 40 ? `<${text.length}>` : text)
+
+const MARK = '\u0002'
 
 /** What differs from run to run, by a name that does not. */
 export class Names {
@@ -40,8 +41,25 @@ export class Names {
     return name
   }
 
+  /** A place for the name, which may come with a later answer: `resolve` puts it there. */
   member(memberId: string): string {
-    return memberId === '' ? '' : (this.#nameOfMember.get(memberId) ?? '?')
+    return memberId === '' ? '' : `${MARK}${memberId}${MARK}`
+  }
+
+  /** The answers with names where `member` left places, members in the order of their names. */
+  resolve(answers: readonly Answer[]): Answer[] {
+    return answers.map((answer) => this.#resolve(answer) as Answer)
+  }
+
+  #resolve(value: unknown): unknown {
+    if (typeof value === 'string') {
+      const parts = value.split(MARK)
+      return parts.map((part, i) => (i % 2 === 1 ? (this.#nameOfMember.get(part) ?? '?') : part)).join('')
+    }
+    if (Array.isArray(value)) return value.map((one) => this.#resolve(one))
+    if (value === null || typeof value !== 'object') return value
+    const entries = Object.entries(value).map(([name, one]) => [name, this.#resolve(one)] as const)
+    return Object.fromEntries(entries.map(([name, one]) => [name, name === 'members' ? (one as string[]).sort() : one]))
   }
 
   /** `@name` is the id behind a name, anything else is itself. */
@@ -57,7 +75,7 @@ export class Names {
 export function recordsOf(fetched: FetchedPartition, from: bigint, names: Names): string[] {
   const lines: string[] = []
   const { batches } = fetched
-  for (let at = 0; at + BATCH_HEADER_BYTES <= batches.length; ) {
+  for (let at = 0; at + format.BATCH_HEADER_BYTES <= batches.length;) {
     const end = at + format.sizeOf(batches, at)
     if (end > batches.length) break
     lines.push(...batchLines(fetched, batches.subarray(at, end), from, names))
@@ -72,7 +90,7 @@ function batchLines(fetched: FetchedPartition, batch: Buffer, from: bigint, name
   if (last < from) return []
   if (format.countOf(batch, 0) === 0) return [`${last} EMPTY ${who}`]
   if (format.isControl(batch, 0)) {
-    const type = batch.readInt16BE(BATCH_HEADER_BYTES + 7)
+    const type = batch.readInt16BE(format.BATCH_HEADER_BYTES + 7)
     return [`${format.baseOffsetOf(batch, 0)} ${type === 0 ? 'ABORT' : 'COMMIT'} ${who}`]
   }
   const rest = `${who}#${format.baseSequenceOf(batch, 0)}${format.isTransactional(batch, 0) ? ' t' : ''}`
@@ -88,3 +106,16 @@ function batchLines(fetched: FetchedPartition, batch: Buffer, from: bigint, name
 const text = (bytes: Buffer | null): string => (bytes === null ? '~' : shortened(bytes.toString()))
 
 export const pair = (cursor: RecordCursor): string => `${text(cursor.key())}=${text(cursor.value())}`
+
+/**
+ * Metadata and assignments as Kafka's consumers encode them (version 0, no topics, the text as user data): a coordinator
+ * reads what members of type `consumer` subscribe to.
+ */
+export function embedded(text: string): Buffer {
+  const data = Buffer.from(text)
+  const head = Buffer.alloc(10)
+  head.writeInt32BE(data.length, 6)
+  return Buffer.concat([head, data])
+}
+
+export const extracted = (encoded: Buffer): string => encoded.subarray(10).toString()

@@ -302,7 +302,8 @@ export const describeGroup = (group = 'g'): Step => ({ do: 'describe', group })
 
 export const wait = (ms: number): Step => ({ do: 'wait', ms })
 export const start = (name: string, step: Step): Step => {
-  if (step.do === 'wait' || step.do === 'await' || step.do === 'pending') throw new Error(`${step.do} cannot be started`)
+  if (step.do === 'wait' || step.do === 'await' || step.do === 'pending')
+    throw new Error(`${step.do} cannot be started`)
   return { ...step, start: name }
 }
 export const awaited = (name: string): Step => ({ do: 'await', name })

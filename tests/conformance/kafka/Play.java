@@ -84,6 +84,9 @@ final class Play {
       default:
     }
     if (!step.has("start")) return perform(wire, step);
+    String as = step.path("as").asText();
+    boolean isNew = !members.containsKey(as) || members.get(as).memberId.isEmpty();
+    JsonNode group = JSON.createObjectNode().put("group", step.path("group").asText());
     Wire own = newWire();
     CompletableFuture<JsonNode> result = new CompletableFuture<>();
     started.put(step.get("start").asText(), result);
@@ -95,9 +98,22 @@ final class Play {
       }
     });
     thread.setDaemon(true);
+    JsonNode before = what.equals("join") ? groups.describe(wire, group) : null;
     thread.start();
     Thread.sleep(REACH_MS);
+    if (before != null) awaitJoining(result, group, before, isNew);
     return JSON.nullNode();
+  }
+
+  /** Until a join that waits is seen to wait: on a busy machine its request may take longer than that. */
+  private void awaitJoining(CompletableFuture<JsonNode> result, JsonNode group, JsonNode before, boolean isNew) throws Exception {
+    long until = System.currentTimeMillis() + 10_000;
+    while (!result.isDone() && System.currentTimeMillis() < until) {
+      JsonNode now = groups.describe(wire, group);
+      boolean counted = !isNew || now.get("members").size() > before.get("members").size();
+      if (counted && now.get("state").asText().equals("PreparingRebalance")) return;
+      Thread.sleep(20);
+    }
   }
 
   /** One request; again while the coordinator says only that it is not there yet, or busy, as every client does. */

@@ -1,9 +1,25 @@
 /** The shape of a cooperative rebalance (KIP-429): two rounds, nobody stops what it keeps. */
 
-import { awaited, commit, committed, heartbeat, join, pending, script, start, sync, topic, transactional, txnOffsets, commitTxn } from '../steps.ts'
+import {
+  awaited,
+  commit,
+  committed,
+  heartbeat,
+  join,
+  pending,
+  script,
+  start,
+  sync,
+  topic,
+  transactional,
+  txnOffsets,
+  commitTxn,
+} from '../steps.ts'
 import type { Step } from '../steps.ts'
 
-const says = (as: string, owned: string) => ({ protocols: [['cooperative', `${as} owns ${owned}`]] as [string, string][] })
+const says = (as: string, owned: string) => ({
+  protocols: [['cooperative', `${as} owns ${owned}`]] as [string, string][],
+})
 
 const firstRound: Step[] = [
   join('m1', says('m1', 'nothing')),

@@ -66,12 +66,7 @@ export const fencing = [
     commitTxn('A'),
     abortTxn('A'),
   ),
-  script(
-    'fencing: the old one cannot commit offsets',
-    opened,
-    transactional('B'),
-    txnOffsets('A', [['in:0', 1, '']]),
-  ),
+  script('fencing: the old one cannot commit offsets', opened, transactional('B'), txnOffsets('A', [['in:0', 1, '']])),
   script(
     'fencing: the old one in the middle of the new one',
     opened,
@@ -122,8 +117,20 @@ export const fencing = [
     opened,
     txnOffsets('A', [['in:0', 1, '']], { transactionalId: 'unknown' }),
   ),
-  script('late: a commit twice is answered twice', afterCommit, commitTxn('A', { keep: true }), commitTxn('A'), fetchAll('in:0')),
-  script('late: an abort twice is answered twice', afterAbort, abortTxn('A', { keep: true }), abortTxn('A'), fetchAll('in:0')),
+  script(
+    'late: a commit twice is answered twice',
+    afterCommit,
+    commitTxn('A', { keep: true }),
+    commitTxn('A'),
+    fetchAll('in:0'),
+  ),
+  script(
+    'late: an abort twice is answered twice',
+    afterAbort,
+    abortTxn('A', { keep: true }),
+    abortTxn('A'),
+    fetchAll('in:0'),
+  ),
   script('late: an abort after the commit', afterCommit, abortTxn('A'), fetchAll('in:0')),
   script('late: a commit after the abort', afterAbort, commitTxn('A'), fetchAll('in:0')),
   script(
@@ -196,11 +203,7 @@ export const fencing = [
     consume('in:0'),
     offsetOf('in:1', 'latest'),
   ),
-  script(
-    'late: offsets of the transaction before',
-    afterCommit,
-    txnOffsets('A', [['in:0', 5, '']]),
-  ),
+  script('late: offsets of the transaction before', afterCommit, txnOffsets('A', [['in:0', 5, '']])),
   script(
     'late: a commit after another opened and committed',
     opened,

@@ -86,7 +86,14 @@ export const isolation = [
     commitTxn('A'),
     awaited('reader'),
   ),
-  script('aborted: listed once', two, aborted('A', 'a=1 a=2'), committed('A', 'a=3'), fetchCommitted('in:0'), consume('in:0')),
+  script(
+    'aborted: listed once',
+    two,
+    aborted('A', 'a=1 a=2'),
+    committed('A', 'a=3'),
+    fetchCommitted('in:0'),
+    consume('in:0'),
+  ),
   script(
     'aborted: two in a row of one producer',
     two,

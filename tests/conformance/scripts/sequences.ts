@@ -1,16 +1,6 @@
 /** The idempotent producer: sequences, repeats and epochs in a partition. */
 
-import {
-  batch,
-  deleteRecords,
-  fetchAll,
-  idempotent,
-  offsetOf,
-  produce,
-  produceAll,
-  script,
-  topic,
-} from '../steps.ts'
+import { batch, deleteRecords, fetchAll, idempotent, offsetOf, produce, produceAll, script, topic } from '../steps.ts'
 
 const begun = [topic('in', 2), idempotent('A'), produce('A', 'in:0', 'a=0 a=1 a=2')]
 const six = [1, 2, 3, 4, 5, 6].map((n) => produce('A', 'in:0', `a=${n}`))
@@ -35,7 +25,12 @@ export const sequences = [
     produce('A', 'in:0', 'a=1', { sequence: 0 }),
     offsetOf('in:0', 'latest'),
   ),
-  script('sequences: a gap is refused', begun, produce('A', 'in:0', 'a=9', { sequence: 4 }), offsetOf('in:0', 'latest')),
+  script(
+    'sequences: a gap is refused',
+    begun,
+    produce('A', 'in:0', 'a=9', { sequence: 4 }),
+    offsetOf('in:0', 'latest'),
+  ),
   script(
     'sequences: after a refused gap the right one is taken',
     begun,

@@ -22,7 +22,13 @@ export const transactionTimeout = [
   script('timeout: the coordinator aborts', timedOut, offsetOf('in:0', 'stable'), fetchAll('in:0'), consume('in:0')),
   script('timeout: a late commit', timedOut, commitTxn('A'), consume('in:0')),
   script('timeout: a late abort', timedOut, abortTxn('A'), fetchAll('in:0')),
-  script('timeout: a late write', timedOut, produce('A', 'in:0', 'a=2'), produce('A', 'in:1', 'b=1'), offsetOf('in:0', 'latest')),
+  script(
+    'timeout: a late write',
+    timedOut,
+    produce('A', 'in:0', 'a=2'),
+    produce('A', 'in:1', 'b=1'),
+    offsetOf('in:0', 'latest'),
+  ),
   script('timeout: late offsets', timedOut, txnOffsets('A', [['in:0', 1, '']]), committed(['in:0'])),
   script(
     'timeout: the next producer goes on',

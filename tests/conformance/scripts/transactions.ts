@@ -72,8 +72,20 @@ export const transactions = [
     offsetOf('in:0', 'latest'),
     offsetOf('in:1', 'latest'),
   ),
-  script('transactions: the end of an empty one, commit', begun, commitTxn('A'), produce('A', 'in:0', 'a=1'), commitTxn('A')),
-  script('transactions: the end of an empty one, abort', begun, abortTxn('A'), produce('A', 'in:0', 'a=1'), commitTxn('A')),
+  script(
+    'transactions: the end of an empty one, commit',
+    begun,
+    commitTxn('A'),
+    produce('A', 'in:0', 'a=1'),
+    commitTxn('A'),
+  ),
+  script(
+    'transactions: the end of an empty one, abort',
+    begun,
+    abortTxn('A'),
+    produce('A', 'in:0', 'a=1'),
+    commitTxn('A'),
+  ),
   script(
     'transactions: two empty aborts in a row',
     begun,
