@@ -458,16 +458,17 @@ export class ApplicationWorker {
       return Promise.resolve()
     })
     this.#signal.raise()
+    await this.#set().closeParked()
   }
 
   /** Tasks that move: their calls are awaited while the others go on, then their work is committed. */
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const ids = placesOf(this.#options.topology, partitions).map(idOf)
     const tasks = this.#set()
+    await this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(true)))
     const moving = await tasks.hold(ids)
     await Promise.all(moving.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
     await this.#mutex.run(async () => {
-      this.#membership.rebalancing(true)
       this.#crash('C16')
       const committed = await this.#finish(moving.filter((task) => tasks.running.includes(task)))
       this.#crash('C17')

@@ -145,16 +145,21 @@ export class TaskSet {
   async assign(added: readonly TaskPlace[], standbys: readonly StandbyTaskPlace[] | null): Promise<void> {
     for (const place of added) {
       const id = idOf(place)
+      if (this.#slots.get(id)?.role === 'active') continue
       const state = await this.#takeState(id)
       const slot = this.#slot(place, 'active', false)
       this.#open(slot, state === null ? null : { state, memo: new Map(), startedAt: this.#options.clock.now() })
     }
     if (standbys !== null) await this.#assignStandbys(standbys)
+    this.#openMissing()
+  }
+
+  /** The rebalance is over: what nobody here took over is closed. */
+  async closeParked(): Promise<void> {
     for (const [id, state] of [...this.#parked]) {
       this.#parked.delete(id)
       await this.#closeState(id, state, true).catch((error: unknown) => this.#closeFailed(id, error))
     }
-    this.openMissing()
   }
 
   async #assignStandbys(places: readonly StandbyTaskPlace[]): Promise<void> {
@@ -178,7 +183,7 @@ export class TaskSet {
   }
 
   /** Opens again what was assigned and neither runs nor opens. */
-  openMissing(): void {
+  #openMissing(): void {
     for (const slot of this.#slots.values())
       if (slot.task === null && slot.opening === null && !this.#follows(slot)) this.#open(slot, null)
   }
