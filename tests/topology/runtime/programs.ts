@@ -37,6 +37,32 @@ export function countProgram(): Topology {
     .build()
 }
 
+/** Counts as `countProgram` does, and takes any failure of its store for "not there". */
+export function carelessProgram(): Topology {
+  return new TopologyBuilder('counter')
+    .source('words', { topic: 'words', ...text })
+    .store('counts')
+    .processor('count', {
+      parents: ['words'],
+      stores: ['counts'],
+      supplier: () => ({
+        process(record, context) {
+          const key = Buffer.from(record.key as string)
+          let count = 0
+          try {
+            count = Number(context.store('counts').get(key)?.toString() ?? 0)
+          } catch {
+            count = 0
+          }
+          context.store('counts').put(key, Buffer.from(String(count + 1)))
+          context.forward(out(record.key as string, String(count + 1), record.timestamp))
+        },
+      }),
+    })
+    .sink('out', { parents: ['count'], topics: ['counts-out'], ...text })
+    .build()
+}
+
 export interface Tumbling {
   readonly sizeMs: number
   readonly graceMs: number
