@@ -94,7 +94,8 @@ async function play(world: World, notice: ((line: string) => void) | undefined):
 async function converge(world: World): Promise<string | null> {
   const { scheduler } = world
   const untilUs = scheduler.nowUs + convergeMs * 1000
-  for (;;) {
+  // What was read may be older than what the generator has sent by now: two looks in a row must find nothing missing.
+  for (let quiet = 0; ;) {
     let observed = false
     world.observe(() => (observed = true))
     const ending = await scheduler.run(
@@ -102,9 +103,10 @@ async function converge(world: World): Promise<string | null> {
       () => world.violations.length > 0,
     )
     const missing = missingOf(world, observed)
-    if (missing === null || world.violations.length > 0) return null
-    if (ending === 'deadlock' || ending === 'events') return `${ending} after the heal, ${missing}`
-    if (scheduler.nowUs >= untilUs) return `not converged ${convergeMs} ms after the heal: ${missing}`
+    quiet = missing === null ? quiet + 1 : 0
+    if (quiet === 2 || world.violations.length > 0) return null
+    if (ending === 'deadlock' || ending === 'events') return `${ending} after the heal, ${missing ?? 'quiet'}`
+    if (scheduler.nowUs >= untilUs) return `not converged ${convergeMs} ms after the heal: ${missing ?? 'quiet'}`
   }
 }
 
