@@ -29,6 +29,9 @@ export interface FaultWorld {
   /** A process dies when it next passes this point for the `pass`th time. */
   arm(process: string, point: string, pass: number): void
   disarm(): void
+  /** Of the program, beside the engine's. */
+  readonly crashPoints: readonly string[]
+  readonly clockJumpMostMs: number
 }
 
 const calmShare = 0.25
@@ -117,7 +120,11 @@ export class Faults {
     const { options, chance, histogram } = this.#world
     const { crash } = options
     if (chance.chance(crash.atPoint)) {
-      this.#world.arm(host.name, chance.of(processPoints), 1 + Math.floor(chance.exponential(2)))
+      this.#world.arm(
+        host.name,
+        chance.of([...processPoints, ...this.#world.crashPoints]),
+        1 + Math.floor(chance.exponential(2)),
+      )
       return
     }
     if (host.isDown) return
@@ -230,7 +237,7 @@ export class Faults {
     const life = host.life
     if (life === null || life.isDead) return
     histogram.count('clock jump')
-    life.jump(Math.round((chance.unit() * 2 - 1) * options.clock.jumpMs))
+    life.jump(Math.round((chance.unit() * 2 - 1) * Math.min(options.clock.jumpMs, this.#world.clockJumpMostMs)))
   }
 
   #fill(disk: { full: boolean }, what: string): void {

@@ -1,5 +1,6 @@
 /** The programs a seed may draw. */
 
+import { firstLight } from './application/program.ts'
 import type { ProgramFactory } from './program.ts'
 import { calls } from './workloads/calls.ts'
 import { ledger } from './workloads/ledger.ts'
@@ -10,6 +11,7 @@ import { twoHop } from './workloads/two-hop.ts'
 
 export const programs: Readonly<Record<string, ProgramFactory>> = {
   calls,
+  'first-light': firstLight,
   ledger,
   poison,
   'shared-store': sharedStore,

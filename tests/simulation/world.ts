@@ -106,7 +106,10 @@ export class World {
       changed: (broker, starts) => this.#brokerChanged(broker, starts),
       notice: (life, line) => this.#note(life, line),
     })
-    this.hosts = Array.from({ length: options.processes }, (_, index) => this.#host(`p${index + 1}`))
+    this.hosts = Array.from(
+      { length: Math.min(options.processes, this.program.processesMost ?? Infinity) },
+      (_, index) => this.#host(`p${index + 1}`),
+    )
     this.feeder = this.#makeFeeder()
     this.faults = new Faults({
       options,
@@ -119,6 +122,8 @@ export class World {
       processes: [...this.hosts.map(({ name }) => name), feederName],
       arm: (process, point, passes) => void this.#armed.set(process, { point, passes }),
       disarm: () => this.#armed.clear(),
+      crashPoints: this.program.crashPoints ?? [],
+      clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
     })
   }
 
@@ -191,7 +196,7 @@ export class World {
     return new Feeder({
       program: this.program,
       chance,
-      wanted: records,
+      wanted: this.program.wanted ?? records,
       everyMs: (safetyMs / records) * 5,
       partitionsOf: (topic) => counts.get(topic) ?? 1,
       transactional: chance.chance(0.5),
