@@ -236,7 +236,6 @@ export class World {
       notice: (line: string) => this.#note(life, line),
       deliveryTimeoutMs: 8000,
       retryBackoffMs: 30,
-      join: (group) => (this.broker as EmbeddedBroker).join(group),
     })
   }
 
