@@ -83,7 +83,7 @@ async function measured<T>(
   return result
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (import.meta.main) {
   const lacks = await kafkaLacks()
   if (lacks !== null) throw new Error(lacks)
   const recording = await recordOnKafka(suite, (what, tookMs) => console.log(`${what}: ${tookMs} ms`))
