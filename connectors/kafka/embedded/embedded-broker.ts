@@ -136,6 +136,9 @@ export class EmbeddedBroker implements Broker {
     const moves = before.map(({ topic, partition, offset }) => {
       if (isInternal(topic)) throw internalTopic(topic)
       const log = this.#topics.partition({ topic, partition })
+      if (!log.cleanup.deletes)
+        throw new LogError('POLICY_VIOLATION', `${topic} is compacted: its records go by their keys`, 'stop')
+      if (offset === -1n) return { log, offset: log.highWatermark }
       if (offset >= 0n && offset <= log.highWatermark) return { log, offset }
       throw new LogError(
         'OFFSET_OUT_OF_RANGE',
