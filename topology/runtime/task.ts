@@ -16,7 +16,7 @@
  * R7  A turn is bounded also when one record fires very many timers: the record waits at the head meanwhile.
  */
 
-import type { FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
 import type { KeyValueStore, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import { BadRecord, EngineError } from '../errors.ts'
@@ -62,6 +62,7 @@ export interface TaskOptions {
   readonly clock: Clock
   readonly settings: RuntimeSettings
   readonly wake: () => void
+  readonly crash: CrashPoint
   readonly memo: CallMemo
   /** When the task came up: a recovery in the same process keeps it. */
   readonly startedAt: number
@@ -92,6 +93,7 @@ export class Task implements TaskFrame {
 
   readonly #topology: Topology
   readonly #clock: Clock
+  readonly #crash: CrashPoint
   readonly #collector: Collector
   readonly #sources: ReadonlyMap<string, SourceNode>
   readonly #timerTables: ReadonlyMap<string, TimerTable>
@@ -111,6 +113,7 @@ export class Task implements TaskFrame {
     this.counters = options.counters
     this.#topology = topology
     this.#clock = clock
+    this.#crash = options.crash
     this.#collector = options.collector
     this.#sources = new Map(part.sources.map((source) => [topicName(topology, source.topic), source]))
     this.queues = options.inputs.map(openQueue)
@@ -557,6 +560,7 @@ export class Task implements TaskFrame {
       const isNew = key !== null && !(this.#setAside?.isBlocked(key) ?? true)
       if (isNew && isKeepable(record)) this.#setAside?.block({ ...record, key }, why.reason, why.message, now)
     })
+    this.#crash('C13')
     this.#countDead(why)
   }
 
@@ -573,9 +577,12 @@ export class Task implements TaskFrame {
 
   /** R4. */
   #step<T>(work: () => T): T {
+    const crash = this.#crash
     this.state.savepoint()
     try {
+      crash('C02')
       const result = work()
+      crash('C03')
       this.#collector.release()
       for (const table of this.#timerTables.values()) table.release()
       this.#setAside?.release()

@@ -26,7 +26,7 @@
  */
 
 import type { Broker, JoinGroupResponse, SyncGroupRequest } from '../broker.ts'
-import type { Clock } from '../embedded/options.ts'
+import type { Clock } from '../clock.ts'
 import { LogError } from '../port.ts'
 import type {
   GroupMetadata,
@@ -58,11 +58,11 @@ const JOIN_GRACE_MS = 5_000
 const TOPICS_INTERVAL_MS = 30_000
 
 /** The session is there at once; the listener hears of partitions later. */
-export function joinGroup(parts: GroupMemberParts, options: GroupOptions): GroupSession {
+export function joinGroup(parts: GroupMemberParts, options: GroupOptions): GroupMember {
   return new GroupMember(parts, options)
 }
 
-class GroupMember implements GroupSession {
+export class GroupMember implements GroupSession {
   readonly #broker: Broker
   readonly #clock: Clock
   readonly #notice: (line: string) => void
@@ -151,6 +151,11 @@ class GroupMember implements GroupSession {
     if (instanceId !== null || memberId === '') return
     const left = this.#broker.leaveGroup({ groupId, memberId, instanceId })
     await this.#within(left, sessionTimeoutMs).catch(nothing)
+  }
+
+  /** Left, or ended for good. */
+  get isOver(): boolean {
+    return this.#over
   }
 
   get #over(): boolean {

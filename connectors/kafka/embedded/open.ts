@@ -38,7 +38,8 @@ export const openMemoryLog = (options: MemoryLogOptions): Log => clientOf(openMe
 
 /** As `openEmbeddedLog`, for clients of their own. */
 export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<EmbeddedBroker> {
-  const { clock, random, directory, notice, crash = noCrash, checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
+  const { clock, random, directory, notice, crash = noCrash, groups = {} } = options
+  const { checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
   const storage = storageOf(options)
   const { syncer } = storage
   try {
@@ -53,7 +54,7 @@ export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<E
     const offsets = new OffsetStore(clock)
     const recovered = await recoverTransactions(stateLog, topics.all(), clock.now(), notice)
     await recoverOffsets(offsetsLog, offsets)
-    const parts = { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash }
+    const parts = { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash, groups }
     const broker = new EmbeddedBroker(parts)
     await broker.fenceRecovered()
     return broker
@@ -64,7 +65,7 @@ export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<E
 
 /** A broker that lives as long as the process. */
 export function openMemoryBroker(options: MemoryLogOptions): EmbeddedBroker {
-  const { clock, random, notice = () => {}, crash = noCrash } = options
+  const { clock, random, notice = () => {}, crash = noCrash, groups = {} } = options
   const parts = { directory: 'memory', files: memoryFiles(), fsync: 'never', fsyncIntervalMs: 0, notice } as const
   const storage = storageOf({ ...options, ...parts })
   return new EmbeddedBroker({
@@ -77,11 +78,12 @@ export function openMemoryBroker(options: MemoryLogOptions): EmbeddedBroker {
     checkpointBytes: DEFAULT_CHECKPOINT_BYTES,
     notice,
     crash,
+    groups,
   })
 }
 
 const clientOf = (broker: EmbeddedBroker, { clock, random, notice = () => {} }: MemoryLogOptions): Log =>
-  new LogClient({ broker, clock, random, notice, join: (group) => broker.join(group) })
+  new LogClient({ broker, clock, random, notice })
 
 const storageOf = (options: EmbeddedLogOptions): Storage => ({
   files: options.files ?? nodeFiles,

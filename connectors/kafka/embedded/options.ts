@@ -2,6 +2,7 @@
 
 import type { Clock, Random } from '../clock.ts'
 import type { CrashPoint } from '../crash-point.ts'
+import type { GroupSettings } from './groups/group-coordinator.ts'
 import type { LogFiles } from './log-files.ts'
 
 /**
@@ -20,6 +21,7 @@ export interface MemoryLogOptions {
   readonly cleanIntervalMs?: number
   /** Bound of the key map of a compaction, in bytes, roughly. */
   readonly cleanMapBytes?: number
+  readonly groups?: GroupSettings
 }
 
 export interface EmbeddedLogOptions extends MemoryLogOptions {

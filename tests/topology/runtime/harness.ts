@@ -13,6 +13,8 @@ export const random = { bytes: (length: number): Buffer => Buffer.alloc(length, 
 
 export interface Drivers {
   start(options: DriverOptions): Promise<TopologyDriver>
+  /** Closes one that was started otherwise, too. */
+  adopt(driver: TopologyDriver): TopologyDriver
   /** A restart in this process: state and log go on, everything in memory is new. */
   restart(driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver>
 }
@@ -24,16 +26,16 @@ export function useDrivers(): Drivers {
     // A test may leave one that failed or was fenced: its close has nothing to say.
     await Promise.all(open.splice(0).map((driver) => driver.close().catch(() => undefined)))
   })
-  const start = async (options: DriverOptions): Promise<TopologyDriver> => {
-    const driver = await TopologyDriver.start(options)
+  const adopt = (driver: TopologyDriver): TopologyDriver => {
     open.push(driver)
     return driver
   }
+  const start = async (options: DriverOptions): Promise<TopologyDriver> => adopt(await TopologyDriver.start(options))
   const restart = async (driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver> => {
     await driver.close()
     return start({ ...options, log: driver.log, databases: driver.databases, clock: driver.clock })
   }
-  return { start, restart }
+  return { start, adopt, restart }
 }
 
 export const pairs = (records: readonly ReadRecord[]): string[] =>

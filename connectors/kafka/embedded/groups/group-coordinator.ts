@@ -28,19 +28,25 @@ import type {
   MemberRequest,
   SyncGroupRequest,
 } from '../../broker.ts'
-import type { Clock, Random } from '../options.ts'
+import type { Clock, Random } from '../../clock.ts'
 import { answerAll, ClassicGroup, refuseAll, saysTheSame } from './classic-group.ts'
 import type { Answer, Member } from './classic-group.ts'
 import { Timers } from './timers.ts'
 
-export interface GroupCoordinatorOptions {
+/** What Kafka calls group.initial.rebalance.delay.ms, group.min.session.timeout.ms and group.max.session.timeout.ms. */
+export interface GroupSettings {
+  /** How long an empty group waits for more members after the first, in ms 0 unless told. */
+  readonly initialRebalanceDelayMs?: number
+  /** 1 unless told: a process of its own knows what it waits for. */
+  readonly minSessionTimeoutMs?: number
+  /** Half an hour unless told. */
+  readonly maxSessionTimeoutMs?: number
+}
+
+export interface GroupCoordinatorOptions extends GroupSettings {
   readonly clock: Clock
   readonly random: Random
   readonly notice: (line: string) => void
-  /** How long an empty group waits for more members after the first, in ms (group.initial.rebalance.delay.ms). */
-  readonly initialRebalanceDelayMs?: number
-  readonly minSessionTimeoutMs?: number
-  readonly maxSessionTimeoutMs?: number
 }
 
 /** A join that waits keeps a new member this long, in ms: it cannot heartbeat yet. */

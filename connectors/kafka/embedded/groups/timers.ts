@@ -1,4 +1,4 @@
-import type { Clock } from '../options.ts'
+import type { Clock } from '../../clock.ts'
 
 /** Calls to come, one for each key; setting a key again replaces it. */
 export class Timers {
