@@ -96,12 +96,12 @@ export class Cleaner {
     }
   }
 
-  /** @returns whether time alone can make something to do */
+  /** @returns whether there is more to do, or time alone will bring it */
   async #clean(log: PartitionLog): Promise<boolean> {
     const cleanup = log.cleanup
     if (cleanup.deletes) await this.#deleteOld(log, cleanup)
-    if (cleanup.compacts) await this.#compact(log, cleanup)
-    return cleanup.deletes && cleanup.retentionMs >= 0 && log.settled().length > 0
+    const more = cleanup.compacts && (await this.#compact(log, cleanup))
+    return more || (cleanup.deletes && cleanup.retentionMs >= 0 && log.settled().length > 0)
   }
 
   async #deleteOld(log: PartitionLog, { retentionMs, retentionBytes }: Cleanup): Promise<void> {
@@ -118,11 +118,12 @@ export class Cleaner {
     if (below > log.logStart) await this.#context.deleteBelow(log, below)
   }
 
-  async #compact(log: PartitionLog, { minDirtyRatio, deleteRetentionMs }: Cleanup): Promise<void> {
+  /** @returns whether another pass is wanted at once (K5) */
+  async #compact(log: PartitionLog, { minDirtyRatio, deleteRetentionMs }: Cleanup): Promise<boolean> {
     const { clock, mapBytes, syncAll } = this.#context
     const passes = this.#passes.get(log.name) ?? []
     const cleanBelow = BigInt(passes.at(-1)?.[0] ?? 0)
-    if (!isDirty(log, cleanBelow, minDirtyRatio)) return
+    if (!isDirty(log, cleanBelow, minDirtyRatio)) return false
     await syncAll()
     const now = clock.now()
     const oldEnough = passes.findLast(([, at]) => at + deleteRetentionMs <= now)
@@ -137,7 +138,7 @@ export class Cleaner {
     this.#passes.set(log.name, [...later, [String(covered), now]])
     const { files, directory } = this.#context
     await writeJson(files, directory, FILE, Object.fromEntries(this.#passes))
-    if (isDirty(log, covered, minDirtyRatio)) this.#marked.add(log)
+    return isDirty(log, covered, minDirtyRatio)
   }
 
   /** Others come first. @throws when the log is being closed */
