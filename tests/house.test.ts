@@ -33,8 +33,13 @@ function textsOf(pattern: string): { path: string; text: string }[] {
 const files = textsOf(`{${folders.join(',')}}/**/*.ts`).map(({ path, text }) => readSourceFile(path, text))
 const product = files.filter(({ path }) => !path.startsWith('tests/'))
 
-/** Product code that only tests run: scenarios need a player, database tests a database. */
-const harness = ['processors/scenario.ts', 'deploy/local/scratch-database.ts', 'deploy/policies.ts']
+/** Product code that only tests run: scenarios need a player, database tests a database, log tests a Kafka. */
+const harness = [
+  'processors/scenario.ts',
+  'deploy/local/scratch-database.ts',
+  'deploy/local/kafka.ts',
+  'deploy/policies.ts',
+]
 
 /** Where processes begin, what the package exports, and what a runner finds by its name. */
 const productRoots = product
