@@ -64,6 +64,7 @@ export class MemoryTables implements TablePort {
     if (kept.nextOffset !== from) return { kind: 'moved', nextOffset: kept.nextOffset }
     for (const change of changes) this.#apply(change, claim.source)
     this.#offsets.set(place, { ...kept, nextOffset: next })
+    await this.#hook('C23')
     return { kind: 'committed' }
   }
 

@@ -61,7 +61,11 @@ async function claim(pool: Pool, source: SinkSource, firstOffset: bigint): Promi
 
 async function commit(pool: Pool, batch: SinkBatch, hook: CommitHook): Promise<CommitOutcome> {
   try {
-    await inTransaction(pool, (client) => write(client, batch, hook))
+    await inTransaction(
+      pool,
+      (client) => write(client, batch, hook),
+      () => hook('C23'),
+    )
     return { kind: 'committed' }
   } catch (error) {
     if (error instanceof Verdict) return error.outcome

@@ -95,7 +95,7 @@ export class SinkError extends Error {
 }
 
 /** Where a commit can be interrupted; names as in the fault matrix. A test's hook throws or waits there. */
-export type CommitPoint = 'C20' | 'C21' | 'C22'
+export type CommitPoint = 'C20' | 'C21' | 'C22' | 'C23'
 export type CommitHook = (point: CommitPoint) => void | Promise<void>
 
 export const otherLog = ({ sink, topic, partition }: SinkSource): SinkError =>
