@@ -61,7 +61,12 @@ async function claim(pool: Pool, source: SinkSource, firstOffset: bigint): Promi
 
 async function commit(pool: Pool, batch: SinkBatch, hook: CommitHook): Promise<CommitOutcome> {
   try {
-    await inTransaction(pool, (client) => write(client, batch, hook))
+    await inTransaction(
+      pool,
+      (client) => write(client, batch, hook),
+      () => hook('C23'),
+    )
+    return { kind: 'committed' }
   } catch (error) {
     if (error instanceof Verdict) return error.outcome
     if (error instanceof TransactionError) {
@@ -73,8 +78,6 @@ async function commit(pool: Pool, batch: SinkBatch, hook: CommitHook): Promise<C
       return { kind: 'rejected', reason: error instanceof Error ? error.message : String(error) }
     throw error
   }
-  await hook('C23')
-  return { kind: 'committed' }
 }
 
 async function write(client: PoolClient, batch: SinkBatch, hook: CommitHook): Promise<void> {

@@ -8,9 +8,16 @@
 import { isAnswer, TransactionError } from './errors.ts'
 import type { Pool, PoolClient } from './pool.ts'
 
-/** Runs `work` in one transaction. @throws TransactionError, or what `work` threw (then everything is rolled back). */
-export function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  return run(pool, 'BEGIN', work)
+/**
+ * Runs `work` in one transaction. @throws TransactionError, or what `work` threw (then everything is rolled back).
+ * @param committing called when COMMIT was sent and not answered; a throw there leaves the outcome unknown
+ */
+export function inTransaction<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+  committing?: () => void | Promise<void>,
+): Promise<T> {
+  return run(pool, 'BEGIN', work, committing)
 }
 
 /** Who looks: a person of a client organization, or an agent of ours (then `tenantId` is null). */
@@ -39,13 +46,18 @@ export async function readOnly<T>(pool: Pool, viewer: Viewer, work: (client: Poo
   })
 }
 
-async function run<T>(pool: Pool, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
+async function run<T>(
+  pool: Pool,
+  begin: string,
+  work: (client: PoolClient) => Promise<T>,
+  committing?: () => void | Promise<void>,
+): Promise<T> {
   const client = await pool.connect()
   let doubt: Error | undefined
   try {
     await client.query(begin)
     const result = await work(client)
-    await commit(client)
+    await commit(client, committing)
     return result
   } catch (error) {
     doubt = await settle(client, error)
@@ -56,10 +68,13 @@ async function run<T>(pool: Pool, begin: string, work: (client: PoolClient) => P
 }
 
 /** T1. */
-async function commit(client: PoolClient): Promise<void> {
+async function commit(client: PoolClient, committing?: () => void | Promise<void>): Promise<void> {
   let tag: string
+  const answer = client.query('COMMIT')
+  answer.catch(() => undefined)
   try {
-    tag = (await client.query('COMMIT')).command
+    await committing?.()
+    tag = (await answer).command
   } catch (error) {
     if (isAnswer(error)) throw new TransactionError('ROLLED_BACK', 'the transaction was refused at commit', error)
     throw new TransactionError('OUTCOME_UNKNOWN', 'no answer to COMMIT', error)

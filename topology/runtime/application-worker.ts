@@ -207,7 +207,7 @@ export class ApplicationWorker {
       collector: this.#collector,
       counters: this.#counters,
       wake,
-      ready: () => this.#mutex.run(() => this.#transaction.open()),
+      ready: () => this.#transaction.open(),
     })
     return new TaskSet({
       ...shared,
@@ -429,7 +429,9 @@ export class ApplicationWorker {
     const offsets = tasks.flatMap((task) => task.prepareCommit())
     const prepared = watch()
     this.#broken = true
+    this.#crash('C12')
     const ends = await this.#transaction.commit(this.#collector, group, offsets)
+    this.#crash('C10')
     this.#broken = false
     const ended = watch()
     for (const task of tasks) task.committed(positionsOf(topology, task, ends))
