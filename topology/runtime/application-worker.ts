@@ -30,6 +30,7 @@ import { EngineBug, invariant } from './invariant.ts'
 import type { BlockedKey } from './set-aside.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
+import { StallWatch } from './stall-watch.ts'
 import type { Task, TaskCounters } from './task.ts'
 import type { KeptTask, TaskPlace } from './task-opener.ts'
 import { TaskOpener, placesOf } from './task-opener.ts'
@@ -83,6 +84,7 @@ export class ApplicationWorker {
   readonly #fetcher: Fetcher
   readonly #gate: TimerGate
   readonly #transaction: Transaction
+  readonly #stalls: StallWatch
   /** What was assigned, by task id; a task that could not be opened yet is here and not in `#tasks`. */
   readonly #places = new Map<string, TaskPlace>()
   readonly #tasks = new Map<string, Task>()
@@ -120,6 +122,7 @@ export class ApplicationWorker {
       wake()
     }
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed)
+    this.#stalls = new StallWatch(options.clock, (now) => this.#wentOn(now))
     this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
     const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
     this.#transaction = new Transaction(options.log, transactionalId, options.settings.transactionTimeoutMs)
@@ -161,6 +164,7 @@ export class ApplicationWorker {
       },
     })
     this.#checkOpen()
+    this.#stalls.start()
     this.#loop = this.#run()
     await this.#assigned.promise
   }
@@ -179,6 +183,7 @@ export class ApplicationWorker {
     this.#signal.raise()
     this.#assigned.reject(new EngineError('CLOSED', `application "${this.name}" was closed`, 'stop'))
     await this.#loop
+    this.#stalls.stop()
     const failed = this.#state === 'failed'
     if (!failed) this.#state = 'closing'
     try {
@@ -276,6 +281,7 @@ export class ApplicationWorker {
       this.#trouble = null
       throw trouble
     }
+    this.#stalls.look()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()
     if (this.#commitIsDue()) {
@@ -283,6 +289,12 @@ export class ApplicationWorker {
       return true
     }
     return worked
+  }
+
+  /** What the gate has asked for was asked before; timers that came due since wait (R6, T4). */
+  #wentOn(now: number): void {
+    for (const task of this.#openTasks()) task.wentOn(now)
+    for (const [id, left] of this.#left) this.#left.set(id, { ...left, startedAt: now })
   }
 
   #work(): boolean {
@@ -493,6 +505,7 @@ export class ApplicationWorker {
   #fail(error: unknown): void {
     const wasStarting = this.#state === 'starting'
     this.#state = 'failed'
+    this.#stalls.stop()
     this.#assigned.reject(asError(error))
     // Who starts it is told by start(); later there is nobody who waits.
     if (!wasStarting) this.#options.failed(asError(error))
