@@ -14,7 +14,11 @@ export class Worker {
   constructor(options: WorkerOptions) {
     const { topologies, ...shared } = options
     this.applications = topologies.map((topology) => new ApplicationWorker({ ...shared, topology }))
-    this.#flusher = new Flusher(shared.budget, shared.clock, shared.notice)
+    this.#flusher = new Flusher(shared.budget, shared.clock, (line) => {
+      shared.notice(line)
+      // A task whose files are damaged is restored, and it may be idle.
+      for (const application of this.applications) application.wake()
+    })
   }
 
   /** Starts all side by side. When one cannot start, those that did are closed and its error is thrown. */
