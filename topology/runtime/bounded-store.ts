@@ -1,12 +1,4 @@
-import type {
-  Entry,
-  KeyValueStore,
-  RangeOptions,
-  WindowDirection,
-  WindowEntry,
-  WindowOptions,
-  WindowStore,
-} from '../../state-stores/index.ts'
+import type { Entry, KeyValueStore, RangeOptions, WindowStore } from '../../state-stores/index.ts'
 import { BadRecord } from '../errors.ts'
 import { recordMaxBytes } from './collector.ts'
 
@@ -29,7 +21,7 @@ export class BoundedStore implements KeyValueStore {
 
   /** @throws BadRecord state_too_large */
   put(key: Buffer, value: Buffer): void {
-    checkSize(this.name, key, value)
+    checkSize(this.name, key.length + value.length)
     this.#store.put(key, value)
   }
 
@@ -42,60 +34,27 @@ export class BoundedStore implements KeyValueStore {
   }
 }
 
-/** The same of a window store. */
-export class BoundedWindowStore implements WindowStore {
-  readonly name: string
-  readonly options: WindowOptions
-  readonly #store: WindowStore
-
-  constructor(store: WindowStore) {
-    this.name = store.name
-    this.options = store.options
-    this.#store = store
-  }
-
-  get observedTime(): number {
-    return this.#store.observedTime
-  }
-
-  /** @throws BadRecord state_too_large */
-  put(key: Buffer, windowStart: number, value: Buffer | null): boolean {
-    if (value !== null) checkSize(this.name, key, value)
-    return this.#store.put(key, windowStart, value)
-  }
-
-  get(key: Buffer, windowStart: number): Buffer | undefined {
-    return this.#store.get(key, windowStart)
-  }
-
-  fetch(key: Buffer, from: number, to: number, direction?: WindowDirection): IterableIterator<WindowEntry> {
-    return this.#store.fetch(key, from, to, direction)
-  }
-
-  fetchKeys(
-    first: Buffer | null,
-    last: Buffer | null,
-    from: number,
-    to: number,
-    direction?: WindowDirection,
-  ): IterableIterator<WindowEntry> {
-    return this.#store.fetchKeys(first, last, from, to, direction)
-  }
-
-  fetchAll(from: number, to: number, direction?: WindowDirection): IterableIterator<WindowEntry> {
-    return this.#store.fetchAll(from, to, direction)
-  }
-
-  all(direction?: WindowDirection): IterableIterator<WindowEntry> {
-    return this.#store.all(direction)
+/** The same for a window store. */
+export function boundedWindowStore(store: WindowStore): WindowStore {
+  return {
+    name: store.name,
+    options: store.options,
+    get observedTime() {
+      return store.observedTime
+    },
+    put(key, windowStart, value) {
+      checkSize(store.name, key.length + (value?.length ?? 0))
+      return store.put(key, windowStart, value)
+    },
+    get: (key, windowStart) => store.get(key, windowStart),
+    fetch: (key, from, to, direction) => store.fetch(key, from, to, direction),
+    fetchKeys: (first, last, from, to, direction) => store.fetchKeys(first, last, from, to, direction),
+    fetchAll: (from, to, direction) => store.fetchAll(from, to, direction),
+    all: (direction) => store.all(direction),
   }
 }
 
-function checkSize(store: string, key: Buffer, value: Buffer): void {
-  const bytes = key.length + value.length
-  if (bytes > recordMaxBytes)
-    throw new BadRecord(
-      'state_too_large',
-      `a row of store "${store}" has ${bytes} bytes, the most is ${recordMaxBytes}`,
-    )
+function checkSize(store: string, bytes: number): void {
+  if (bytes <= recordMaxBytes) return
+  throw new BadRecord('state_too_large', `a row of store "${store}" has ${bytes} bytes, the most is ${recordMaxBytes}`)
 }
