@@ -150,7 +150,7 @@ export function windowStoreContract(name: string, make: () => Promise<StoreFixtu
         expect([task.state.unflushedBytes, task.changelog.length]).toEqual([0, 50])
       })
 
-      test('WS3: a failed or killed flush loses nothing of it: the next one drops', async () => {
+      test('WS3: what a kill kept from being dropped is dropped by the next flush', async () => {
         put('k', 0, 'old')
         await task.flush()
         put('k', 10, 'new')
@@ -159,6 +159,20 @@ export function windowStoreContract(name: string, make: () => Promise<StoreFixtu
         expect(all()).toEqual(['k@10=new'])
         await task.state.flush()
         expect(onDisk()).toBe(2)
+      })
+
+      test('WS3: a drop that failed fails its flush, loses nothing, and is done again', async () => {
+        put('k', 0, 'old')
+        await task.flush()
+        put('k', 10, 'new')
+        const { database } = task
+        const drop = database.drop.bind(database)
+        database.drop = () => Promise.reject(new Error('no space'))
+        await expect(task.flush()).rejects.toThrow('no space')
+        expect(all()).toEqual(['k@10=new'])
+        database.drop = drop
+        await task.flush()
+        expect([all(), onDisk()]).toEqual([['k@10=new'], 2])
       })
     })
 

@@ -250,6 +250,11 @@ export class ApplicationWorker {
     }
   }
 
+  /** Looks again at once: something outside the loop has changed, e.g. a flush met damage. */
+  wake(): void {
+    this.#signal.raise()
+  }
+
   // For operators ------------------------------------------------------------------------------------------------
 
   /** True when everything readable was processed and committed and nothing is in flight. For tests and `warp`. */
@@ -343,6 +348,7 @@ export class ApplicationWorker {
       throw trouble
     }
     this.#stalls.look()
+    for (const { state } of this.#openTasks()) if (state.damage !== null) throw state.damage
     this.#membership.turn()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()

@@ -3,9 +3,9 @@
 import { afterEach } from 'vitest'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../../../connectors/kafka/index.ts'
-import { noHeaders } from '../../../topology/index.ts'
 import type { StateDatabase, StateDatabaseSupplier } from '../../../state-stores/index.ts'
 import { memoryDatabases } from '../../../state-stores/index.ts'
+import { noHeaders } from '../../../topology/index.ts'
 import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
 

@@ -4,7 +4,18 @@ import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
 import { StateError, TaskState, memoryDatabases } from '../../../state-stores/index.ts'
 import { restoreTask } from '../../../topology/runtime/restore.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
-import { lastingDatabases, override, pairs, random, send, sendBatch, t0, turnedUntil, useDrivers } from './harness.ts'
+import {
+  lastingDatabases,
+  override,
+  pairs,
+  random,
+  send,
+  sendBatch,
+  spin,
+  t0,
+  turnedUntil,
+  useDrivers,
+} from './harness.ts'
 import { carelessProgram, countProgram } from './programs.ts'
 
 const { start } = useDrivers()
@@ -180,6 +191,41 @@ describe('damage that a step has met', () => {
     await driver.settle()
     expect(pairs(await driver.read('counts-out'))).toEqual(['a|k=1', 'b|k=1', 'a|k=2', 'b|k=2'])
     expect(databases.wiped).toEqual(['counter/main_0'])
+  })
+})
+
+describe('damage that a flush has met', () => {
+  test('is restored although nothing is to be done (S8)', async () => {
+    const clock = new HandClock(t0)
+    const databases = lastingDatabases()
+    let damaged = true
+    const failing = override(databases, {
+      open: async (path) => {
+        const database = await databases.open(path)
+        return override(database, {
+          write: async (rows, positions) => {
+            if (damaged) throw new StateError('STATE_CORRUPT', 'a file is gone', 'restore')
+            await database.write(rows, positions)
+          },
+        })
+      },
+      wipe: async (path) => {
+        damaged = false
+        await databases.wipe(path)
+      },
+    })
+    const log = openMemoryLog({ clock, random })
+    const settings = { retryMinMs: 1, retryMaxMs: 1 }
+    const driver = await start({ topologies: [countProgram()], clock, log, databases: failing, settings })
+    for (const key of ['a|k', 'b|k']) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    for (let n = 0; n < 20 && databases.wiped.length === 0; n++) await spin(clock, 1000)
+    await driver.settle()
+    expect(databases.wiped).toEqual(['counter/main_0'])
+    expect(driver.notices.filter((line) => line.startsWith('flush of local state failed'))).toHaveLength(1)
+    for (const key of ['a|k', 'b|k']) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    expect(pairs(await driver.read('counts-out'))).toEqual(['a|k=1', 'b|k=1', 'a|k=2', 'b|k=2'])
   })
 })
 
