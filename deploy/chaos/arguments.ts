@@ -28,7 +28,7 @@ export const usage = [
   '  --program p             ledger: the engine alone; acquire: the product (ledger)',
   '  --kills n               kill -9 so often (400; acquire 25)',
   '  --seed n                repeats the moments of an earlier run',
-  '  --life-ms n             longest life of a process that became ready (1500; acquire 12000)',
+  '  --life-ms n             longest life of a process that became ready (1000; acquire 12000)',
   '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (65536; acquire 262144)',
   '  --minutes n             stop after so many minutes (30)',
   '  --check-every n         ledger: check after so many kills (20)',
@@ -42,7 +42,7 @@ export const usage = [
 
 const shared = { copies: 10, review: 37, concurrency: 24, minutes: 30, 'check-every': 20 }
 const defaults = {
-  ledger: { ...shared, kills: 400, 'life-ms': 1500, 'state-flush-bytes': 65_536 },
+  ledger: { ...shared, kills: 400, 'life-ms': 1000, 'state-flush-bytes': 65_536 },
   acquire: { ...shared, kills: 25, 'life-ms': 12_000, 'state-flush-bytes': 262_144 },
 } as const
 

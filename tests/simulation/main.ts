@@ -6,6 +6,8 @@
  *   --seed S [--program P] [--trace]     one seed in this process, with everything it says
  *   --set option=number                  an option that is not as drawn, to narrow a failure down: `--set processes=1`
  *
+ *   --canary NAME                        a bug is planted on purpose: see canaries.ts
+ *
  * Exit code 1 when a seed failed; failing seeds are appended to `failing-seeds.txt` and replayed first from then on.
  */
 
@@ -24,6 +26,7 @@ export interface Job {
   readonly seed: number
   readonly program?: string | undefined
   readonly changes?: Readonly<Record<string, number>> | undefined
+  readonly canary?: string | undefined
 }
 
 /** Module-level state cannot leak far: a process runs this many seeds. */
@@ -56,15 +59,17 @@ async function main(): Promise<void> {
       from: { type: 'string', default: '1' },
       workers: { type: 'string', default: '2' },
       program: { type: 'string' },
+      canary: { type: 'string' },
       set: { type: 'string', multiple: true, default: [] },
       trace: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       'no-keep': { type: 'boolean', default: false },
     },
   })
-  const { program } = values
+  const { program, canary } = values
   const changes = Object.fromEntries(values.set.map((one) => [one.split('=')[0], Number(one.split('=')[1])]))
-  if (values.seed !== undefined) return one({ seed: Number(values.seed), program, changes }, values.trace, values.json)
+  if (values.seed !== undefined)
+    return one({ seed: Number(values.seed), program, changes, canary }, values.trace, values.json)
   if (values.seeds === undefined && values.minutes === undefined) {
     process.stderr.write(`${usage}\n`)
     process.exitCode = 64
@@ -79,12 +84,12 @@ async function main(): Promise<void> {
     () => (Date.now() - startedAt) / 60_000,
   )
   await many(
-    jobsOf(kept, Number(values.from), last, { program, changes }),
+    jobsOf(kept, Number(values.from), last, { program, changes, canary }),
     Number(values.workers),
     until,
     (outcome) => {
       report.add(outcome)
-      if (!outcome.ok && !values['no-keep'] && values.set.length === 0) kept.add(outcome)
+      if (!outcome.ok && !values['no-keep'] && values.set.length === 0 && canary === undefined) kept.add(outcome)
     },
   )
   report.end()

@@ -69,6 +69,9 @@ const upsets: readonly Upset[] = [
   'logFull',
 ]
 
+/** Until groups have several members. */
+const severalMembers = false
+
 export function drawOptions(seed: number, programs: readonly string[]): Options {
   const chance = Chance.of(seed).fork('options')
   const slow = chance.chance(0.15)
@@ -77,7 +80,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
   return {
     seed,
     program: chance.of(programs),
-    processes: chance.between(1, 4),
+    processes: severalMembers ? chance.between(1, 4) : 1,
     partitions: chance.between(2, 5),
     records: chance.between(200, 420),
     safetyMs: chance.between(15_000, 30_000),
@@ -134,6 +137,11 @@ function drawSettings(chance: Chance): Partial<RuntimeSettings> {
     timerRestartGraceMs: chance.of([500, 3000, 6000]),
     sliceMs: chance.of([1, 4]),
     sessionTimeoutMs,
+    heartbeatIntervalMs: Math.round(sessionTimeoutMs / chance.between(3, 8)),
+    rebalanceTimeoutMs: Math.round(chance.logBetween(1000, 6000)),
+    maxPollIntervalMs: chance.of([3000, 10_000, 300_000]),
+    standbyReplicas: chance.of([0, 0, 1, 2]),
+    acceptableRecoveryLag: chance.of([5, 50, 10_000]),
     closeTimeoutMs: chance.of([100, 1000]),
     retryMinMs: chance.of([10, 50]),
     retryMaxMs: chance.of([500, 2000]),
@@ -173,7 +181,7 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
     const mean = Math.round(chance.logBetween(low, high))
     drawn[upset] = chance.chance(upset === 'crash' ? 0.85 : 0.4) ? mean : 0
   }
-  return drawn
+  return severalMembers ? drawn : { ...drawn, brokerCrash: 0, zombie: 0 }
 }
 
 /** Changes single options, to narrow a failure down: `{ 'network.latencyUs': 100 }`. @throws RangeError unknown option */

@@ -2,10 +2,11 @@
  * One simulated world: scheduler, cluster, broker, hosts, the generator, faults and the observer, made of one seed.
  */
 
-import type { Broker, Log } from '../../connectors/kafka/index.ts'
+import type { Broker, EmbeddedBroker, Log } from '../../connectors/kafka/index.ts'
 import { LogClient } from '../../connectors/kafka/index.ts'
 import type { RuntimeSettings } from '../../topology/index.ts'
 import { defaultRuntimeSettings } from '../../topology/index.ts'
+import type { Canary } from './canaries.ts'
 import { BrokerHost } from './broker-host.ts'
 import { StateDisk } from './databases.ts'
 import { Disk } from './disk.ts'
@@ -36,6 +37,8 @@ const feederName = 'feeder'
 export interface WorldOptions {
   readonly options: Options
   readonly factory: ProgramFactory
+  /** A bug that is planted on purpose. */
+  readonly canary?: Canary | undefined
   readonly trace?: ((line: string) => void) | undefined
   /** Lines that a person may read when something failed. */
   readonly notice?: ((line: string) => void) | undefined
@@ -64,14 +67,16 @@ export class World {
   readonly #armed = new Map<string, { point: string; passes: number }>()
   readonly #lives: Life[] = []
   readonly #notice: (line: string) => void
+  readonly #canary: Canary | null
   readonly #compacted = new Set<string>()
   #feederLife: Life | null = null
   #lifeCount = 0
   #clusterId = ''
   #furthestAheadMs = 0
 
-  constructor({ options, factory, trace, notice }: WorldOptions) {
+  constructor({ options, factory, canary, trace, notice }: WorldOptions) {
     this.options = options
+    this.#canary = canary ?? null
     this.#chance = Chance.of(options.seed)
     this.#notice = notice ?? (() => undefined)
     this.scheduler = new Scheduler({ trace, maxEvents })
@@ -222,15 +227,16 @@ export class World {
   }
 
   #openLog(life: Life): Log {
+    const broker = new NetworkBroker(this.#cluster, life, this.#clusterId)
+    const isHost = life.process !== feederName
     return new LogClient({
-      broker: new NetworkBroker(this.#cluster, life, this.#clusterId),
+      broker: this.#canary !== null && isHost ? this.#canary(broker, life.chance.fork('canary')) : broker,
       clock: life.clock,
       random: life.chance,
-      notice: (line) => this.#note(life, line),
+      notice: (line: string) => this.#note(life, line),
       deliveryTimeoutMs: 8000,
       retryBackoffMs: 30,
-      ...{ join: (options: never) => (this.broker as unknown as { join(o: never): Promise<never> }).join(options) },
-    } as never)
+    })
   }
 
   #outside<T>(life: Life, service: string, work: () => T): Promise<T> {

@@ -2,7 +2,7 @@
  * Runs an operator that returns promises inside a synchronous task.
  *
  * A1  Records of one lane are called one after the other, in the order they came; the next starts when the answer of
- *     the one before it was emitted. One that is called again is called before the next.
+ *     the one before it was emitted. When one is to be called again later, all behind it wait with it.
  * A2  A record's offset stays open until its answer is emitted, or until the record stands in the waiting store. The
  *     task commits its lowest open offset; the done store says which offsets above it are still open.
  * A3  A finished call's answer is kept until a commit contains what it became: after an abort it is emitted again
@@ -146,16 +146,26 @@ export class AsyncOperator {
       this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
       return
     }
-    const behind = this.#laneDue.get(lane)
-    const dueAt = Math.max(operator.notBefore?.(record) ?? 0, behind?.dueAt ?? 0)
-    // A lane mate that waits comes first, also when its time has come and it was not taken yet.
-    if (dueAt > now || behind !== undefined) {
+    const behind = this.#waitsUntil(lane)
+    const dueAt = Math.max(operator.notBefore?.(record) ?? 0, behind ?? 0)
+    if (dueAt > now || behind !== null) {
       this.#wait(record, origin, lane, dueAt, false)
       return
     }
     const start = this.#reserve(record, now)
     if (start > now) this.#wait(record, origin, lane, start, true)
     else this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
+  }
+
+  /**
+   * When the last one of a lane that stands in the waiting store is due; null when none does. Whoever comes after it waits
+   * too, also when its time has come: so in a lane open offsets come before waiting records, and after a restart as well (A1).
+   */
+  #waitsUntil(lane: string): number | null {
+    const waiting = this.#laneDue.get(lane)
+    if (waiting !== undefined) return waiting.dueAt
+    const last = this.#lanes.get(lane)?.at(-1)?.row ?? null
+    return last === null ? null : Number(last.readBigInt64BE(1))
   }
 
   /** The task has read a partition up to `position`: what was open before a restart is held again (A7). */
@@ -243,7 +253,7 @@ export class AsyncOperator {
         if (entry.row !== null) this.#waiting.delete(entry.row)
         this.#staged.push(() => this.#close(entry))
       }
-      const again = (dueAt: number): void => this.#laneWaits(entry, dueAt)
+      const again = (dueAt: number): void => this.#waitAgain(entry, dueAt)
       emit(entry.record, entry.origin, entry.call, { close, again })
     }
     this.pump()
@@ -349,32 +359,54 @@ export class AsyncOperator {
     this.#ready.push(entry)
   }
 
-  #close(entry: Entry): void {
+  /** The front of a lane waits, and everything behind it too: first what is in the lane, then what waits already (A1). */
+  #waitAgain(front: Entry, dueAt: number): void {
+    const { lane } = front
+    const entries = this.#lanes.get(lane) ?? []
+    for (const { row, record, origin } of entries) {
+      if (row !== null) this.#waiting.delete(row)
+      this.#wait(record, origin, lane, dueAt, false)
+    }
+    if (this.#laneDue.has(lane)) this.#postpone(lane, dueAt)
+    this.#staged.push(() => {
+      for (const entry of entries) this.#complete(entry)
+      this.#lanes.delete(lane)
+    })
+  }
+
+  /** Moves what waits in a lane behind what was just put there. */
+  #postpone(lane: string, dueAt: number): void {
+    const earlier = this.#due.items.filter((waiting) => waiting.lane === lane && waiting.dueAt <= dueAt)
+    for (const { row, order } of earlier.toSorted((a, b) => a.dueAt - b.dueAt || a.order - b.order)) {
+      const value = this.#waiting.get(row)
+      if (value === undefined) continue
+      const { origin } = this.#decode(value.subarray(1))
+      this.#waiting.delete(row)
+      const moved = { dueAt, row: waitingRow(dueAt, origin), lane, order: this.#order++ }
+      this.#waiting.put(moved.row, value)
+      this.#staged.push(() => {
+        this.#due.remove((waiting) => waiting.order === order)
+        this.#leaveLaneWait(lane)
+        this.#index(moved)
+      })
+    }
+  }
+
+  /** The record's offset, or its row, holds nothing any more. */
+  #complete(entry: Entry): void {
     this.#held--
     if (entry.call !== null) entry.call.emitted = true
     if (entry.row === null)
       this.#open.get(`${entry.origin.topic}-${entry.origin.partition}`)?.delete(entry.origin.offset)
+  }
+
+  #close(entry: Entry): void {
+    this.#complete(entry)
     const lane = this.#lanes.get(entry.lane)
     lane?.shift()
     const next = lane?.[0]
     if (next === undefined) this.#lanes.delete(entry.lane)
     else this.#ready.push(next)
-  }
-
-  /** A lane whose first record must be called again waits as a whole, in its order (A1). Inside a step. */
-  #laneWaits(first: Entry, dueAt: number): void {
-    const entries = this.#lanes.get(first.lane) ?? [first]
-    for (const { row, record, origin, lane } of entries) {
-      if (row !== null) this.#waiting.delete(row)
-      this.#wait(record, origin, lane, dueAt, false)
-    }
-    this.#staged.push(() => {
-      if (first.call !== null) first.call.emitted = true
-      for (const { row, origin } of entries)
-        if (row === null) this.#open.get(`${origin.topic}-${origin.partition}`)?.delete(origin.offset)
-      this.#held -= entries.length
-      this.#lanes.delete(first.lane)
-    })
   }
 
   #wait(record: StreamRecord, origin: RecordOrigin, lane: string, dueAt: number, reserved: boolean): void {

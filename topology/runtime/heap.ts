@@ -34,6 +34,13 @@ export class Heap<T> {
     items[index] = item
   }
 
+  /** Takes out what `isOut` says, wherever it is. Walks everything. */
+  remove(isOut: (item: T) => boolean): void {
+    const kept = this.#items.filter((item) => !isOut(item))
+    this.#items.length = 0
+    for (const item of kept) this.push(item)
+  }
+
   pop(): T | undefined {
     const items = this.#items
     const top = items[0]

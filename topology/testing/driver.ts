@@ -3,17 +3,18 @@
  * many partitions as wanted. The counterpart of Kafka Streams' TopologyTestDriver, which has one.
  */
 
-import type { Header, Log } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Header, Log } from '../../connectors/kafka/index.ts'
 import {
   RecordBatchBuilder,
   RecordCursor,
   endOffset,
+  noCrash,
   openMemoryLog,
   partitionFor,
 } from '../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../state-stores/index.ts'
 import { StateBudget, memoryDatabases } from '../../state-stores/index.ts'
-import type { Random } from '../clock.ts'
+import type { Clock, Random } from '../clock.ts'
 import { noHeaders } from '../graph/record.ts'
 import type { Topology } from '../graph/topology.ts'
 import { isSink } from '../graph/topology.ts'
@@ -32,6 +33,16 @@ export interface DriverOptions {
   readonly log?: Log
   readonly databases?: StateDatabaseSupplier
   readonly clock?: HandClock
+  /** One of several drivers over one log and clock, each a process with a worker: they share out the tasks. */
+  readonly member?: DriverMember
+}
+
+export interface DriverMember {
+  readonly processId: string
+  readonly workerIndex?: number
+  /** The process's view of the clock, when it can stall on its own. */
+  readonly clock?: Clock
+  readonly crash?: CrashPoint
 }
 
 export interface ReadRecord {
@@ -56,6 +67,20 @@ function countingRandom(): Random {
   }
 }
 
+/** Turns the clock on until the work has ended. */
+async function turnedUntil(clock: HandClock, work: Promise<void>): Promise<void> {
+  let ended = false
+  const end = (): void => {
+    ended = true
+  }
+  work.then(end, end)
+  while (!ended) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    if (!ended) await clock.turnTo(clock.now() + 1)
+  }
+  return work
+}
+
 export class TopologyDriver {
   readonly clock: HandClock
   readonly log: Log
@@ -70,6 +95,8 @@ export class TopologyDriver {
     this.log = options.log ?? openMemoryLog({ clock: this.clock, random: countingRandom() })
     this.databases = options.databases ?? memoryDatabases()
     this.#partitions = options.partitions ?? 1
+    const member = options.member ?? { processId: 'driver' }
+    const clock = member.clock ?? this.clock
     this.worker = new Worker({
       topologies: options.topologies,
       log: this.log,
@@ -78,13 +105,15 @@ export class TopologyDriver {
         bytes: 64 * 1024 * 1024,
         flushBytes: 1024 * 1024,
         flushMs: 5000,
-        now: () => this.clock.now(),
+        now: () => clock.now(),
       }),
-      clock: this.clock,
-      watch: () => performance.now(),
+      clock,
+      // Several in one loop: what the hand-turned clock says is what they see of time.
+      watch: options.member === undefined ? () => performance.now() : () => clock.now(),
       settings: { ...defaultRuntimeSettings, ...options.settings },
-      processId: 'driver',
-      workerIndex: 0,
+      processId: member.processId,
+      workerIndex: member.workerIndex ?? 0,
+      crash: member.crash ?? noCrash,
       notice: (line) => this.notices.push(line),
       failed: (error) => this.failures.push(error),
     })
@@ -95,6 +124,27 @@ export class TopologyDriver {
     await driver.#createGiven(options.topologies)
     await driver.worker.start()
     return driver
+  }
+
+  /** Starts one that joins others: their work and the clock go on meanwhile. */
+  static async join(options: DriverOptions & { readonly clock: HandClock }): Promise<TopologyDriver> {
+    const driver = new TopologyDriver(options)
+    await driver.#createGiven(options.topologies)
+    await turnedUntil(options.clock, driver.worker.start())
+    return driver
+  }
+
+  /** Runs several until none of them has anything left to do at this time. */
+  static async settle(drivers: readonly TopologyDriver[]): Promise<void> {
+    for (let quiet = 0; quiet < 2;) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      for (const { failures } of drivers) if (failures[0] !== undefined) throw failures[0]
+      const applications = drivers.flatMap(({ worker }) => worker.applications)
+      const idle = await Promise.all(applications.map((application) => application.isIdle()))
+      quiet = idle.every(Boolean) ? quiet + 1 : 0
+      const clock = drivers[0]?.clock
+      if (quiet === 0) await clock?.turnTo(clock.now() + 1)
+    }
   }
 
   /** Appends one record as a producer would: partitioned by its key unless a partition is given. */
@@ -119,14 +169,8 @@ export class TopologyDriver {
   }
 
   /** Runs until everything sent was processed and committed and nothing is left to do at this time. */
-  async settle(): Promise<void> {
-    for (let quiet = 0; quiet < 2;) {
-      await new Promise<void>((resolve) => setImmediate(resolve))
-      if (this.failures[0] !== undefined) throw this.failures[0]
-      const idle = await Promise.all(this.worker.applications.map((application) => application.isIdle()))
-      quiet = idle.every(Boolean) ? quiet + 1 : 0
-      if (quiet === 0) await this.clock.turnTo(this.clock.now() + 1)
-    }
+  settle(): Promise<void> {
+    return TopologyDriver.settle([this])
   }
 
   /** Settles, turns the clock on by `ms`, settles again. */
@@ -147,13 +191,7 @@ export class TopologyDriver {
 
   /** Closes as a process does: commits, waits for calls up to the bound (the clock is turned on meanwhile), flushes. */
   async close(): Promise<void> {
-    let closed = false
-    const closing = this.worker.close().finally(() => (closed = true))
-    while (!closed) {
-      await new Promise<void>((resolve) => setImmediate(resolve))
-      if (!closed) await this.clock.turnTo(this.clock.now() + 1)
-    }
-    await closing
+    await turnedUntil(this.clock, this.worker.close())
   }
 
   async #readPartition(topic: string, partition: number): Promise<ReadRecord[]> {

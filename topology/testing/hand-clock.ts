@@ -59,3 +59,41 @@ export class HandClock implements Clock {
     return this.#timers.filter((timer) => timer.at <= time).sort((a, b) => a.at - b.at || a.order - b.order)[0]
   }
 }
+
+/** One process's view of a clock: while it is stalled (a paused machine) nothing is called; what came due is called after. */
+export class StallableClock implements Clock {
+  readonly #clock: Clock
+  readonly #missed = new Set<() => void>()
+  #stalled = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  after(delayMs: number, call: () => void): () => void {
+    const due = (): void => {
+      if (this.#stalled) this.#missed.add(call)
+      else call()
+    }
+    const cancel = this.#clock.after(delayMs, due)
+    return () => {
+      cancel()
+      this.#missed.delete(call)
+    }
+  }
+
+  stall(): void {
+    this.#stalled = true
+  }
+
+  resume(): void {
+    this.#stalled = false
+    const missed = [...this.#missed]
+    this.#missed.clear()
+    for (const call of missed) call()
+  }
+}

@@ -20,6 +20,8 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../port.ts'
+import { joinGroup } from './group-member.ts'
+import type { GroupMember } from './group-member.ts'
 import { ClientProducer } from './producer-session.ts'
 import type { ProducerContext } from './producer-session.ts'
 import { closed, isNotNow, retrying } from './retry.ts'
@@ -45,14 +47,15 @@ export interface LogClientOptions {
   readonly retryBackoffMs?: number
   /** Whether `close` closes the broker too: yes unless told. */
   readonly ownsBroker?: boolean
-  readonly join: (options: GroupOptions) => Promise<GroupSession>
 }
 
 export class LogClient implements Log {
   readonly clusterId: string
   readonly #broker: Broker
   readonly #ownsBroker: boolean
-  readonly #join: (options: GroupOptions) => Promise<GroupSession>
+  readonly #notice: (line: string) => void
+  /** Those that may still be members. */
+  #members: readonly GroupMember[] = []
   readonly #context: ProducerContext
   readonly #closing = new AbortController()
   #closed: Promise<void> | null = null
@@ -63,7 +66,7 @@ export class LogClient implements Log {
       requestTimeoutMs === undefined ? options.broker : timedBroker(options.broker, clock, requestTimeoutMs)
     this.clusterId = options.broker.clusterId
     this.#ownsBroker = options.ownsBroker ?? true
-    this.#join = options.join
+    this.#notice = options.notice ?? (() => {})
     this.#context = {
       broker: this.#broker,
       clock,
@@ -108,7 +111,10 @@ export class LogClient implements Log {
 
   async joinGroup(options: GroupOptions): Promise<GroupSession> {
     this.#checkOpen()
-    return this.#join(options)
+    const { clock } = this.#context
+    const member = joinGroup({ broker: this.#broker, clock, notice: this.#notice }, options)
+    this.#members = [...this.#members.filter(({ isOver }) => !isOver), member]
+    return member
   }
 
   async committedOffsets(
@@ -131,10 +137,16 @@ export class LogClient implements Log {
     return this.#ask(() => this.#broker.deleteRecords(before), isUnanswered)
   }
 
+  /** Leaves its groups first, so that others need not wait for a session to end. */
   close(): Promise<void> {
     this.#closing.abort()
-    this.#closed ??= this.#ownsBroker ? this.#broker.close() : Promise.resolve()
+    this.#closed ??= this.#shutDown()
     return this.#closed
+  }
+
+  async #shutDown(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.leave()))
+    if (this.#ownsBroker) await this.#broker.close()
   }
 
   async #ask<T>(request: () => Promise<T>, asksAgain: (code: LogErrorCode) => boolean = isNotNow): Promise<T> {

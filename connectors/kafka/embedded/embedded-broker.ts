@@ -14,13 +14,18 @@ import type {
   Broker,
   EndTxnRequest,
   InitProducerIdRequest,
+  JoinGroupRequest,
   JoinGroupResponse,
+  LeaveGroupRequest,
+  MemberIdRequired,
+  MemberRequest,
   OffsetCommitRequest,
   OffsetFetchRequest,
   ProduceBatch,
   ProducedPartition,
   ProduceRequest,
   ProducerIdentity,
+  SyncGroupRequest,
   TxnOffsetCommitRequest,
 } from '../broker.ts'
 import type { Clock, Random } from '../clock.ts'
@@ -30,8 +35,6 @@ import type {
   FetchedPartition,
   FetchRequest,
   GroupDescription,
-  GroupOptions,
-  GroupSession,
   OffsetAndMetadata,
   TopicMetadata,
   TopicPartition,
@@ -40,7 +43,8 @@ import type {
 import { CONSUMER_OFFSETS_TOPIC, isInternal, TRANSACTION_STATE_TOPIC } from './catalogue.ts'
 import { checkpointWhenGrown } from './checkpoint.ts'
 import { longPoll } from './fetch.ts'
-import { GroupCoordinator } from './group-coordinator.ts'
+import { GroupCoordinator } from './groups/group-coordinator.ts'
+import type { GroupSettings } from './groups/group-coordinator.ts'
 import type { OffsetStore } from './offset-store.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { RecoveredTransactions } from './recover-transactions.ts'
@@ -61,6 +65,7 @@ export interface EmbeddedBrokerParts {
   readonly checkpointBytes: number
   readonly notice: (line: string) => void
   readonly crash: CrashPoint
+  readonly groups: GroupSettings
 }
 
 export class EmbeddedBroker implements Broker {
@@ -76,7 +81,7 @@ export class EmbeddedBroker implements Broker {
   #closed: Promise<void> | null = null
 
   constructor(parts: EmbeddedBrokerParts) {
-    const { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash } = parts
+    const { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash, groups } = parts
     const stateLog = topics.partition({ topic: TRANSACTION_STATE_TOPIC, partition: 0 })
     const offsetsLog = topics.partition({ topic: CONSUMER_OFFSETS_TOPIC, partition: 0 })
     const transactions = new TransactionCoordinator({ stateLog, offsets, clock, notice, crash, ...recovered })
@@ -85,9 +90,7 @@ export class EmbeddedBroker implements Broker {
     this.#offsets = offsets
     this.#offsetsLog = offsetsLog
     this.#transactions = transactions
-    this.#groups = new GroupCoordinator(random, notice, (topic) =>
-      topics.partitionsOf(topic).map(({ partition }) => ({ topic, partition })),
-    )
+    this.#groups = new GroupCoordinator({ clock, random, notice, ...groups })
     this.#syncer = syncer
     this.#clock = clock
     const checkpoint = {
@@ -162,7 +165,8 @@ export class EmbeddedBroker implements Broker {
     this.#checkOpen()
     const { transactionalId, producerId, epoch, group, offsets } = request
     const transaction = this.#transactions.join(transactionalId, request)
-    this.#checkOffsets(request)
+    this.#groups.check(group)
+    this.#checkOffsets(offsets)
     if (offsets.length === 0) return
     const writtenAt = this.#offsets.addPending(producerId, group.groupId, offsets)
     const records = this.#offsets.encode(group.groupId, offsets)
@@ -177,8 +181,9 @@ export class EmbeddedBroker implements Broker {
 
   async offsetCommit(request: OffsetCommitRequest): Promise<void> {
     this.#checkOpen()
-    this.#checkOffsets(request)
     const { group, offsets } = request
+    this.#groups.check(group, 'plain')
+    this.#checkOffsets(offsets)
     if (offsets.length === 0) return
     const batch = this.#offsets.encode(group.groupId, offsets).build(NO_PRODUCER)
     await this.#offsetsLog.append(batch, (at) => this.#offsets.commit(group.groupId, offsets, at))
@@ -194,26 +199,20 @@ export class EmbeddedBroker implements Broker {
     return this.#groups.describe(groupIds, this.#offsets.groups())
   }
 
-  /** Membership inside the process, until a group has several members. */
-  async join(options: GroupOptions): Promise<GroupSession> {
-    this.#checkOpen()
-    return this.#groups.join(options)
+  joinGroup(request: JoinGroupRequest): Promise<JoinGroupResponse | MemberIdRequired> {
+    return this.#groups.joinGroup(request)
   }
 
-  joinGroup(): Promise<JoinGroupResponse> {
-    return Promise.reject(noGroups())
+  syncGroup(request: SyncGroupRequest): Promise<Buffer> {
+    return this.#groups.syncGroup(request)
   }
 
-  syncGroup(): Promise<Buffer> {
-    return Promise.reject(noGroups())
+  heartbeat(request: MemberRequest): Promise<void> {
+    return this.#groups.heartbeat(request)
   }
 
-  heartbeat(): Promise<void> {
-    return Promise.reject(noGroups())
-  }
-
-  leaveGroup(): Promise<void> {
-    return Promise.reject(noGroups())
+  leaveGroup(request: LeaveGroupRequest): Promise<void> {
+    return this.#groups.leaveGroup(request)
   }
 
   /** Waits for what is being written, syncs it and closes the files. Open transactions are aborted at the next open. */
@@ -224,6 +223,7 @@ export class EmbeddedBroker implements Broker {
 
   async #shutDown(): Promise<void> {
     this.#closing.abort()
+    this.#groups.close()
     this.#transactions.close()
     this.#syncer.stop()
     await this.#topics.close()
@@ -253,9 +253,8 @@ export class EmbeddedBroker implements Broker {
     return this.#transactions.join(transactionalId, by).track(log, countOf(batch, 0), log.append(batch))
   }
 
-  /** @throws LogError UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, UNKNOWN_TOPIC_OR_PARTITION, … */
-  #checkOffsets({ group, offsets }: OffsetCommitRequest): void {
-    this.#groups.check(group)
+  /** @throws LogError UNKNOWN_TOPIC_OR_PARTITION, OFFSET_METADATA_TOO_LARGE */
+  #checkOffsets(offsets: OffsetCommitRequest['offsets']): void {
     for (const { topic, partition, metadata } of offsets) {
       this.#topics.partition({ topic, partition })
       if (Buffer.byteLength(metadata) <= MAX_METADATA_BYTES) continue
@@ -291,6 +290,3 @@ const internalTopic = (topic: string): LogError =>
 
 const tooLarge = (log: PartitionLog, { length }: Buffer): LogError =>
   new LogError('RECORD_TOO_LARGE', `${log.name}: a batch of ${length} bytes is more than ${log.maxBatchBytes}`, 'stop')
-
-const noGroups = (): LogError =>
-  new LogError('INVALID_REQUEST', 'groups of several members are not served by this log', 'stop')

@@ -32,7 +32,8 @@ export const openMemoryLog = (options: MemoryLogOptions): Log => clientOf(openMe
 
 /** As `openEmbeddedLog`, for clients of their own. */
 export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<EmbeddedBroker> {
-  const { clock, random, directory, notice, crash = noCrash, checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
+  const { clock, random, directory, notice, crash = noCrash, groups = {} } = options
+  const { checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
   const storage = storageOf(options)
   const { syncer } = storage
   try {
@@ -47,7 +48,7 @@ export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<E
     const offsets = new OffsetStore(clock)
     const recovered = await recoverTransactions(stateLog, topics.all(), clock.now(), notice)
     await recoverOffsets(offsetsLog, offsets)
-    const parts = { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash }
+    const parts = { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash, groups }
     const broker = new EmbeddedBroker(parts)
     await broker.fenceRecovered()
     return broker
@@ -62,6 +63,7 @@ export function openMemoryBroker({
   random,
   notice = () => {},
   crash = noCrash,
+  groups = {},
 }: MemoryLogOptions): EmbeddedBroker {
   const storage = storageOf({
     clock,
@@ -83,11 +85,12 @@ export function openMemoryBroker({
     checkpointBytes: DEFAULT_CHECKPOINT_BYTES,
     notice,
     crash,
+    groups,
   })
 }
 
 const clientOf = (broker: EmbeddedBroker, { clock, random, notice = () => {} }: MemoryLogOptions): Log =>
-  new LogClient({ broker, clock, random, notice, join: (group) => broker.join(group) })
+  new LogClient({ broker, clock, random, notice })
 
 const storageOf = (options: EmbeddedLogOptions): Storage => ({
   files: options.files ?? nodeFiles,

@@ -2,6 +2,7 @@
 
 import type { Clock, Random } from '../clock.ts'
 import type { CrashPoint } from '../crash-point.ts'
+import type { GroupSettings } from './groups/group-coordinator.ts'
 import type { LogFiles } from './log-files.ts'
 
 /**
@@ -16,6 +17,7 @@ export interface MemoryLogOptions {
   /** One line for a person, when something was repaired or is in trouble. */
   readonly notice?: (line: string) => void
   readonly crash?: CrashPoint
+  readonly groups?: GroupSettings
 }
 
 export interface EmbeddedLogOptions extends MemoryLogOptions {

@@ -65,7 +65,8 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
     say(`interrupted after ${site.progress.kills} kills; go on with --resume ${site.directory}`)
     process.exit(130)
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.once(signal, interrupted)
   say(`seed ${site.progress.seed}, data in ${site.dataDir}`)
   const begun = performance.now()
   const totals = { checks: 0, entries: 0, records: 0, bytesBehindMax: 0, findings: [] as string[] }
@@ -92,6 +93,7 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
     }
   } finally {
     site.child?.kill('SIGKILL')
+    for (const signal of signals) process.off(signal, interrupted)
   }
   const { kills, killsInStart, acknowledged } = site.progress
   if (kills < options.kills && totals.findings.length === 0)

@@ -57,6 +57,42 @@ describe('lanes', () => {
     expect(answers.filter((pair) => pair.startsWith('b|k'))).toEqual(['b|k=b1', 'b|k=b2'])
   })
 
+  test('when the front of a lane is called again later, everything behind it waits with it (A1)', async () => {
+    const clock = new HandClock(t0)
+    const calls: string[] = []
+    const call = (value: string): Promise<string> => {
+      calls.push(value)
+      const down = Object.assign(new Error('down'), { then: 'retry' })
+      return value === 'a1' && calls.length === 1 ? Promise.reject(down) : Promise.resolve(value)
+    }
+    const driver = await start({ topologies: [callProgram({ call })], clock })
+    const behind = ['a1', 'a2'].map((value) => ({ key: 'a|k', value, timestamp: t0 }))
+    await sendBatch(driver.log, { topic: 'requests' }, behind)
+    await spins(clock, 5)
+    await send(driver, 'requests', 'a|k', 'a3')
+    await driver.advance(3000)
+    expect(pairs(await driver.read('answers'))).toEqual(['a|k=a1', 'a|k=a2', 'a|k=a3'])
+  })
+
+  test('what came behind a record that had waited stays behind it over a restart (A1)', async () => {
+    const clock = new HandClock(t0)
+    let slow = true
+    const call = (value: string): Promise<string> =>
+      slow && value.endsWith('a1') ? never() : Promise.resolve(textOf(value))
+    const options = { topologies: [callProgram({ call })], clock, settings: { closeTimeoutMs: 10 } }
+    const driver = await start(options)
+    await send(driver, 'requests', 'a|k', `@${t0 + 100} a1`)
+    await spins(clock, 10)
+    await send(driver, 'requests', 'a|k', 'a2')
+    await send(driver, 'requests', 'b|k', 'b1')
+    await spins(clock, 5)
+    await driver.close()
+    slow = false
+    const again = await restart(driver, options)
+    await again.settle()
+    expect(pairs(await again.read('answers'))).toEqual(['b|k=b1', 'a|k=a1', 'a|k=a2'])
+  })
+
   test('a call that was open before a restart comes before a lane mate whose time came meanwhile (A1, A7)', async () => {
     const called: string[] = []
     const call = (value: string): Promise<string> => {

@@ -4,6 +4,8 @@ import { afterEach } from 'vitest'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../../../connectors/kafka/index.ts'
 import { noHeaders } from '../../../topology/index.ts'
+import type { StateDatabase, StateDatabaseSupplier } from '../../../state-stores/index.ts'
+import { memoryDatabases } from '../../../state-stores/index.ts'
 import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
 
@@ -13,6 +15,8 @@ export const random = { bytes: (length: number): Buffer => Buffer.alloc(length, 
 
 export interface Drivers {
   start(options: DriverOptions): Promise<TopologyDriver>
+  /** Closes one that was started otherwise, too. */
+  adopt(driver: TopologyDriver): TopologyDriver
   /** A restart in this process: state and log go on, everything in memory is new. */
   restart(driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver>
 }
@@ -24,16 +28,16 @@ export function useDrivers(): Drivers {
     // A test may leave one that failed or was fenced: its close has nothing to say.
     await Promise.all(open.splice(0).map((driver) => driver.close().catch(() => undefined)))
   })
-  const start = async (options: DriverOptions): Promise<TopologyDriver> => {
-    const driver = await TopologyDriver.start(options)
+  const adopt = (driver: TopologyDriver): TopologyDriver => {
     open.push(driver)
     return driver
   }
+  const start = async (options: DriverOptions): Promise<TopologyDriver> => adopt(await TopologyDriver.start(options))
   const restart = async (driver: TopologyDriver, options: DriverOptions): Promise<TopologyDriver> => {
     await driver.close()
     return start({ ...options, log: driver.log, databases: driver.databases, clock: driver.clock })
   }
-  return { start, restart }
+  return { start, adopt, restart }
 }
 
 export const pairs = (records: readonly ReadRecord[]): string[] =>
@@ -121,4 +125,25 @@ export function override<T extends object>(target: T, members: Partial<T>): T {
       return typeof member === 'function' ? (member.bind(target) as unknown) : member
     },
   })
+}
+
+/** Databases in memory that outlive their close, as files do. `wiped` are the paths, in order. */
+export function lastingDatabases(): StateDatabaseSupplier & { readonly wiped: string[] } {
+  const inner = memoryDatabases()
+  const kept = new Map<string, StateDatabase>()
+  const wiped: string[] = []
+  return {
+    wiped,
+    async open(path) {
+      const database = kept.get(path) ?? (await inner.open(path))
+      kept.set(path, database)
+      return override(database, { close: async () => undefined })
+    },
+    async wipe(path) {
+      wiped.push(path)
+      await kept.get(path)?.close()
+      kept.delete(path)
+    },
+    close: () => inner.close(),
+  }
 }
