@@ -16,6 +16,11 @@ const counted: readonly [keyof ApplicationStatus & string, string, string][] = [
   ['timersArmed', 'stream_timers_armed', 'Timers armed now'],
   ['callsInFlight', 'stream_calls_in_flight', 'Outside calls in flight now'],
   ['callsWaiting', 'stream_calls_waiting', 'Outside calls that wait for their time'],
+  ['tasks', 'stream_tasks_running', 'Tasks that run in this process'],
+  ['tasksRestoring', 'stream_tasks_restoring', 'Tasks that are assigned and do not run yet'],
+  ['restoreRemaining', 'stream_restore_remaining_offsets', 'Changelog offsets that restoring tasks have to read'],
+  ['standbyTasks', 'stream_tasks_standby', 'Copies of the tasks of other processes'],
+  ['standbyLag', 'stream_standby_lag_offsets', 'Changelog offsets that standby tasks are behind'],
 ]
 
 export function registerStreamMetrics(registry: Registry, { streams, sinks }: Running): void {

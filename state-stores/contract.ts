@@ -56,6 +56,8 @@ export interface StateDatabaseSupplier {
    * @throws StateError STATE_CORRUPT when the files fail a check: the caller wipes and restores
    */
   open(path: string): Promise<StateDatabase>
+  /** Names of the databases directly below a path that hold rows from earlier runs; absent when nothing outlives the process. */
+  list?(path: string): Promise<readonly string[]>
   /** Removes a closed database. */
   wipe(path: string): Promise<void>
   close(): Promise<void>

@@ -37,7 +37,7 @@ export interface BatchHeader {
 export function sealBatch(batch: Buffer, header: BatchHeader): Buffer {
   batch.writeBigInt64BE(0n, 0)
   batch.writeInt32BE(batch.length - LENGTH_END, 8)
-  batch.writeInt32BE(-1, 12)
+  batch.writeInt32BE(NO_LEADER_EPOCH, 12)
   batch.writeInt8(MAGIC, 16)
   batch.writeInt16BE((header.transactional ? TRANSACTIONAL : 0) | (header.control ? CONTROL : 0), 21)
   batch.writeInt32BE(header.count - 1, 23)
@@ -50,6 +50,11 @@ export function sealBatch(batch: Buffer, header: BatchHeader): Buffer {
   batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
   return batch
 }
+
+const NO_LEADER_EPOCH = -1
+
+/** Whether a log has stamped these bytes before. */
+export const isStamped = (batch: Buffer): boolean => batch.readInt32BE(12) !== NO_LEADER_EPOCH
 
 /** What only the log knows; leaves the CRC valid. */
 export function stampBatch(batch: Buffer, baseOffset: bigint, leaderEpoch: number): void {

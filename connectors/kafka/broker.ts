@@ -3,8 +3,8 @@
  * and Kafka's errors. `client/` makes a `Log` of it: sequences, transactions, group membership and retries live there, once,
  * whatever stands behind this port: the embedded broker in the same process, a simulated network, or a cluster.
  *
- *   BR1  A method either answers, or rejects with a LogError. Any code but TIMEOUT says that the request had no effect;
- *        after TIMEOUT nobody knows, and the request may still take effect later.
+ *   BR1  A method either answers, or rejects with a LogError. Any code but TIMEOUT and STORAGE_ERROR says that the request had
+ *        no effect; after these nobody knows, and after TIMEOUT the request may still take effect later.
  *   BR2  A request that is delivered twice has the effect of one, or is refused: by sequence (Produce), by epoch
  *        (EndTxn, TxnOffsetCommit), by generation (the group requests).
  *   BR3  The protocol is that of transaction version 2 (KIP-890): a Produce or TxnOffsetCommit adds its partition to the

@@ -74,6 +74,18 @@ class RocksDatabases implements StateDatabaseSupplier {
     })
   }
 
+  async list(path: string): Promise<readonly string[]> {
+    assert(PATH.test(path) && !path.includes('..'), `${path} is no path below the state directory`)
+    const directory = join(this.#options.directory, path)
+    try {
+      const names = await readdir(directory)
+      return names.filter((name) => existsSync(join(directory, name, MARKER))).sort()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw stateError(error, `${path}: list`)
+    }
+  }
+
   wipe(path: string): Promise<void> {
     return this.#holding(path, async (directory) => {
       try {

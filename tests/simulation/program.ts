@@ -6,7 +6,7 @@
 
 import type { CrashPoint, Log, TopicSpec } from '../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../state-stores/index.ts'
-import type { Clock, Random } from '../../topology/index.ts'
+import type { Clock, Random, RuntimeSettings } from '../../topology/index.ts'
 
 /** One life of one simulated process. */
 export interface Machine {
@@ -86,12 +86,12 @@ export interface Evidence {
 /** Where a program's generator sends. One feed a seed; its process may be killed as others are. */
 export interface Feed {
   /**
-   * Sends records, retrying in order, through an idempotent or transactional producer. An id is never sent twice under a new
-   * session, so that it is in the log once or not at all.
+   * Sends records in order through an idempotent or transactional producer. An id is never sent again under a new session,
+   * so that it is in the log once or not at all.
    */
   send(records: readonly FeedRecord[]): void
-  /** How many records the seed wants in all, about. */
-  readonly wanted: number
+  /** Sent so far. */
+  readonly sent: number
 }
 
 export interface FeedRecord {
@@ -104,10 +104,10 @@ export interface FeedRecord {
   readonly timestamp: number
 }
 
-/** What became of a record that was fed. `acked`: must be in the log; `unknown`: may be. */
+/** What became of a record that was fed. `acked`: must be in the log, `unknown`: may be, `aborted`: no reader gets it. */
 export interface Fed {
   readonly record: FeedRecord
-  outcome: 'waiting' | 'acked' | 'unknown'
+  outcome: 'waiting' | 'acked' | 'unknown' | 'aborted'
   /** True time in ms of the acknowledgement. */
   ackedAt: number
 }
@@ -118,15 +118,27 @@ export interface Program {
   readonly topics: readonly TopicSpec[]
   /** Starts one life of a process. Trouble rejects: the supervisor tries again later. */
   start(machine: Machine): Promise<Running>
-  /** A burst of input; called again and again at times the seed draws, in the generator's machine, until enough was sent. */
+  /** Sends a burst of input; called again and again, at times the seed draws, until enough was sent. */
   generate(feed: Feed, nowMs: number, pick: Pick): void
-  /** Extra things that the program wants to have happened before the end; a line says what is missing, null when nothing is. */
+  /** The faults are over: what waited for that may begin. */
+  healed?(): void
+  /** What the program still waits for, beside lag and open transactions, before the run may end; null when nothing. */
   unfinished(evidence: Evidence, fed: readonly Fed[]): string | null
   /** Judges the whole run, after it has converged. */
   check(evidence: Evidence, fed: readonly Fed[]): readonly Violation[]
   /** Consumer groups and the topics they must have read to the end. */
   readonly groups: readonly { readonly group: string; readonly topics: readonly string[] }[]
 }
+
+/** What a program is made for. */
+export interface Setting {
+  readonly partitions: number
+  readonly runtime: RuntimeSettings
+  readonly chance: Pick
+}
+
+/** A program of its own for each seed: it may keep the state of services outside. */
+export type ProgramFactory = (setting: Setting) => Program
 
 /** Seeded choices. */
 export interface Pick {

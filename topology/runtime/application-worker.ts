@@ -7,7 +7,7 @@
  *                          closing -> closed   failed (trouble that retrying cannot mend)
  *
  * W1  The producer is opened before committed offsets are read: what a predecessor left open is decided by then.
- * W2  Rebalances and turns of the loop never overlap.
+ * W2  Rebalances and turns of the loop never overlap: which tasks run changes between two turns.
  * W3  One transaction covers all tasks of the application in this worker.
  * W4  A commit follows at once when every task is drained, no sooner than `commitMinIntervalMs` after the last and not
  *     above `commitMaxShare` of the time; at the latest after `commitIntervalMs`; at once past `transactionMaxBytes`.
@@ -15,10 +15,17 @@
  * W5  After trouble in a commit every task goes back to its committed state: local rows, the changelog's tail, committed
  *     offsets. Answers of finished calls are kept (async operator A3). Until then nothing is committed, also not by a
  *     close: what the failed commit took is gone from the collector.
+ * W6  While the generation is unknown (`membership.ts`) nothing is committed; work goes on up to `transactionMaxBytes`.
+ * W9  A membership that was lost commits nothing: its tasks end as they stood at the last commit, the producer session is
+ *     replaced under the same transactional id, and the group session joins anew. A fenced producer is replaced too; one
+ *     that is fenced again and again while its transactions are young has a double, and stops.
+ *
+ * W7 and W8 are in `task-set.ts`, W10 in `membership.ts`.
  */
 
-import type { GroupSession, Log, TopicPartition } from '../../connectors/kafka/index.ts'
-import type { StateBudget, StateDatabaseSupplier, TaskState } from '../../state-stores/index.ts'
+import type { CrashPoint, Log, TopicPartition } from '../../connectors/kafka/index.ts'
+import { noCrash } from '../../connectors/kafka/index.ts'
+import type { StateBudget, StateDatabaseSupplier } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import type { Topology } from '../graph/topology.ts'
@@ -27,16 +34,21 @@ import { Collector } from './collector.ts'
 import type { FetchTarget } from './fetcher.ts'
 import { Fetcher } from './fetcher.ts'
 import { EngineBug, invariant } from './invariant.ts'
+import { Membership } from './membership.ts'
 import type { BlockedKey } from './set-aside.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
 import { StallWatch } from './stall-watch.ts'
+import { decodeStandbys, encodeMemberData } from './task-assignment-data.ts'
+import { taskAssignor } from './task-assignor.ts'
 import type { Task, TaskCounters } from './task.ts'
-import type { KeptTask, TaskPlace } from './task-opener.ts'
-import { TaskOpener, placesOf } from './task-opener.ts'
+import { TaskOpener, leftPlaces, placesOf } from './task-opener.ts'
+import type { StandbyTaskPlace } from './task-set.ts'
+import { TaskSet, idOf } from './task-set.ts'
 import { TimerGate } from './timer-gate.ts'
 import { resolveTopics } from './topics.ts'
 import { Transaction } from './transaction.ts'
+import { asError, canRetry, isFenced, isMembershipLost, messageOf } from './trouble.ts'
 
 export type ApplicationState = 'created' | 'starting' | 'running' | 'recovering' | 'closing' | 'closed' | 'failed'
 
@@ -46,7 +58,7 @@ export interface ApplicationWorkerOptions {
   readonly databases: StateDatabaseSupplier
   readonly budget: StateBudget
   readonly clock: Clock
-  /** Milliseconds of a fine, monotonic watch; only to bound how much time commits and slices take. */
+  /** Milliseconds of a fine, monotonic watch; to bound how much time commits and slices take, and to notice a stall. */
   readonly watch: () => number
   readonly settings: RuntimeSettings
   /** Durable id of the process, and which worker of it: `<application>-<process>-<worker>` is the transactional id. */
@@ -56,12 +68,21 @@ export interface ApplicationWorkerOptions {
   readonly notice: (line: string) => void
   /** Called once when the application cannot go on. */
   readonly failed: (error: Error) => void
+  /** Where a process may be made to die; nowhere unless told. */
+  readonly crash?: CrashPoint
 }
 
 export interface ApplicationStatus extends Readonly<TaskCounters> {
   readonly application: string
   readonly state: ApplicationState
+  /** Tasks that run. */
   readonly tasks: number
+  /** Tasks that are assigned and do not run yet, and changelog offsets they have to read. */
+  readonly tasksRestoring: number
+  readonly restoreRemaining: number
+  /** Copies of other workers' tasks, and changelog offsets they are behind. */
+  readonly standbyTasks: number
+  readonly standbyLag: number
   readonly blockedKeys: number
   readonly timersArmed: number
   readonly callsInFlight: number
@@ -73,59 +94,64 @@ const recordsPerCheck = 64
 const timersPerTurn = 256
 /** How soon to look again when the write buffers of the process are full, in ms. */
 const overBudgetWaitMs = 50
+/** So many fences of young transactions in so many ms mean that another process has the same id. */
+const fencesMax = 5
+const fencesWindowMs = 60_000
 
 export class ApplicationWorker {
   readonly name: string
   readonly #options: ApplicationWorkerOptions
   readonly #clock: Clock
   readonly #settings: RuntimeSettings
+  readonly #crash: CrashPoint
   readonly #signal: Signal
+  /** Turns, and what happens between them (W2). */
   readonly #mutex = new Mutex()
+  /** Assignments, one after the other; they wait for calls and stores while turns go on. */
+  readonly #assignments = new Mutex()
   readonly #fetcher: Fetcher
   readonly #gate: TimerGate
   readonly #transaction: Transaction
   readonly #stalls: StallWatch
-  /** What was assigned, by task id; a task that could not be opened yet is here and not in `#tasks`. */
-  readonly #places = new Map<string, TaskPlace>()
-  readonly #tasks = new Map<string, Task>()
-  /** Takes a task's state out of the buffer budget. */
-  readonly #unregister = new Map<string, () => void>()
+  readonly #membership: Membership
   #state: ApplicationState = 'created'
   #collector = new Collector(new Map())
-  #opener: TaskOpener | null = null
-  #group: GroupSession | null = null
+  #tasks: TaskSet | null = null
   #loop: Promise<void> = Promise.resolve()
   #stopping = false
   readonly #assigned = Promise.withResolvers<void>()
+  #hasAssignment = false
   #trouble: Error | null = null
   #failures = 0
+  #fences: number[] = []
+  /** How often the membership was lost. */
+  #losses = 0
   #lastCommitAt = 0
   #commitCostMs = 0
   #commits = 0
   /** A commit began and did not end (W5). */
   #broken = false
-  /** What tasks that could not be opened again have left. */
-  readonly #left = new Map<string, Omit<KeptTask, 'state'>>()
   readonly #counters: TaskCounters = newCounters()
+  /** When the process went on after it had stood still (timers T4). */
+  #wentOnAt = -Infinity
 
   constructor(options: ApplicationWorkerOptions) {
     this.name = options.topology.name
     this.#options = options
     this.#clock = options.clock
     this.#settings = options.settings
+    this.#crash = options.crash ?? noCrash
     this.#signal = new Signal(options.clock)
     // start() waits for it; when that is not running, its rejection is nobody's news.
     this.#assigned.promise.catch(() => undefined)
     const wake = (): void => this.#signal.raise()
-    const failed = (error: unknown): void => {
-      this.#trouble = asError(error)
-      wake()
-    }
-    this.#fetcher = new Fetcher(options.log, options.settings, wake, failed)
+    const failed = (error: unknown): void => this.#troubled(error)
+    this.#fetcher = new Fetcher(options.log, options.settings, wake, failed, this.#crash)
     this.#stalls = new StallWatch(options.clock, (now) => this.#wentOn(now))
     this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
+    this.#membership = new Membership(options.clock, options.watch, options.settings)
     const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
-    this.#transaction = new Transaction(options.log, transactionalId, options.settings.transactionTimeoutMs)
+    this.#transaction = new Transaction(options.log, transactionalId, options.settings, options.clock, this.#crash)
   }
 
   get state(): ApplicationState {
@@ -136,43 +162,70 @@ export class ApplicationWorker {
   async start(): Promise<void> {
     invariant(this.#state === 'created', `application ${this.name} was started twice`)
     this.#state = 'starting'
-    const { log, topology, databases, clock, settings, notice } = this.#options
+    const { log, topology, settings } = this.#options
     const topics = await resolveTopics(log, topology)
     this.#collector = new Collector(topics.partitions)
-    this.#opener = new TaskOpener({
-      topology,
-      log,
-      databases,
-      clock,
-      settings,
-      notice,
-      collector: this.#collector,
-      counters: this.#counters,
-      wake: () => this.#signal.raise(),
-    })
-    await this.#transaction.open()
-    this.#checkOpen()
-    this.#group = await log.joinGroup({
-      groupId: this.name,
-      topics: topology.subTopologies.flatMap((part) => part.sources.map((source) => topicName(topology, source.topic))),
-      instanceId: null,
-      sessionTimeoutMs: settings.sessionTimeoutMs,
-      listener: {
-        assigned: (partitions) => this.#mutex.run(() => this.#take(partitions)),
-        revoked: (partitions) => this.#mutex.run(() => this.#revoked(partitions)),
-        lost: () => this.#mutex.run(() => this.#lost()),
-      },
-    })
-    this.#checkOpen()
+    this.#tasks = this.#taskSet()
+    await this.#tasks.openLeftovers(await leftPlaces(this.#options.databases, topology, topics.tasks))
+    await this.#checkOpen()
+    this.#membership.joined(
+      await log.joinGroup({
+        groupId: this.name,
+        topics: topology.subTopologies.flatMap((part) =>
+          part.sources.map((source) => topicName(topology, source.topic)),
+        ),
+        instanceId: null,
+        sessionTimeoutMs: settings.sessionTimeoutMs,
+        heartbeatIntervalMs: settings.heartbeatIntervalMs,
+        rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
+        maxPollIntervalMs: settings.maxPollIntervalMs,
+        assignor: taskAssignor({ topology, ...settings }),
+        listener: {
+          joining: () => this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(false))),
+          revoked: (partitions) => this.#assignments.run(() => this.#revoked(partitions)),
+          assigned: (added, userData) => this.#assignments.run(() => this.#take(added, userData)),
+          lost: () => this.#assignments.run(() => this.#lost()),
+          failed: (error) => this.#troubled(this.#migrated(error)),
+        },
+        userData: () => encodeMemberData({ processId: this.#options.processId, held: this.#tasks?.held ?? [] }),
+      }),
+    )
+    await this.#checkOpen()
     this.#stalls.start()
     this.#loop = this.#run()
     await this.#assigned.promise
   }
 
+  #taskSet(): TaskSet {
+    const { topology, log, databases, budget, clock, settings, notice } = this.#options
+    const crash = this.#crash
+    const wake = (): void => this.#signal.raise()
+    const shared = { topology, log, clock, settings, notice, crash }
+    const opener = new TaskOpener({
+      ...shared,
+      databases,
+      collector: this.#collector,
+      counters: this.#counters,
+      wake,
+      ready: () => this.#mutex.run(() => this.#transaction.open()),
+    })
+    return new TaskSet({
+      ...shared,
+      opener,
+      budget,
+      between: (work) => this.#mutex.run(work),
+      opened: (task) => this.#opened(task),
+      closed: (task) => this.#gate.forget(task),
+      failed: (error) => this.#troubled(error),
+      caughtUp: () => this.#membership.rejoin(),
+    })
+  }
+
   /** A close may come while the start waits for the log. */
-  #checkOpen(): void {
+  async #checkOpen(): Promise<void> {
     if (!this.#stopping) return
-    void this.#group?.leave().catch(() => undefined)
+    await this.#membership.leave()
+    await this.#tasks?.releaseAll(false)
     throw new EngineError('CLOSED', `application "${this.name}" was closed while it started`, 'stop')
   }
 
@@ -187,10 +240,11 @@ export class ApplicationWorker {
     const failed = this.#state === 'failed'
     if (!failed) this.#state = 'closing'
     try {
-      await this.#mutex.run(() => this.#closeTasks([...this.#tasks.keys()], !failed))
+      await this.#assignments.run(() => this.#closeTasks(!failed))
     } finally {
       this.#fetcher.restart()
-      await this.#group?.leave().catch(() => undefined)
+      this.#crash('C17')
+      await this.#membership.leave()
       await this.#transaction.discard()
       if (!failed) this.#state = 'closed'
     }
@@ -204,6 +258,8 @@ export class ApplicationWorker {
     const tasks = this.#openTasks()
     const quiet = (): boolean =>
       this.#trouble === null &&
+      !this.#membership.isRebalancing &&
+      (this.#tasks?.isComplete ?? false) &&
       !this.#gate.isAsking &&
       this.#collector.isEmpty &&
       tasks.every(
@@ -237,10 +293,15 @@ export class ApplicationWorker {
   status(): ApplicationStatus {
     const tasks = this.#openTasks()
     const sum = (of: (task: Task) => number): number => tasks.reduce((total, task) => total + of(task), 0)
+    const progress = this.#tasks?.progress ?? { restoring: 0, restoreRemaining: 0, standbys: 0, standbyLag: 0 }
     return {
       application: this.name,
       state: this.#state,
       tasks: tasks.length,
+      tasksRestoring: progress.restoring,
+      restoreRemaining: progress.restoreRemaining,
+      standbyTasks: progress.standbys,
+      standbyLag: progress.standbyLag,
       ...this.#counters,
       blockedKeys: sum((task) => task.blocked.length),
       timersArmed: sum((task) => task.timersArmed),
@@ -282,6 +343,7 @@ export class ApplicationWorker {
       throw trouble
     }
     this.#stalls.look()
+    this.#membership.turn()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()
     if (this.#commitIsDue()) {
@@ -293,30 +355,30 @@ export class ApplicationWorker {
 
   /** What the gate has asked for was asked before; timers that came due since wait (R6, T4). */
   #wentOn(now: number): void {
+    this.#wentOnAt = now
     for (const task of this.#openTasks()) task.wentOn(now)
-    for (const [id, left] of this.#left) this.#left.set(id, { ...left, startedAt: now })
   }
 
   #work(): boolean {
-    if (this.#options.budget.overBudget) return false
+    if (this.#options.budget.overBudget || this.#isFull()) return false
     const watch = this.#options.watch
     const until = watch() + this.#settings.sliceMs
     let worked = false
-    for (const task of this.#openTasks()) {
+    for (const task of this.#workingTasks()) {
       if (this.#gate.fire(task, timersPerTurn) > 0) worked = true
       if (task.processAnswers()) worked = true
     }
     for (let took = true; took && watch() < until;) {
       took = false
-      for (const task of this.#openTasks()) if (task.process(recordsPerCheck) > 0) took = true
+      for (const task of this.#workingTasks()) if (task.process(recordsPerCheck) > 0) took = true
       worked ||= took
-      if (this.#uncommittedBytes() > this.#settings.transactionMaxBytes) break
+      if (this.#isFull()) break
     }
     return worked
   }
 
   #fetchTargets(): FetchTarget[] {
-    return this.#openTasks().flatMap((task) =>
+    return this.#workingTasks().flatMap((task) =>
       task.part.sources.flatMap((source) => {
         const queue = task.queueOf(topicName(this.#options.topology, source.topic), task.partition)
         return queue === undefined ? [] : [{ queue, key: source.key, value: source.value }]
@@ -334,6 +396,11 @@ export class ApplicationWorker {
     return this.#openTasks().reduce((sum, task) => sum + task.state.uncommittedBytes, this.#collector.sizeBytes)
   }
 
+  /** True when the open transaction takes no more. */
+  #isFull(): boolean {
+    return this.#uncommittedBytes() > this.#settings.transactionMaxBytes
+  }
+
   /** The earliest time a commit of drained tasks may follow (W4). */
   #earlyCommitAt(): number {
     const share = this.#commitCostMs / this.#settings.commitMaxShare
@@ -344,24 +411,25 @@ export class ApplicationWorker {
   }
 
   #commitIsDue(): boolean {
-    if (!this.#isDirty()) return false
+    if (!this.#isDirty() || !this.#membership.mayCommit) return false
     const now = this.#clock.now()
     // The wall clock may step back; that must not put commits off.
     if (now < this.#lastCommitAt) this.#lastCommitAt = now
     if (now - this.#lastCommitAt >= this.#settings.commitIntervalMs) return true
-    if (this.#uncommittedBytes() > this.#settings.transactionMaxBytes) return true
+    if (this.#isFull()) return true
     return now >= this.#earlyCommitAt() && this.#openTasks().every((task) => task.isDrained)
   }
 
   async #commit(): Promise<void> {
     const { watch, topology } = this.#options
-    invariant(this.#group !== null, 'a commit needs a group membership')
+    const group = this.#membership.metadata()
+    invariant(group !== null, 'a commit needs a group membership')
     const begun = watch()
     const tasks = this.#openTasks().filter((task) => task.isDirty)
     const offsets = tasks.flatMap((task) => task.prepareCommit())
     const prepared = watch()
     this.#broken = true
-    const ends = await this.#transaction.commit(this.#collector, this.#group.metadata(), offsets)
+    const ends = await this.#transaction.commit(this.#collector, group, offsets)
     this.#broken = false
     const ended = watch()
     for (const task of tasks) task.committed(positionsOf(topology, task, ends))
@@ -373,75 +441,90 @@ export class ApplicationWorker {
 
   // Assignment ---------------------------------------------------------------------------------------------------
 
-  /** Opens the tasks of new partitions; trouble with one is the loop's to survive. */
-  async #take(partitions: readonly TopicPartition[]): Promise<void> {
-    for (const place of placesOf(this.#options.topology, partitions)) this.#places.set(idOf(place), place)
-    try {
-      await this.#openMissing()
-    } catch (error) {
-      this.#trouble = asError(error)
-    }
+  /** A rebalance is over: new tasks and standbys begin to open, the others never noticed (W7, W8). */
+  async #take(added: readonly TopicPartition[], userData: Buffer): Promise<void> {
+    const { topology, notice } = this.#options
+    const standbys = userData.length === 0 ? [] : decodeStandbys(userData)
+    if (standbys === null) notice(`application "${this.name}": its leader gave it data it cannot read: standbys stay`)
+    const places = (standbys ?? []).flatMap(({ part: name, partition, warmUp }): StandbyTaskPlace[] => {
+      const part = topology.subTopologies.find((candidate) => candidate.name === name)
+      return part === undefined ? [] : [{ part, partition, inputs: [], warmUp }]
+    })
+    if (!this.#stopping) await this.#set().assign(placesOf(topology, added), standbys === null ? null : places)
+    await this.#mutex.run(() => {
+      this.#membership.rebalancing(true)
+      this.#hasAssignment = true
+      this.#noteOpen()
+      return Promise.resolve()
+    })
     this.#signal.raise()
   }
 
-  async #openMissing(): Promise<void> {
-    for (const [id, place] of this.#places) if (!this.#tasks.has(id)) await this.#openTask(id, place, null)
-    if (this.#state === 'starting' || this.#state === 'recovering') this.#state = 'running'
-    this.#assigned.resolve()
-  }
-
-  async #openTask(id: string, place: TaskPlace, state: TaskState | null): Promise<void> {
-    invariant(this.#opener !== null, 'tasks are opened after the start')
-    const left = this.#left.get(id)
-    const task = await this.#opener.open(place, left === undefined ? null : { ...left, state })
-    this.#left.delete(id)
-    this.#tasks.set(id, task)
-    if (task.state !== state) this.#unregister.set(id, this.#options.budget.register(task.state))
-  }
-
+  /** Tasks that move: their calls are awaited while the others go on, then their work is committed. */
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     const ids = placesOf(this.#options.topology, partitions).map(idOf)
-    await this.#closeTasks(ids, true)
-    for (const id of ids) this.#places.delete(id)
-  }
-
-  async #lost(): Promise<void> {
-    await this.#closeTasks([...this.#tasks.keys()], false)
-    this.#places.clear()
-    this.#trouble = new EngineError(
-      'TASK_MIGRATED',
-      `application "${this.name}": another member took over its partitions`,
-      'stop',
-    )
+    const tasks = this.#set()
+    const moving = await tasks.hold(ids)
+    await Promise.all(moving.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
+    await this.#mutex.run(async () => {
+      this.#membership.rebalancing(true)
+      this.#crash('C16')
+      const committed = await this.#finish(moving.filter((task) => tasks.running.includes(task)))
+      this.#crash('C17')
+      await tasks.release(ids, committed)
+    })
     this.#signal.raise()
   }
 
-  /** @param clean commits first; else what is uncommitted is dropped */
-  async #closeTasks(ids: readonly string[], clean: boolean): Promise<void> {
-    const open = ids.flatMap((id) => this.#tasks.get(id) ?? [])
-    const commits = clean && !this.#broken && (await this.#finish(open))
-    if (!commits) await Promise.all(open.map((task) => task.closeCalls(0)))
-    for (const task of open) {
-      task.takeMemo()
-      task.closeNodes()
-      this.#gate.clear()
-      this.#tasks.delete(task.id)
-      this.#unregister.get(task.id)?.()
-      if (!commits) task.state.abort()
-      await task.state.close({ flush: clean })
-    }
-    if (!commits) this.#collector.clear()
+  /** W9. */
+  async #lost(): Promise<void> {
+    this.#options.notice(`application "${this.name}": its membership was lost, it joins again`)
+    await this.#set().cancelAll()
+    await this.#mutex.run(async () => {
+      this.#membership.rebalancing(false)
+      await this.#set()
+        .releaseAll(false)
+        .catch((error: unknown) => this.#options.notice(`application "${this.name}": ${messageOf(error)}`))
+      this.#losses++
+      await this.#drop()
+    })
   }
 
-  /** Waits for calls and commits what is done. False when that failed: it is done again after the next start. */
+  async #closeTasks(clean: boolean): Promise<void> {
+    const tasks = this.#tasks
+    if (tasks === null) return
+    await tasks.cancelAll()
+    const open = this.#openTasks()
+    await Promise.all(open.map((task) => task.closeCalls(clean && !this.#broken ? this.#settings.closeTimeoutMs : 0)))
+    if (clean) await this.#settled()
+    await this.#mutex.run(async () => {
+      this.#crash('C16')
+      const committed = clean && (!this.#isDirty() || this.#membership.mayCommit) && (await this.#finish(open))
+      if (!committed) this.#collector.clear()
+      await tasks.releaseAll(clean && committed)
+    })
+  }
+
+  /** Waits until a commit is allowed, up to the bound of a close: a rebalance may be about to end. */
+  async #settled(): Promise<void> {
+    const until = this.#clock.now() + this.#settings.closeTimeoutMs
+    while (this.#isDirty() && !this.#membership.mayCommit && this.#clock.now() < until) await this.#signal.wait(50)
+  }
+
+  /**
+   * Commits what these tasks have done, and with it what all have: the last commit of tasks that end. False when that failed:
+   * their work is done again by whoever has them next, that of the others after they went back.
+   */
   async #finish(tasks: readonly Task[]): Promise<boolean> {
+    if (this.#broken) return false
     try {
-      await Promise.all(tasks.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
       for (const task of tasks) task.processAnswers()
-      if (this.#isDirty()) await this.#commit()
+      if (!tasks.some((task) => task.isDirty)) return true
+      await this.#commit()
       return true
     } catch (error) {
       if (error instanceof EngineBug) throw error
+      this.#troubled(error)
       this.#options.notice(
         `application "${this.name}": the last commit failed, its work is repeated after the next start: ${messageOf(error)}`,
       )
@@ -449,12 +532,35 @@ export class ApplicationWorker {
     }
   }
 
+  /** A task has opened: between two turns. */
+  #opened(task: Task): void {
+    if (this.#wentOnAt > task.startedAt) task.wentOn(this.#wentOnAt)
+    this.#fetcher.restart()
+    this.#noteOpen()
+    this.#signal.raise()
+  }
+
+  /** Running once every task of the first assignment is, and again after trouble. */
+  #noteOpen(): void {
+    if (!this.#hasAssignment || !this.#set().isComplete) return
+    if (this.#state === 'starting' || this.#state === 'recovering') this.#state = 'running'
+    this.#assigned.resolve()
+  }
+
   // Trouble ------------------------------------------------------------------------------------------------------
+
+  /** The next turn deals with it. */
+  #troubled(error: unknown): void {
+    this.#trouble ??= asError(error)
+    this.#signal.raise()
+  }
 
   /** Goes back to the committed state after trouble (W5). False when the application cannot go on. */
   async #survive(error: unknown): Promise<boolean> {
-    if (!canRetry(error)) {
-      this.#fail(error)
+    const losses = this.#losses
+    const end = canRetry(error) ? this.#isDoubled(error) : asError(error)
+    if (end !== null) {
+      this.#fail(end)
       return false
     }
     if (this.#state !== 'starting') this.#state = 'recovering'
@@ -462,39 +568,58 @@ export class ApplicationWorker {
     await new Promise<void>((resolve) => void this.#clock.after(this.#backoffMs(), resolve))
     if (this.#stopping) return false
     try {
-      await this.#mutex.run(() => this.#reopen())
+      await this.#mutex.run(() => this.#goBack(isMembershipLost(error) && losses === this.#losses))
       return true
     } catch (again) {
       return this.#survive(again)
     }
   }
 
-  async #reopen(): Promise<void> {
+  /** @param outside the log says that this worker is no member, and its group session has not noticed yet */
+  async #goBack(outside: boolean): Promise<void> {
+    if (outside) {
+      await this.#set().suspend()
+      await this.#drop()
+      // The group session finds out by itself, if it does not know; then `lost`, or `assigned` when there was nothing to it.
+      this.#membership.rebalancing(false)
+      this.#membership.rejoin()
+      return
+    }
+    await this.#drop()
+    await this.#transaction.open()
+    await this.#set().reopen()
+    this.#noteOpen()
+  }
+
+  /** Forgets what is uncommitted and the producer session: the next one, opened before any task, fences it. */
+  async #drop(): Promise<void> {
+    this.#broken = true
     this.#fetcher.restart()
     this.#gate.clear()
     this.#collector.clear()
     await this.#transaction.discard()
-    await this.#transaction.open()
-    this.#trouble = null
-    for (const [id, task] of [...this.#tasks]) await this.#reopenTask(id, task)
-    await this.#openMissing()
+    if (canRetry(this.#trouble)) this.#trouble = null
     this.#broken = false
   }
 
-  /** A task that cannot be opened again is missing from then on: its state is closed, what it leaves is kept. */
-  async #reopenTask(id: string, task: Task): Promise<void> {
-    const place = this.#places.get(id)
-    invariant(place !== undefined, `task ${id} runs without being assigned`)
-    this.#tasks.delete(id)
-    this.#left.set(id, { memo: task.takeMemo(), startedAt: task.startedAt })
-    task.closeNodes()
-    task.state.abort()
-    const unregister = this.#unregister.get(id)
-    try {
-      await this.#openTask(id, place, task.state)
-    } finally {
-      if (this.#tasks.get(id)?.state !== task.state) unregister?.()
-    }
+  /**
+   * A producer may be fenced because its transaction stood open for too long, or by a request of its own that came late. By
+   * one after the other in young transactions: another process has its id.
+   */
+  #isDoubled(error: unknown): Error | null {
+    if (!isFenced(error) || this.#transaction.mayHaveTimedOut) return null
+    const now = this.#clock.now()
+    this.#fences = [...this.#fences.filter((at) => at > now - fencesWindowMs), now]
+    return this.#fences.length < fencesMax ? null : this.#migrated(error)
+  }
+
+  #migrated(error: unknown): EngineError {
+    return new EngineError(
+      'TASK_MIGRATED',
+      `application "${this.name}": another process runs under the same id (${this.#options.processId}): ${messageOf(error)}`,
+      'stop',
+      error,
+    )
   }
 
   #backoffMs(): number {
@@ -513,20 +638,29 @@ export class ApplicationWorker {
 
   // Small things -------------------------------------------------------------------------------------------------
 
-  #openTasks(): Task[] {
-    return [...this.#tasks.values()]
+  #openTasks(): readonly Task[] {
+    return this.#tasks?.running ?? []
   }
 
-  /** How long the loop may sleep; null is until something wakes it. */
-  #waitMs(): number | null {
-    const due: number[] = []
-    if (this.#isDirty()) {
+  #workingTasks(): readonly Task[] {
+    return this.#tasks?.working ?? []
+  }
+
+  #set(): TaskSet {
+    invariant(this.#tasks !== null, 'tasks come after the start')
+    return this.#tasks
+  }
+
+  /** How long the loop may sleep. */
+  #waitMs(): number {
+    const due = [this.#clock.now() + this.#membership.turnEveryMs]
+    if (this.#membership.quietUntil !== null) due.push(this.#membership.quietUntil)
+    else if (this.#isDirty() && this.#membership.mayCommit) {
       const drained = this.#openTasks().every((task) => task.isDrained)
       due.push(drained ? this.#earlyCommitAt() : this.#lastCommitAt + this.#settings.commitIntervalMs)
     }
-    for (const task of this.#openTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
+    for (const task of this.#workingTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
     if (this.#options.budget.overBudget) due.push(this.#clock.now() + overBudgetWaitMs)
-    if (due.length === 0) return null
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }
 }
@@ -541,10 +675,6 @@ const newCounters = (): TaskCounters => ({
   expiredPuts: 0,
 })
 
-const idOf = (place: TaskPlace): string => `${place.part.name}_${place.partition}`
-
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
-
 function hasDueCall(task: Task, now: number): boolean {
   return task.nextDue !== null && task.nextDue <= now
 }
@@ -556,15 +686,4 @@ function positionsOf(topology: Topology, task: Task, ends: ReadonlyMap<string, b
     if (store.logged && end !== undefined) positions.set(store.name, end)
   }
   return positions
-}
-
-function canRetry(error: unknown): boolean {
-  if (error instanceof EngineBug) return false
-  const then = error instanceof Error && 'then' in error ? error.then : null
-  return then === 'retry' || then === 'restore'
-}
-
-function messageOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? `${String(error.code)}: ` : ''
-  return `${code}${error instanceof Error ? error.message : String(error)}`
 }

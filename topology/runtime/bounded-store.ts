@@ -1,4 +1,4 @@
-import type { Entry, KeyValueStore, RangeOptions } from '../../state-stores/index.ts'
+import type { Entry, KeyValueStore, RangeOptions, WindowStore } from '../../state-stores/index.ts'
 import { BadRecord } from '../errors.ts'
 import { recordMaxBytes } from './collector.ts'
 
@@ -21,12 +21,7 @@ export class BoundedStore implements KeyValueStore {
 
   /** @throws BadRecord state_too_large */
   put(key: Buffer, value: Buffer): void {
-    const bytes = key.length + value.length
-    if (bytes > recordMaxBytes)
-      throw new BadRecord(
-        'state_too_large',
-        `a row of store "${this.name}" has ${bytes} bytes, the most is ${recordMaxBytes}`,
-      )
+    checkSize(this.name, key.length + value.length)
     this.#store.put(key, value)
   }
 
@@ -37,4 +32,29 @@ export class BoundedStore implements KeyValueStore {
   range(options?: RangeOptions): IterableIterator<Entry> {
     return this.#store.range(options)
   }
+}
+
+/** The same for a window store. */
+export function boundedWindowStore(store: WindowStore): WindowStore {
+  return {
+    name: store.name,
+    options: store.options,
+    get observedTime() {
+      return store.observedTime
+    },
+    put(key, windowStart, value) {
+      checkSize(store.name, key.length + (value?.length ?? 0))
+      return store.put(key, windowStart, value)
+    },
+    get: (key, windowStart) => store.get(key, windowStart),
+    fetch: (key, from, to, direction) => store.fetch(key, from, to, direction),
+    fetchKeys: (first, last, from, to, direction) => store.fetchKeys(first, last, from, to, direction),
+    fetchAll: (from, to, direction) => store.fetchAll(from, to, direction),
+    all: (direction) => store.all(direction),
+  }
+}
+
+function checkSize(store: string, bytes: number): void {
+  if (bytes <= recordMaxBytes) return
+  throw new BadRecord('state_too_large', `a row of store "${store}" has ${bytes} bytes, the most is ${recordMaxBytes}`)
 }

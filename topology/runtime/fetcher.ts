@@ -6,8 +6,8 @@
  * F3  An answer to a fetch that was asked before a restart of the tasks is dropped.
  */
 
-import type { FetchedPartition, Log, LogErrorCode } from '../../connectors/kafka/index.ts'
-import { LogError, RecordCursor } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, FetchedPartition, Log, LogErrorCode } from '../../connectors/kafka/index.ts'
+import { LogError, RecordCursor, noCrash } from '../../connectors/kafka/index.ts'
 import { EngineError } from '../errors.ts'
 import type { Serde } from '../graph/serde.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -24,10 +24,18 @@ export class Fetcher {
   readonly #settings: RuntimeSettings
   readonly #arrived: () => void
   readonly #failed: (error: unknown) => void
+  readonly #crash: CrashPoint
   #abort: AbortController | null = null
   #generation = 0
 
-  constructor(log: Log, settings: RuntimeSettings, arrived: () => void, failed: (error: unknown) => void) {
+  constructor(
+    log: Log,
+    settings: RuntimeSettings,
+    arrived: () => void,
+    failed: (error: unknown) => void,
+    crash: CrashPoint = noCrash,
+  ) {
+    this.#crash = crash
     this.#log = log
     this.#settings = settings
     this.#arrived = arrived
@@ -76,6 +84,7 @@ export class Fetcher {
           throw new LogError(fetched.error, `fetch of ${fetched.topic}-${fetched.partition}`, remedyOf(fetched.error))
         targetOf(targets, fetched)?.queue.add(fetched)
       }
+      if (answer.some(({ batches }) => batches.length > 0)) this.#crash('C01')
       this.#arrived()
     } catch (error) {
       if (generation !== this.#generation) return

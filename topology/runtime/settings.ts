@@ -22,7 +22,18 @@ export interface RuntimeSettings {
   readonly setAsideMaxBytes: number
   /** More dead letters in a minute than this, and more than half of the records, stop the task. */
   readonly deadLettersPerMinute: number
+  /** A member that was silent for longer is out of its group, in ms. */
   readonly sessionTimeoutMs: number
+  /** How often a member says that it lives. */
+  readonly heartbeatIntervalMs: number
+  /** A member whose loop made no turn for longer leaves its group. */
+  readonly maxPollIntervalMs: number
+  /** How long a group waits for its members to give up what moves. */
+  readonly rebalanceTimeoutMs: number
+  /** Copies of each task's state that other processes keep ready. */
+  readonly standbyReplicas: number
+  /** Changelog offsets that the new owner of a task may still have to restore; a task that lacks more is not moved yet. */
+  readonly acceptableRecoveryLag: number
   /** How long calls in flight are awaited when a task closes. */
   readonly closeTimeoutMs: number
   /** After trouble: the first wait, doubled up to the longest. */
@@ -44,6 +55,11 @@ export const defaultRuntimeSettings: RuntimeSettings = Object.freeze({
   setAsideMaxBytes: 64 * 1024 * 1024,
   deadLettersPerMinute: 600,
   sessionTimeoutMs: 10_000,
+  heartbeatIntervalMs: 3_000,
+  maxPollIntervalMs: 300_000,
+  rebalanceTimeoutMs: 60_000,
+  standbyReplicas: 0,
+  acceptableRecoveryLag: 10_000,
   closeTimeoutMs: 5_000,
   retryMinMs: 50,
   retryMaxMs: 5_000,

@@ -1,6 +1,6 @@
 /** Opens tasks: local state, restored to the end of its changelogs, and the committed offsets of its inputs. */
 
-import type { Log, TopicPartition } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log, TopicPartition } from '../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../state-stores/index.ts'
 import { StateError, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
@@ -8,9 +8,12 @@ import { EngineError } from '../errors.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { topicName } from '../graph/topology.ts'
 import type { CallMemo } from './async-operator.ts'
+import type { ChangelogOptions, Reading } from './changelog.ts'
+import { readingsOf } from './changelog.ts'
 import type { Collector } from './collector.ts'
 import { restoreTask } from './restore.ts'
 import type { RuntimeSettings } from './settings.ts'
+import { Permits } from './signal.ts'
 import type { TaskCounters, TaskInput } from './task.ts'
 import { Task } from './task.ts'
 
@@ -38,7 +41,20 @@ export interface OpenerOptions {
   readonly counters: TaskCounters
   readonly notice: (line: string) => void
   readonly wake: () => void
+  readonly crash: CrashPoint
+  /** Opens the producer: what a predecessor left open must be decided before its state and offsets are read (W1). */
+  readonly ready: () => Promise<void>
 }
+
+/** Who waits for a task to open: may stop it, and is told how far it is. */
+export interface Opening {
+  readonly signal: AbortSignal
+  state(state: TaskState): void
+  restoring(readings: readonly Reading[]): void
+}
+
+/** Tasks of an application whose changelogs are read at the same time. */
+const restoresAtOnce = 4
 
 /** The tasks that own these input partitions. */
 export function placesOf(topology: Topology, assigned: readonly TopicPartition[]): TaskPlace[] {
@@ -56,8 +72,23 @@ export function placesOf(topology: Topology, assigned: readonly TopicPartition[]
   return [...places.values()]
 }
 
+/** Tasks of a topology that have a directory on this disk. */
+export async function leftPlaces(
+  databases: StateDatabaseSupplier,
+  topology: Topology,
+  tasks: ReadonlyMap<string, number>,
+): Promise<Pick<TaskPlace, 'part' | 'partition'>[]> {
+  const names = new Set((await databases.list?.(topology.name)) ?? [])
+  return topology.subTopologies.flatMap((part) =>
+    Array.from({ length: tasks.get(part.name) ?? 0 }, (_, partition) => ({ part, partition })).filter(
+      ({ partition }) => part.stores.some((store) => store.logged) && names.has(`${part.name}_${partition}`),
+    ),
+  )
+}
+
 export class TaskOpener {
   readonly #options: OpenerOptions
+  readonly #restores = new Permits(restoresAtOnce)
 
   constructor(options: OpenerOptions) {
     this.#options = options
@@ -66,44 +97,63 @@ export class TaskOpener {
   /**
    * Damaged state, or state of another log, is wiped and restored; also when it is found by the task itself while it reads
    * its stores, or was found by the task before this one.
-   * @param kept of a task that goes on in this process after trouble; null opens it from disk. Closed when this throws:
-   *   what it held stands in the changelog
+   * @param kept of a task that goes on in this process; null opens it from disk. Closed when this throws: what it held
+   *   stands in the changelog
    */
-  async open(place: TaskPlace, kept: KeptTask | null): Promise<Task> {
-    try {
-      return await this.#open(place, kept)
-    } catch (error) {
-      if (!wantsRestore(error)) throw error
-      const path = this.#path(place)
-      this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${error.message}`)
-      await this.#options.databases.wipe(path)
-      return this.#open(place, kept === null ? null : { ...kept, state: null })
-    }
+  async open(place: TaskPlace, kept: KeptTask | null, opening: Opening): Promise<Task> {
+    const { topology, collector, counters, clock, settings, wake, crash, ready } = this.#options
+    await this.#closedIfFails(kept?.state ?? null, ready)
+    return this.#wipedOnDamage(place, kept?.state ?? null, async (given) => {
+      const state = await this.#openAndRestore(place, given, opening)
+      try {
+        opening.signal.throwIfAborted()
+        crash('C15')
+        const { part, partition } = place
+        const inputs = await this.#inputs(place)
+        opening.signal.throwIfAborted()
+        const startedAt = kept?.startedAt ?? clock.now()
+        const memo: CallMemo = kept?.memo ?? new Map()
+        const shared = { topology, collector, counters, clock, settings, wake, crash }
+        return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
+      } catch (error) {
+        await state.close({ flush: opening.signal.aborted }).catch(() => undefined)
+        throw error
+      }
+    })
   }
 
-  async #open(place: TaskPlace, kept: KeptTask | null): Promise<Task> {
-    const { topology, collector, counters, clock, settings, wake } = this.#options
-    const state = kept?.state ?? (await this.#openState(place))
+  /** State that follows its changelogs without a task. Closed when this throws. */
+  async openStandby(
+    place: TaskPlace,
+    kept: TaskState | null,
+    opening: Opening,
+  ): Promise<{ readonly state: TaskState; readonly readings: readonly Reading[] }> {
+    return this.#wipedOnDamage(place, kept, async (given) => {
+      const state = given ?? (await this.openState(place))
+      opening.state(state)
+      try {
+        if (state.damage !== null) throw state.damage
+        const readings = await readingsOf({ ...this.#changelogs(place), state })
+        opening.signal.throwIfAborted()
+        return { state, readings }
+      } catch (error) {
+        await state.close({ flush: opening.signal.aborted }).catch(() => undefined)
+        throw error
+      }
+    })
+  }
+
+  async #closedIfFails(state: TaskState | null, work: () => Promise<void>): Promise<void> {
     try {
-      if (state.damage !== null) throw state.damage
-      await this.#restore(place, state)
-      const { part, partition } = place
-      const inputs = await this.#inputs(place)
-      const startedAt = kept?.startedAt ?? clock.now()
-      const memo: CallMemo = kept?.memo ?? new Map()
-      const shared = { topology, collector, counters, clock, settings, wake }
-      return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
+      await work()
     } catch (error) {
-      await state.close({ flush: false }).catch(() => undefined)
+      await state?.close({ flush: true }).catch(() => undefined)
       throw error
     }
   }
 
-  #path(place: TaskPlace): string {
-    return `${this.#options.topology.name}/${place.part.name}_${place.partition}`
-  }
-
-  async #openState(place: TaskPlace): Promise<TaskState> {
+  /** Local state as it is on disk. */
+  async openState(place: Pick<TaskPlace, 'part' | 'partition'>): Promise<TaskState> {
     const { databases, clock, counters } = this.#options
     const database = await databases.open(this.#path(place))
     try {
@@ -119,20 +169,64 @@ export class TaskOpener {
     }
   }
 
-  async #restore(place: TaskPlace, state: TaskState): Promise<void> {
-    const { log, topology, settings, clock, notice } = this.#options
+  async wipe(place: Pick<TaskPlace, 'part' | 'partition'>, why: Error): Promise<void> {
+    const path = this.#path(place)
+    this.#options.notice(`task ${path}: local state wiped and restored from its changelogs: ${why.message}`)
+    await this.#options.databases.wipe(path)
+  }
+
+  #path(place: Pick<TaskPlace, 'part' | 'partition'>): string {
+    return `${this.#options.topology.name}/${place.part.name}_${place.partition}`
+  }
+
+  #changelogs({ part, partition }: TaskPlace): Omit<ChangelogOptions, 'state'> {
+    const { log, topology, clock } = this.#options
+    return { log, application: topology.name, part, partition, now: () => clock.now() }
+  }
+
+  async #wipedOnDamage<T>(
+    place: TaskPlace,
+    kept: TaskState | null,
+    open: (kept: TaskState | null) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await open(kept)
+    } catch (error) {
+      if (!wantsRestore(error)) throw error
+      await this.wipe(place, error)
+      return open(null)
+    }
+  }
+
+  /** Closes what it was given or has opened when it throws. */
+  async #openAndRestore(place: TaskPlace, kept: TaskState | null, opening: Opening): Promise<TaskState> {
+    const state = kept ?? (await this.openState(place))
+    opening.state(state)
+    try {
+      if (state.damage !== null) throw state.damage
+      await this.#restores.run(() => this.#restore(place, state, opening))
+      return state
+    } catch (error) {
+      await state.close({ flush: opening.signal.aborted }).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #restore(place: TaskPlace, state: TaskState, opening: Opening): Promise<void> {
+    const { settings, clock, notice, crash } = this.#options
+    opening.signal.throwIfAborted()
     if (place.part.stores.length === 0) return
     const fromEmpty = [...state.positions().values()].every((position) => position === null)
     const startedAt = clock.now()
     const records = await restoreTask({
-      log,
-      application: topology.name,
-      part: place.part,
-      partition: place.partition,
+      ...this.#changelogs(place),
       state,
+      crash,
+      signal: opening.signal,
+      pause: () => new Promise((resolve) => void clock.after(0, resolve)),
+      started: (readings) => opening.restoring(readings),
       fetchMaxBytes: settings.fetchMaxBytes,
       flushBytes: settings.transactionMaxBytes,
-      now: () => clock.now(),
     })
     // Kills in a row must not add their tails up: the next tail begins here.
     if (records > 0) await state.flush()
@@ -143,7 +237,8 @@ export class TaskOpener {
   }
 
   async #inputs(place: TaskPlace): Promise<TaskInput[]> {
-    const { log, topology, notice } = this.#options
+    const { log, topology, notice, crash } = this.#options
+    crash('C19')
     const [committed, earliest, latest] = await Promise.all([
       log.committedOffsets(topology.name, place.inputs),
       log.listOffsets(place.inputs, 'earliest'),

@@ -17,7 +17,7 @@
  * R7  A turn is bounded also when one record fires very many timers: the record waits at the head meanwhile.
  */
 
-import type { FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
 import type { KeyValueStore, TaskState, WindowStore } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import { BadRecord, EngineError } from '../errors.ts'
@@ -27,7 +27,7 @@ import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
 import type { AfterAnswer, CallMemo } from './async-operator.ts'
 import { AsyncOperator } from './async-operator.ts'
-import { BoundedStore } from './bounded-store.ts'
+import { BoundedStore, boundedWindowStore } from './bounded-store.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
 import { sizeOf } from './collector.ts'
@@ -65,6 +65,7 @@ export interface TaskOptions {
   readonly clock: Clock
   readonly settings: RuntimeSettings
   readonly wake: () => void
+  readonly crash: CrashPoint
   readonly memo: CallMemo
   /** When the task came up: a recovery in the same process keeps it. */
   readonly startedAt: number
@@ -100,11 +101,13 @@ export class Task implements TaskFrame {
 
   readonly #topology: Topology
   readonly #clock: Clock
+  readonly #crash: CrashPoint
   readonly #collector: Collector
   readonly #sources: ReadonlyMap<string, SourceNode>
   readonly #timerTables: ReadonlyMap<string, TimerTable>
   /** Logged stores, as nodes and the waiting store see them. */
   readonly #boundedStores: ReadonlyMap<string, KeyValueStore>
+  readonly #windowStores: ReadonlyMap<string, WindowStore>
   readonly #setAside: SetAside | null
   readonly #operator: AsyncOperator | null
   readonly #nodes: RunningPart
@@ -123,6 +126,7 @@ export class Task implements TaskFrame {
     this.counters = options.counters
     this.#topology = topology
     this.#clock = clock
+    this.#crash = options.crash
     this.#collector = options.collector
     this.#sources = new Map(part.sources.map((source) => [topicName(topology, source.topic), source]))
     this.queues = options.inputs.map(openQueue)
@@ -136,7 +140,14 @@ export class Task implements TaskFrame {
         ]),
     )
     this.#boundedStores = new Map(
-      part.stores.filter(({ logged }) => logged).map(({ name }) => [name, new BoundedStore(state.store(name))]),
+      part.stores
+        .filter(({ logged, window }) => logged && window === undefined)
+        .map(({ name }) => [name, new BoundedStore(state.store(name))]),
+    )
+    this.#windowStores = new Map(
+      part.stores
+        .filter(({ window }) => window !== undefined)
+        .map(({ name }) => [name, boundedWindowStore(state.windowStore(name))]),
     )
     const setAside = part.stores.find((store) => store.kind === 'set-aside')
     this.#setAside = setAside === undefined ? null : new SetAside(state.store(setAside.name), settings.setAsideMaxBytes)
@@ -177,7 +188,7 @@ export class Task implements TaskFrame {
   }
 
   windowStore(name: string): WindowStore {
-    return this.state.windowStore(name)
+    return this.#windowStores.get(name) ?? this.state.windowStore(name)
   }
 
   dropLate(): void {
@@ -616,6 +627,7 @@ export class Task implements TaskFrame {
       const isNew = key !== null && !(this.#setAside?.isBlocked(key) ?? true)
       if (isNew && isKeepable(record)) this.#setAside?.block({ ...record, key }, why.reason, why.message, now)
     })
+    this.#crash('C13')
     this.#countDead(why)
   }
 
@@ -632,9 +644,12 @@ export class Task implements TaskFrame {
 
   /** R4. */
   #step<T>(work: () => T): T {
+    const crash = this.#crash
     this.state.savepoint()
     try {
+      crash('C02')
       const result = work()
+      crash('C03')
       this.#collector.release()
       for (const table of this.#timerTables.values()) table.release()
       this.#setAside?.release()

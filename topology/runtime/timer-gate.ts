@@ -37,6 +37,11 @@ export class TimerGate {
     return fired
   }
 
+  /** The task is closed. */
+  forget(task: Task): void {
+    this.#asked.delete(task)
+  }
+
   clear(): void {
     this.#asked.clear()
   }
@@ -50,6 +55,7 @@ export class TimerGate {
         this.#wake()
       },
       (error: unknown) => {
+        if (this.#asked.get(task) !== asked) return
         this.#asked.delete(task)
         this.#failed(
           new EngineError(

@@ -9,29 +9,51 @@
  */
 
 import type {
+  CrashPoint,
   GroupMetadata,
   Log,
   OffsetAndMetadata,
-  PartitionAppend,
+  PartitionAppended,
   ProducerSession,
 } from '../../connectors/kafka/index.ts'
+import type { Clock } from '../clock.ts'
 import type { Collector } from './collector.ts'
 import { invariant } from './invariant.ts'
+import type { RuntimeSettings } from './settings.ts'
 
 export class Transaction {
   readonly #log: Log
   readonly #transactionalId: string
   readonly #timeoutMs: number
+  readonly #crash: CrashPoint
+  readonly #clock: Clock
+  #begunAt = 0
+  #endedAt = 0
   #session: ProducerSession | null = null
 
-  constructor(log: Log, transactionalId: string, timeoutMs: number) {
+  constructor(
+    log: Log,
+    transactionalId: string,
+    settings: Pick<RuntimeSettings, 'transactionTimeoutMs'>,
+    clock: Clock,
+    crash: CrashPoint,
+  ) {
     this.#log = log
+    this.#crash = crash
+    this.#clock = clock
     this.#transactionalId = transactionalId
-    this.#timeoutMs = timeoutMs
+    this.#timeoutMs = settings.transactionTimeoutMs
   }
 
-  /** Opens the session: fences the one before and ends what it left open. */
+  /** True when the last transaction stood open so long that the log may have ended it. */
+  get mayHaveTimedOut(): boolean {
+    return this.#endedAt - this.#begunAt >= this.#timeoutMs
+  }
+
+  /** Opens the session, unless it is open: fences the one before and ends what it left open. */
   async open(): Promise<void> {
+    if (this.#session !== null) return
+    this.#crash('C18')
     this.#session = await this.#log.openProducer({
       transactionalId: this.#transactionalId,
       transactionTimeoutMs: this.#timeoutMs,
@@ -51,26 +73,50 @@ export class Transaction {
     group: GroupMetadata,
     offsets: readonly OffsetAndMetadata[],
   ): Promise<ReadonlyMap<string, bigint>> {
+    this.#begunAt = this.#clock.now()
+    try {
+      return await this.#commit(collector, group, offsets)
+    } finally {
+      this.#endedAt = this.#clock.now()
+    }
+  }
+
+  async #commit(
+    collector: Collector,
+    group: GroupMetadata,
+    offsets: readonly OffsetAndMetadata[],
+  ): Promise<ReadonlyMap<string, bigint>> {
     const session = this.#session
     invariant(session !== null, 'a commit needs an open producer session')
+    const crash = this.#crash
+    crash('C12')
     session.begin()
     const rounds = collector.take()
     const ends = new Map<string, bigint>()
-    for (const round of rounds) await append(session, round, ends)
-    await session.sendOffsets(group, offsets)
-    await session.end('commit')
+    for (const round of rounds) {
+      const counts = round.map(({ records }) => records.count)
+      const appended = session.append(round)
+      if (round.some(({ topic }) => isChangelog(topic))) crash('C04')
+      if (round.some(({ topic }) => !isChangelog(topic))) crash('C05')
+      note(await appended, counts, ends)
+    }
+    crash('C06')
+    const sent = session.sendOffsets(group, offsets)
+    crash('C07')
+    await sent
+    crash('C08')
+    const ended = session.end('commit')
+    crash('C09')
+    await ended
+    crash('C10')
     return ends
   }
 }
 
-async function append(
-  session: ProducerSession,
-  round: readonly PartitionAppend[],
-  ends: Map<string, bigint>,
-): Promise<void> {
-  const counts = round.map(({ records }) => BigInt(records.count))
-  const appended = await session.append(round)
+const isChangelog = (topic: string): boolean => topic.endsWith('-changelog')
+
+function note(appended: readonly PartitionAppended[], counts: readonly number[], ends: Map<string, bigint>): void {
   appended.forEach(({ topic, partition, baseOffset }, index) => {
-    ends.set(`${topic}-${partition}`, baseOffset + (counts[index] ?? 0n))
+    ends.set(`${topic}-${partition}`, baseOffset + BigInt(counts[index] ?? 0))
   })
 }

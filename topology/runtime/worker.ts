@@ -3,6 +3,7 @@
 import { ApplicationWorker } from './application-worker.ts'
 import type { ApplicationWorkerOptions } from './application-worker.ts'
 import type { Topology } from '../graph/topology.ts'
+import { noCrash } from '../../connectors/kafka/index.ts'
 import { Flusher } from './flusher.ts'
 
 export type WorkerOptions = Omit<ApplicationWorkerOptions, 'topology'> & { readonly topologies: readonly Topology[] }
@@ -14,7 +15,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     const { topologies, ...shared } = options
     this.applications = topologies.map((topology) => new ApplicationWorker({ ...shared, topology }))
-    this.#flusher = new Flusher(shared.budget, shared.clock, shared.notice)
+    this.#flusher = new Flusher(shared.budget, shared.clock, shared.notice, shared.crash ?? noCrash)
   }
 
   /** Starts all side by side. When one cannot start, those that did are closed and its error is thrown. */

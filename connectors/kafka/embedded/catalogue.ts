@@ -4,7 +4,7 @@ import { LogError } from '../port.ts'
 import type { TopicMetadata, TopicSpec } from '../port.ts'
 import { readJson, writeJson } from './durable-json.ts'
 import type { LogFiles } from './log-files.ts'
-import type { Random } from './options.ts'
+import type { Random } from '../clock.ts'
 
 const FILE = 'catalogue.json'
 const FORMAT = 1

@@ -4,7 +4,7 @@ import { lastOffsetOf, sizeOf } from '../batch-format.ts'
 import { LogError } from '../port.ts'
 import type { FetchPartition, FetchRequest, FetchedPartition, Isolation, LogErrorCode } from '../port.ts'
 import { RecordCursor } from '../record-cursor.ts'
-import type { Clock } from './options.ts'
+import type { Clock } from '../clock.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 const REPLAY_BYTES = 1024 * 1024

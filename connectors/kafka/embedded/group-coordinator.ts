@@ -13,7 +13,7 @@ import type {
   RebalanceListener,
   TopicPartition,
 } from '../port.ts'
-import type { Random } from './options.ts'
+import type { Random } from '../clock.ts'
 
 interface Member {
   readonly memberId: string

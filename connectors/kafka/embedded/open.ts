@@ -1,9 +1,11 @@
-/** Opens the embedded log over files or over memory: the same log, two storages. */
+/** Opens the embedded broker over files or over memory, and the log over it: the same log, two storages. */
 
+import { LogClient } from '../client/index.ts'
+import { noCrash } from '../crash-point.ts'
 import { LogError } from '../port.ts'
 import type { Log } from '../port.ts'
 import { CONSUMER_OFFSETS_TOPIC, newCatalogue, readCatalogue, TRANSACTION_STATE_TOPIC } from './catalogue.ts'
-import { EmbeddedLog } from './embedded-log.ts'
+import { EmbeddedBroker } from './embedded-broker.ts'
 import { HotTail } from './hot-tail.ts'
 import { memoryFiles } from './memory-files.ts'
 import { nodeFiles } from './node-files.ts'
@@ -22,8 +24,17 @@ import type { Storage } from './topics.ts'
  * @throws LogError STORAGE_ERROR, STORAGE_FULL
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log> {
-  const { clock, random, directory, notice, checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
+  return clientOf(await openEmbeddedBroker(options), options)
+}
+
+/** A log that lives as long as the process. */
+export const openMemoryLog = (options: MemoryLogOptions): Log => clientOf(openMemoryBroker(options), options)
+
+/** As `openEmbeddedLog`, for clients of their own. */
+export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<EmbeddedBroker> {
+  const { clock, random, directory, notice, crash = noCrash, checkpointBytes = DEFAULT_CHECKPOINT_BYTES } = options
   const storage = storageOf(options)
+  const { syncer } = storage
   try {
     const catalogue = await readCatalogue(storage.files, directory)
     const topics =
@@ -36,46 +47,47 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Log>
     const offsets = new OffsetStore(clock)
     const recovered = await recoverTransactions(stateLog, topics.all(), clock.now(), notice)
     await recoverOffsets(offsetsLog, offsets)
-    return new EmbeddedLog({
-      topics,
-      offsets,
-      recovered,
-      syncer: storage.syncer,
-      clock,
-      random,
-      checkpointBytes,
-      notice,
-    })
+    const parts = { topics, offsets, recovered, syncer, clock, random, checkpointBytes, notice, crash }
+    const broker = new EmbeddedBroker(parts)
+    await broker.fenceRecovered()
+    return broker
   } catch (error) {
     throw error instanceof LogError ? error : storageError(directory, error, 'stop')
   }
 }
 
-/** A log that lives as long as the process. */
-export function openMemoryLog({ clock, random, notice = () => {} }: MemoryLogOptions): Log {
-  const options = {
+/** A broker that lives as long as the process. */
+export function openMemoryBroker({
+  clock,
+  random,
+  notice = () => {},
+  crash = noCrash,
+}: MemoryLogOptions): EmbeddedBroker {
+  const storage = storageOf({
     clock,
     random,
     notice,
+    crash,
     directory: 'memory',
     files: memoryFiles(),
     fsync: 'never',
     fsyncIntervalMs: 0,
-  } as const
-  const storage = storageOf(options)
-  const topics = new Topics(storage, newCatalogue(random), emptyPartition)
-  const recovered = { identities: new Map<string, never>(), nextProducerId: 0n }
-  return new EmbeddedLog({
-    topics,
+  })
+  return new EmbeddedBroker({
+    topics: new Topics(storage, newCatalogue(random), emptyPartition),
     offsets: new OffsetStore(clock),
-    recovered,
+    recovered: { records: new Map(), nextProducerId: 0n },
     syncer: storage.syncer,
     clock,
     random,
     checkpointBytes: DEFAULT_CHECKPOINT_BYTES,
     notice,
+    crash,
   })
 }
+
+const clientOf = (broker: EmbeddedBroker, { clock, random, notice = () => {} }: MemoryLogOptions): Log =>
+  new LogClient({ broker, clock, random, notice, join: (group) => broker.join(group) })
 
 const storageOf = (options: EmbeddedLogOptions): Storage => ({
   files: options.files ?? nodeFiles,
@@ -85,5 +97,6 @@ const storageOf = (options: EmbeddedLogOptions): Storage => ({
   tail: new HotTail(options.tailBytes ?? DEFAULT_TAIL_BYTES),
   syncer: new Syncer(options.clock, options.fsyncIntervalMs, options.notice),
   random: options.random,
+  crash: options.crash ?? noCrash,
   notice: options.notice,
 })

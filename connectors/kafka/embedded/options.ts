@@ -1,17 +1,8 @@
-/** What an embedded log is given from outside. Clock and random have the shape of the engine's own. */
+/** What an embedded log is given from outside. */
 
+import type { Clock, Random } from '../clock.ts'
+import type { CrashPoint } from '../crash-point.ts'
 import type { LogFiles } from './log-files.ts'
-
-export interface Clock {
-  /** Integer milliseconds since the epoch. */
-  now(): number
-  /** Calls once after `delayMs`; the returned function cancels. */
-  after(delayMs: number, call: () => void): () => void
-}
-
-export interface Random {
-  bytes(length: number): Buffer
-}
 
 /**
  * When an append is acknowledged. `always`: when an fdatasync covers it; one serves all that wait. `interval`: when it is written,
@@ -24,6 +15,7 @@ export interface MemoryLogOptions {
   readonly random: Random
   /** One line for a person, when something was repaired or is in trouble. */
   readonly notice?: (line: string) => void
+  readonly crash?: CrashPoint
 }
 
 export interface EmbeddedLogOptions extends MemoryLogOptions {

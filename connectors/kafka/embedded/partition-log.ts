@@ -12,7 +12,8 @@
 
 import { strict as assert } from 'node:assert'
 
-import { isControl, lastOffsetDeltaOf, lastOffsetOf, stampBatch } from '../batch-format.ts'
+import { isControl, isStamped, lastOffsetDeltaOf, lastOffsetOf, stampBatch } from '../batch-format.ts'
+import type { CrashPoint } from '../crash-point.ts'
 import { LogError } from '../port.ts'
 import type { AbortedTransaction, Isolation, TopicPartition } from '../port.ts'
 import type { PartitionTail } from './hot-tail.ts'
@@ -34,6 +35,7 @@ export interface PartitionContext {
   readonly segmentBytes: number
   /** Bound of a client's batch, in bytes. */
   readonly maxBatchBytes: number
+  readonly crash: CrashPoint
   /** Called when bytes became visible that are not synced yet. */
   readonly dirty: (log: PartitionLog) => void
 }
@@ -59,6 +61,7 @@ interface PendingWrite {
   readonly batch: Buffer
   readonly baseOffset: bigint
   readonly undo: () => void
+  readonly revealed: (baseOffset: bigint) => void
   readonly acked: Promise<bigint>
   readonly ack: (baseOffset: bigint) => void
   readonly fail: (error: LogError) => void
@@ -132,29 +135,33 @@ export class PartitionLog implements TopicPartition {
     return this.#sequences.highestProducerId
   }
 
-  nextSequence(producerId: bigint, epoch: number): number {
-    return this.#sequences.next(producerId, epoch)
+  /** The highest epoch that a producer wrote with; -1 when it did not. */
+  epochOf(producerId: bigint): number {
+    return this.#sequences.epochOf(producerId)
   }
 
   /**
-   * Appends a sealed batch and keeps its bytes. Resolves with its base offset when it is acknowledged.
+   * Appends a sealed batch and keeps its bytes, or a copy when they were given before and may be kept already. Resolves with
+   * its base offset when it is acknowledged.
+   * @param revealed called in the moment when it becomes visible; not for a batch that was there before
    * @throws LogError INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, STORAGE_FULL, STORAGE_ERROR (`then: 'retry'`: nothing was
    *   written), CLOSED; all as a rejection
    */
-  append(batch: Buffer): Promise<bigint> {
+  append(given: Buffer, revealed: (baseOffset: bigint) => void = nothing): Promise<bigint> {
     const refused = this.#closed ? new LogError('CLOSED', `${this.name} is closed`, 'stop') : this.#broken
     if (refused !== null) return Promise.reject(refused)
     try {
-      const sentBefore = this.#sequences.check(batch)
+      const sentBefore = this.#sequences.check(given)
       if (sentBefore !== null) return this.#ackOf(sentBefore)
     } catch (error) {
       return Promise.reject(error as LogError)
     }
+    const batch = isStamped(given) ? Buffer.from(given) : given
     const baseOffset = this.#nextOffset
     stampBatch(batch, baseOffset, LEADER_EPOCH)
     this.#nextOffset += BigInt(lastOffsetDeltaOf(batch, 0) + 1)
     const { promise: acked, resolve: ack, reject: fail } = Promise.withResolvers<bigint>()
-    this.#queued.push({ batch, baseOffset, undo: this.#sequences.record(batch, 0), acked, ack, fail })
+    this.#queued.push({ batch, baseOffset, undo: this.#sequences.record(batch, 0), revealed, acked, ack, fail })
     this.#drained ??= this.#drain()
     return acked
   }
@@ -248,7 +255,9 @@ export class PartitionLog implements TopicPartition {
     }
     await segment.write(this.#writing.slice(0, count).map(({ batch }) => batch))
     synced &&= !onlyMarkers
+    this.#context.crash('C26')
     if (synced) await this.#syncOrBreak(segment)
+    this.#context.crash('C27')
     this.#reveal(segment, this.#writing.splice(0, count))
     if (!synced && this.#context.fsync !== 'never') this.#context.dirty(this)
   }
@@ -257,7 +266,10 @@ export class PartitionLog implements TopicPartition {
     const newest = this.#segments.at(-1)
     const { files, directory, segmentBytes } = this.#context
     if (newest !== undefined && (newest.size === 0 || newest.size + first.batch.length <= segmentBytes)) return newest
-    if (newest !== undefined) await this.#syncOrBreak(newest)
+    if (newest !== undefined) {
+      await this.#syncOrBreak(newest)
+      this.#context.crash('C28')
+    }
     const segment = new Segment(files, directory, first.baseOffset)
     try {
       await segment.create(directory)
@@ -270,11 +282,12 @@ export class PartitionLog implements TopicPartition {
   }
 
   #reveal(segment: Segment, written: readonly PendingWrite[]): void {
-    for (const { batch, baseOffset, ack } of written) {
+    for (const { batch, baseOffset, revealed, ack } of written) {
       segment.reveal(baseOffset, batch.length)
       this.#transactions.add(batch, 0)
       this.#context.tail.push(batch)
       this.#highWatermark = lastOffsetOf(batch, 0) + 1n
+      revealed(baseOffset)
       ack(baseOffset)
     }
     for (const listener of [...this.#listeners]) listener()
@@ -337,3 +350,5 @@ export class PartitionLog implements TopicPartition {
     }
   }
 }
+
+const nothing = (): void => {}

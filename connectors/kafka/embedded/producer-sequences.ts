@@ -4,15 +4,16 @@
  *   - a batch continues its producer's sequence, or opens a new epoch at 0; a gap is OUT_OF_ORDER_SEQUENCE_NUMBER
  *   - one of the last five batches sent again is answered with its old offset
  *   - an epoch older than one seen is INVALID_PRODUCER_EPOCH
+ *   - markers and committed offsets, which the log writes itself, have no sequence (-1)
  *
  * Entries are immutable, so that a write that failed is undone by putting the former entry back.
  */
 
-import { baseOffsetOf, baseSequenceOf, countOf, epochOf, isControl, producerIdOf } from '../batch-format.ts'
+import { baseOffsetOf, baseSequenceOf, countOf, epochOf, producerIdOf } from '../batch-format.ts'
 import { LogError } from '../port.ts'
+import { nextSequence } from '../sequence.ts'
 
 const REMEMBERED_BATCHES = 5
-const MAX_SEQUENCE = 0x7fffffff
 const NO_SEQUENCE = -1
 const NO_PRODUCER = -1n
 
@@ -38,10 +39,15 @@ export class ProducerSequences {
     return highest
   }
 
+  /** The highest epoch that a producer wrote with; -1 when it did not. */
+  epochOf(producerId: bigint): number {
+    return this.#producers.get(producerId)?.epoch ?? -1
+  }
+
   /** The sequence that a producer's next batch must carry. */
   next(producerId: bigint, epoch: number): number {
     const entry = this.#producers.get(producerId)
-    return entry === undefined || entry.epoch !== epoch ? 0 : following(entry.lastSequence, 1)
+    return entry === undefined || entry.epoch !== epoch ? 0 : nextSequence(entry.lastSequence, 1)
   }
 
   /**
@@ -60,9 +66,9 @@ export class ProducerSequences {
         'stop',
       )
     }
-    if (isControl(batch, 0)) return null
     const baseSequence = baseSequenceOf(batch, 0)
-    const lastSequence = following(baseSequence, countOf(batch, 0) - 1)
+    if (baseSequence === NO_SEQUENCE) return null
+    const lastSequence = nextSequence(baseSequence, countOf(batch, 0) - 1)
     if (epoch === entry.epoch) {
       for (const sent of entry.sent) {
         if (sent.baseSequence === baseSequence && sent.lastSequence === lastSequence) return sent.baseOffset
@@ -83,7 +89,7 @@ export class ProducerSequences {
     const former = this.#producers.get(producerId)
     this.#producers.set(
       producerId,
-      isControl(bytes, at) ? afterMarker(former, bytes, at) : afterBatch(former, bytes, at),
+      baseSequenceOf(bytes, at) === NO_SEQUENCE ? afterMarker(former, bytes, at) : afterBatch(former, bytes, at),
     )
     return () => {
       if (former === undefined) this.#producers.delete(producerId)
@@ -95,20 +101,15 @@ export class ProducerSequences {
 function afterBatch(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
   const epoch = epochOf(bytes, at)
   const baseSequence = baseSequenceOf(bytes, at)
-  const lastSequence = following(baseSequence, countOf(bytes, at) - 1)
+  const lastSequence = nextSequence(baseSequence, countOf(bytes, at) - 1)
   const sent = former?.epoch === epoch ? former.sent.slice(1 - REMEMBERED_BATCHES) : []
   return { epoch, lastSequence, sent: [...sent, { baseSequence, lastSequence, baseOffset: baseOffsetOf(bytes, at) }] }
 }
 
-/** A marker with a newer epoch fences the older one; the sequence begins anew. */
+/** What the log itself writes for a producer has no sequence; with a newer epoch it fences the older one. */
 function afterMarker(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
   const epoch = epochOf(bytes, at)
   return former?.epoch === epoch ? former : { epoch, lastSequence: NO_SEQUENCE, sent: [] }
-}
-
-/** Sequences wrap from 2^31 - 1 to 0. */
-function following(sequence: number, by: number): number {
-  return sequence > MAX_SEQUENCE - by ? by - (MAX_SEQUENCE - sequence) - 1 : sequence + by
 }
 
 const nothing = (): void => {}

@@ -7,11 +7,15 @@ import { RecordCursor } from '../record-cursor.ts'
 import { replay, replayBatches } from './fetch.ts'
 import type { OffsetStore } from './offset-store.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { decodeTransaction } from './transaction-records.ts'
-import type { CommittedRange, ProducerIdentity } from './transaction-records.ts'
+import { decodeNextProducerId, decodeTransaction } from './transaction-records.ts'
+import type { CommittedRange, TransactionRecord } from './transaction-records.ts'
+
+/** The highest that a batch can carry; a marker with it ends its producer id. */
+const LAST_EPOCH = 0x7fff
 
 export interface RecoveredTransactions {
-  readonly identities: ReadonlyMap<string, ProducerIdentity>
+  /** With the highest epoch that anybody used (L16). */
+  readonly records: ReadonlyMap<string, TransactionRecord>
   readonly nextProducerId: bigint
 }
 
@@ -21,18 +25,29 @@ export async function recoverTransactions(
   now: number,
   notice: (line: string) => void,
 ): Promise<RecoveredTransactions> {
-  const identities = new Map<string, ProducerIdentity>()
+  const records = new Map<string, TransactionRecord>()
   const decided = new Map<string, CommittedRange>()
+  let nextProducerId = 0n
   await replay(stateLog, 'read_uncommitted', (record) => {
-    const { producerId, epoch, commit } = decodeTransaction(record.value()!)
-    identities.set(record.key()!.toString(), { producerId, epoch })
-    for (const range of commit) decided.set(decisionKey(producerId, range, range.first), range)
+    const transactionalId = record.key()!.toString()
+    if (transactionalId === '') {
+      nextProducerId = decodeNextProducerId(record.value()!)
+      return
+    }
+    const read = decodeTransaction(record.value()!)
+    records.set(transactionalId, { ...read, commit: [] })
+    for (const range of read.commit)
+      decided.set(decisionKey((read.ended ?? read).producerId, range, range.first), range)
   })
   await finishOpen(logs, decided, now, notice)
-  let highest = -1n
-  for (const { producerId } of identities.values()) if (producerId > highest) highest = producerId
-  for (const { highestProducerId } of logs) if (highestProducerId > highest) highest = highestProducerId
-  return { identities, nextProducerId: highest + 1n }
+  for (const [transactionalId, record] of records) {
+    const epoch = logs.reduce((highest, log) => Math.max(highest, log.epochOf(record.producerId)), record.epoch)
+    records.set(transactionalId, { ...record, epoch })
+    if (record.producerId >= nextProducerId) nextProducerId = record.producerId + 1n
+  }
+  for (const { highestProducerId } of logs)
+    if (highestProducerId >= nextProducerId) nextProducerId = highestProducerId + 1n
+  return { records, nextProducerId }
 }
 
 /** In the order of the markers, which is the order in which commits counted. */
@@ -50,7 +65,7 @@ export async function recoverOffsets(offsetsLog: PartitionLog, offsets: OffsetSt
 
 function restoreBatch(batch: FetchedPartition, offsets: OffsetStore, producerId: bigint | null): void {
   const cursor = new RecordCursor(batch, 0n, 'read_uncommitted')
-  while (cursor.next()) offsets.restore(cursor.key()!, cursor.value()!, producerId)
+  while (cursor.next()) offsets.restore(cursor, producerId)
 }
 
 async function finishOpen(
@@ -70,7 +85,8 @@ async function finishOpen(
           `${log.name}: offsets ${log.highWatermark} to ${range.end - 1n} of a committed transaction were lost before they were synced`,
         )
       }
-      markers.push(log.append(markerBatch(outcome, open, now)))
+      const by = { producerId: open.producerId, epoch: Math.min(open.epoch + 1, LAST_EPOCH) }
+      markers.push(log.append(markerBatch(outcome, by, now)))
       count[outcome]++
     }
   }

@@ -1,6 +1,6 @@
 /** Syncs partitions that have visible bytes not yet on disk, at the latest an interval after they got them. */
 
-import type { Clock } from './options.ts'
+import type { Clock } from '../clock.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 export class Syncer {

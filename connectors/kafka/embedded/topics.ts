@@ -2,6 +2,8 @@
 
 import { dirname } from 'node:path'
 
+import type { Random } from '../clock.ts'
+import type { CrashPoint } from '../crash-point.ts'
 import { LogError } from '../port.ts'
 import type { TopicMetadata, TopicPartition, TopicSpec } from '../port.ts'
 import { checkSpecs, newTopic, sizeConfig, writeCatalogue, isInternal } from './catalogue.ts'
@@ -10,7 +12,7 @@ import { readJson, writeJson } from './durable-json.ts'
 import type { HotTail } from './hot-tail.ts'
 import type { LogFiles } from './log-files.ts'
 import { DEFAULT_MAX_MESSAGE_BYTES } from './options.ts'
-import type { FsyncPolicy, Random } from './options.ts'
+import type { FsyncPolicy } from './options.ts'
 import { emptyPartition, PartitionLog } from './partition-log.ts'
 import type { PartitionContents, PartitionContext } from './partition-log.ts'
 import { recoverPartition } from './recover-partition.ts'
@@ -30,6 +32,7 @@ export interface Storage {
   readonly tail: HotTail
   readonly syncer: Syncer
   readonly random: Random
+  readonly crash: CrashPoint
   readonly notice: (line: string) => void
 }
 
@@ -173,7 +176,7 @@ export class Topics {
   }
 
   #context(metadata: TopicMetadata, where: TopicPartition): PartitionContext {
-    const { files, directory, fsync, segmentBytes, tail, syncer } = this.#storage
+    const { files, directory, fsync, segmentBytes, tail, syncer, crash } = this.#storage
     return {
       files,
       directory: `${directory}/${nameOf(where)}`,
@@ -182,6 +185,7 @@ export class Topics {
       segmentBytes: sizeConfig(metadata, 'segment.bytes', segmentBytes),
       maxBatchBytes: sizeConfig(metadata, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES),
       dirty: syncer.mark,
+      crash,
     }
   }
 }

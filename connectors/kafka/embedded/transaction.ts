@@ -11,28 +11,24 @@ export interface TouchedRange {
 export class Transaction {
   readonly #touched = new Map<PartitionLog, TouchedRange>()
   readonly #inFlight = new Set<Promise<unknown>>()
-  #failure: unknown = null
-  #cancelTimeout: (() => void) | null = null
+  readonly #start: () => () => void
+  #cancelTimeout: () => void
+
+  /** @param start the timer of its timeout; returns how to cancel it */
+  constructor(start: () => () => void) {
+    this.#start = start
+    this.#cancelTimeout = start()
+  }
 
   get touched(): ReadonlyMap<PartitionLog, TouchedRange> {
     return this.#touched
   }
 
-  /** Why it can only be aborted; null when it can be committed. */
-  get failure(): unknown {
-    return this.#failure
-  }
-
   /** Counts a write of `count` records as part of this transaction. */
   async track(log: PartitionLog, count: number, written: Promise<bigint>): Promise<bigint> {
     const tracked = written.then(
-      (baseOffset) => {
-        const first = this.#touched.get(log)?.first ?? baseOffset
-        this.#touched.set(log, { first, end: baseOffset + BigInt(count) })
-      },
-      (error: unknown) => {
-        this.#failure ??= error
-      },
+      (baseOffset) => this.#touch(log, baseOffset, baseOffset + BigInt(count)),
+      () => undefined,
     )
     this.#inFlight.add(tracked)
     await tracked
@@ -42,16 +38,21 @@ export class Transaction {
 
   /** Resolves when every write so far was acknowledged or failed. */
   async settled(): Promise<void> {
-    await Promise.all(this.#inFlight)
-  }
-
-  /** The timeout runs from the first write. */
-  startTimeout(start: () => () => void): void {
-    this.#cancelTimeout ??= start()
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight)
   }
 
   stopTimeout(): void {
-    this.#cancelTimeout?.()
-    this.#cancelTimeout = null
+    this.#cancelTimeout()
+  }
+
+  restartTimeout(): void {
+    this.#cancelTimeout = this.#start()
+  }
+
+  /** A batch that was delivered twice is answered with its first place, which may lie before others. */
+  #touch(log: PartitionLog, first: bigint, end: bigint): void {
+    const range = this.#touched.get(log)
+    if (range === undefined) this.#touched.set(log, { first, end })
+    else this.#touched.set(log, { first: range.first, end: end > range.end ? end : range.end })
   }
 }

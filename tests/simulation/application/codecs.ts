@@ -1,6 +1,8 @@
 /** Codecs and data keys of one process life. Schemas and their ids are the same everywhere; what is loaded is not. */
 
 import { createHash } from 'node:crypto'
+import type { ServiceSettings } from '../../../processors/index.ts'
+import { services } from '../../../processors/index.ts'
 import type { AnyEvent, EventTopic, KeyRing, SchemaRegistry } from '../../../schemas/index.ts'
 import {
   authEvents,
@@ -23,6 +25,13 @@ export const spokenTopics = [
   reviewEvents,
   communicationEvents,
 ] as unknown as readonly EventTopic[]
+
+/** Topics that some service writes calls to, as deploy/streams.ts finds them. */
+export function callTopics(settings: ServiceSettings): readonly EventTopic[] {
+  const written = services(settings).flatMap(({ processors }) => processors.flatMap(({ writes }) => writes))
+  const names = new Set(written.map(({ name }) => name))
+  return spokenTopics.filter((topic) => names.has(topic.name) && 'call_requested' in topic.events)
+}
 
 /** Ids by content: any process gets the same for the same schema. */
 function registryOf(): SchemaRegistry & { readonly schemas: ReadonlyMap<number, string> } {

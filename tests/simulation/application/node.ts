@@ -13,7 +13,7 @@ import type { RuntimeSettings, Topology } from '../../../topology/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
 import type { Machine, Running } from '../program.ts'
 import type { Codecs } from './codecs.ts'
-import { openCodecs, spokenTopics } from './codecs.ts'
+import { callTopics, openCodecs } from './codecs.ts'
 import { Desk } from './desk.ts'
 import { OutboxServer, tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
@@ -32,6 +32,7 @@ export interface NodeOptions {
 
 export async function startNode(machine: Machine, options: NodeOptions): Promise<Node> {
   const { world } = options
+  world.begins(() => machine.watch())
   const codecs = await openCodecs()
   const worker = workerOf(machine, options, codecs)
   const sinks = sinksOf(machine, world, codecs)
@@ -54,6 +55,10 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
     worker,
     sinks,
     relay,
+    tend: () => {
+      world.lookSometimes()
+      return rebuildOnce(world, sinks)
+    },
     close: async () => {
       await desk.stop()
       await relay.stop()
@@ -61,6 +66,12 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
       await worker.close()
     },
   }
+}
+
+/** An operator builds one projection anew, once in a seed, while everything goes on. */
+async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
+  const projection = world.rebuildNow()
+  if (projection !== null) await sinks.rebuild(projection.name).catch(() => undefined)
 }
 
 function workerOf(machine: Machine, { world, settings }: NodeOptions, codecs: Codecs): Worker {
@@ -83,12 +94,9 @@ function workerOf(machine: Machine, { world, settings }: NodeOptions, codecs: Co
 
 function topologiesOf(machine: Machine, world: FirstLight, { keyRing, codec }: Codecs): Topology[] {
   const hosted = services(world.settings)
-  const written = new Set(
-    hosted.flatMap(({ processors }) => processors.flatMap(({ writes }) => writes.map(({ name }) => name))),
-  )
   const effects = effectsTopology({
     providers: world.providers.of(machine.life, (service, work) => machine.outside(service, work)),
-    topics: spokenTopics.filter((topic) => written.has(topic.name) && 'call_requested' in topic.events),
+    topics: callTopics(world.settings),
     codec,
     clock: machine.clock,
   })

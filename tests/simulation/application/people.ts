@@ -24,12 +24,15 @@ export interface Command {
 }
 
 interface Pending {
-  readonly command: Command
+  command: Command
   readonly dueAt: number
   /** Given to a process at this time; null when nobody has it. */
   takenAt: number | null
   sent: boolean
 }
+
+/** Not said yet: its time is that of the desk where it is said. */
+const unsaid = -1
 
 /** A process that took a command and said nothing for so long has died with it, in ms. */
 const takenForMs = 4_000
@@ -39,6 +42,8 @@ export class People {
   readonly #companies: readonly Company[]
   readonly #outbox: MemoryOutbox
   readonly #tables: MemoryTables
+  /** True time in ms: people do not live by the clock of a server. */
+  readonly #now: () => number
   readonly #written = new Set<string>()
   readonly #pending = new Map<string, Pending>()
   readonly #judged = new Set<string>()
@@ -46,7 +51,14 @@ export class People {
   readonly put: (OutboxRow & { readonly id: string })[] = []
   #startedAt: number | null = null
 
-  constructor(draw: Draw, companies: readonly Company[], outbox: MemoryOutbox, tables: MemoryTables) {
+  constructor(
+    draw: Draw,
+    companies: readonly Company[],
+    databases: { readonly outbox: MemoryOutbox; readonly tables: MemoryTables },
+    now: () => number,
+  ) {
+    const { outbox, tables } = databases
+    this.#now = now
     this.#draw = draw
     this.#companies = companies
     this.#outbox = outbox
@@ -66,12 +78,19 @@ export class People {
         (verifiesAt !== null && !this.#written.has(`${organizationId} verify`)),
     )
     if (companies.length > 0) return `${companies.length} companies have not signed up or verified yet`
+    const unread = this.#openReviews().filter((row) => !this.#judged.has(String(row.key['review_id'])))
+    if (unread.length > 0) return `${unread.length} reviews were not read yet`
     const unsent = [...this.#pending.values()].filter(({ sent }) => !sent)
     return unsent.length === 0 ? null : `${unsent.length} commands were not sent yet`
   }
 
-  /** Writes what came due to the outbox. @returns whether anything was written */
-  write(now: number): boolean {
+  /**
+   * Writes what came due to the outbox.
+   * @param wallMs what time it is at the desk
+   * @returns whether anything was written
+   */
+  write(wallMs: number): boolean {
+    const now = this.#now()
     this.#startedAt ??= now
     const since = now - this.#startedAt
     const due = this.#companies.flatMap((company) => [
@@ -81,19 +100,25 @@ export class People {
     const fresh = due.filter(({ company, what }) => !this.#written.has(`${company.organizationId} ${what}`))
     for (const { company, what } of fresh) {
       this.#written.add(`${company.organizationId} ${what}`)
-      this.#decide(company, what === 'signup' ? this.#signup(company, now) : verification(company), now)
+      this.#decide(company, what === 'signup' ? this.#signup(company, wallMs) : verification(company), wallMs)
       if (what === 'verify') this.#later(company, now)
     }
     return fresh.length > 0
   }
 
   /** Commands whose time has come and that nobody is sending, taken by the caller. */
-  take(now: number): readonly Command[] {
+  take(wallMs: number): readonly Command[] {
+    const now = this.#now()
     this.#judge(now)
     const due = [...this.#pending.values()].filter(
       ({ sent, dueAt, takenAt }) => !sent && dueAt <= now && (takenAt === null || now - takenAt > takenForMs),
     )
-    for (const pending of due) pending.takenAt = now
+    for (const pending of due) {
+      const { command } = pending
+      if (command.event.timestamp === unsaid)
+        pending.command = { ...command, event: { ...command.event, timestamp: wallMs } }
+      pending.takenAt = now
+    }
     return due.map(({ command }) => command)
   }
 
@@ -178,21 +203,21 @@ export class People {
     const depth = this.#draw.of(['quick', 'standard', 'deep'] as const, 'depth', organizationId)
     const payload = { company_name: name, domain, depth, reason: 'asked' }
     const dueAt = now + asksAt - verifiesAt
-    this.#want(
-      this.#command(researchEvents as unknown as EventTopic, 'research_requested', company, payload, dueAt),
-      dueAt,
-    )
+    this.#want(this.#command(researchEvents as unknown as EventTopic, 'research_requested', company, payload), dueAt)
   }
 
   /** Looks through the review queue for what nobody has decided about yet. */
   #judge(now: number): void {
-    const open = this.#tables.rows(reviewQueueTable).filter(({ values }) => values?.['status'] === 'open')
-    for (const row of open) {
+    for (const row of this.#openReviews()) {
       const review = String(row.key['review_id'])
       if (this.#judged.has(review)) continue
       this.#judged.add(review)
       this.#decideOn(row, review, now)
     }
+  }
+
+  #openReviews(): readonly MemoryRow[] {
+    return this.#tables.rows(reviewQueueTable).filter(({ values }) => values?.['status'] === 'open')
   }
 
   #decideOn(row: MemoryRow, review: string, now: number): void {
@@ -213,7 +238,6 @@ export class People {
             edits: decision === 'edit' ? edits(company) : null,
             comment: `Said ${company.tenant.secret}`,
           },
-          at,
           `${review} ${n}`,
         ),
         at,
@@ -231,7 +255,6 @@ export class People {
     type: string,
     { tenant, organizationId, userId }: Company,
     payload: Readonly<Record<string, unknown>>,
-    at: number,
     about = '',
   ): Command {
     const place = { tenant_id: tenant.tenantId, organization_id: organizationId }
@@ -239,7 +262,7 @@ export class People {
       event_id: this.#draw.uuid('command', type, organizationId, about),
       event_type: type,
       event_version: topic.events[type]!.version,
-      timestamp: at,
+      timestamp: unsaid,
       ...place,
       correlation_id: organizationId,
       causation_id: '',

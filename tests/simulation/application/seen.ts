@@ -73,8 +73,17 @@ function listed<K, V>(map: Map<K, V[]>, key: K): V[] {
   return list
 }
 
+/** What was read once need not be read again, however often a topic is folded. */
+const read = new WeakMap<SeenRecord, AnyEvent | null>()
+
 /** Null for what is no event. */
-export function eventOf({ topic, key, value }: SeenRecord): AnyEvent | null {
+export function eventOf(record: SeenRecord): AnyEvent | null {
+  let event = read.get(record)
+  if (event === undefined) read.set(record, (event = decoded(record)))
+  return event
+}
+
+function decoded({ topic, key, value }: SeenRecord): AnyEvent | null {
   if (value === null) return null
   const tenant = tenantOfKey(key)
   if (tenant !== null) void codecs.keyRing.load([tenant])

@@ -37,6 +37,39 @@ export function countProgram(): Topology {
     .build()
 }
 
+export interface Tumbling {
+  readonly sizeMs: number
+  readonly graceMs: number
+}
+
+/** Counts records per key and tumbling window; what comes after the grace is dropped. A value "throw" throws. */
+export function tumblingProgram({ sizeMs, graceMs }: Tumbling): Topology {
+  return new TopologyBuilder('tumbling')
+    .source('words', { topic: 'words', ...text })
+    .store('windows', { kind: 'window', windowSizeMs: sizeMs, retentionMs: sizeMs + graceMs })
+    .processor('count', {
+      parents: ['words'],
+      stores: ['windows'],
+      supplier: () => ({
+        process(record, context) {
+          const start = record.timestamp - (record.timestamp % sizeMs)
+          if (start + sizeMs <= context.streamTime - graceMs) {
+            context.dropLate()
+            return
+          }
+          const key = Buffer.from(record.key as string)
+          const store = context.windowStore('windows')
+          const count = Number(store.get(key, start)?.toString() ?? 0) + 1
+          store.put(key, start, Buffer.from(String(count)))
+          context.forward(out(record.key as string, `${start}: ${count}`, record.timestamp))
+          if (record.value === 'throw') throw new Error('the step broke')
+        },
+      }),
+    })
+    .sink('out', { parents: ['count'], topics: ['window-counts'], ...text })
+    .build()
+}
+
 /** Joins two topics by key through a shared store: what came, in the order it was taken. */
 export function mergeProgram(): Topology {
   const note = (name: string) => (record: StreamRecord, context: NodeContext) => {

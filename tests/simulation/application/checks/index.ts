@@ -22,3 +22,26 @@ export function checkFirstLight(log: LogSeen, world: FirstLight): readonly Viola
     ...deadlinesKept(seen),
   ]
 }
+
+/** What people still wait for; null when everything asked for has come to its end. */
+export function unfinishedOf(log: LogSeen, world: FirstLight): string | null {
+  const waiting = world.people.waiting ?? behind(log, world)
+  if (waiting !== null) return waiting
+  const seen = new Seen(log)
+  const open = [...carriedOnce(seen, world), ...accounted(seen), ...calls(seen, world)]
+  return open.find(({ invariant }) => invariant === 'I1')?.what ?? null
+}
+
+function behind(log: LogSeen, { outbox, tables, projections }: FirstLight): string | null {
+  const unsent = outbox.rows.filter(({ sentAt }) => sentAt === null).length
+  if (unsent > 0) return `${unsent} rows of the outbox were not sent yet`
+  const offsets = new Map(tables.offsetsNow().map((at) => [`${at.sink} ${at.partition}`, at.nextOffset]))
+  for (const { name, reads } of projections)
+    for (let partition = 0; partition < log.partitions(reads.name); partition++) {
+      const last = log.committed(reads.name, partition).at(-1)?.offset ?? -1n
+      const next = offsets.get(`${name} ${partition}`) ?? 0n
+      if (next <= last)
+        return `sink ${name} stands at ${next} of ${reads.name}-${partition}, whose last record is ${last}`
+    }
+  return null
+}
