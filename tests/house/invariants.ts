@@ -1,7 +1,8 @@
 /**
  * Numbered invariants: where they are stated, and whether a test cites them.
  *
- * One is stated in the comment a file opens with (` * R6  Timers …`), or in a list of a DESIGN.md (`- **S4** The disk …`).
+ * One is stated in the comment a file opens with (` * R6  Timers …`), or in a list of a DESIGN.md (`- **S4** The disk …`);
+ * a line that names another file in brackets only repeats what is stated there.
  * A number belongs to its place, the folder with one door (`topology`, `api/auth`): other places have an S1 of their own.
  * A test cites it in a name or a comment, alone (`R6`) or in a range (`W1-W5`). What counts for a place is what lies under
  * `tests/<place>/`, and the suites of `tests/contracts/` that import from it.
@@ -24,6 +25,9 @@ export interface Invariant {
   readonly paths: readonly string[]
 }
 
+/** As in `api/auth R1`. */
+export const nameOf = ({ place, number }: Invariant): string => `${place} ${number}`
+
 /** @param product sources and documents; @returns in the order of place and number */
 export function statedInvariants(product: readonly Text[]): Invariant[] {
   const paths = new Map<string, string[]>()
@@ -45,18 +49,18 @@ const byNumber = (a: string, b: string): number =>
 
 function inHeader(text: string): string[] {
   const header = /^\/\*\*([^]*?)\*\//.exec(text)?.[1] ?? ''
-  return [...header.matchAll(/^ *\* +([A-Z]\d{1,2}) +\S/gm)].map(([, number = '']) => number)
+  return [...header.matchAll(/^ *\* +([A-Z]\d{1,2})(?: {2,}(?=\S)| (?=[A-Z`]))(.*)/gm)]
+    .filter(([, , words = '']) => !/\(`[a-z-]+\.ts`\)/.test(words))
+    .map(([, number = '']) => number)
 }
 
 const inList = (text: string): string[] =>
   [...text.matchAll(/^- \*\*([A-Z]\d{1,2})\*\*/gm)].map(([, number = '']) => number)
 
-/** One line for each that no test cites. */
-export function uncitedInvariants(stated: readonly Invariant[], tests: readonly SourceFile[]): string[] {
+/** Those that no test cites. */
+export function uncitedInvariants(stated: readonly Invariant[], tests: readonly SourceFile[]): Invariant[] {
   const cited = new Set(tests.flatMap((file) => placesOf(file).flatMap((place) => citations(file.text).map((number) => `${place} ${number}`)))) // prettier-ignore
-  return stated
-    .filter(({ place, number }) => !cited.has(`${place} ${number}`))
-    .map(({ place, number, paths }) => `${place}: no test cites ${number} of ${paths.join(', ')}`)
+  return stated.filter((invariant) => !cited.has(nameOf(invariant)))
 }
 
 /** One line for each number that two sources of a place state: a citation could not say which it means. */
@@ -102,3 +106,22 @@ function wordsOf(text: string): string[] {
   }
   return words
 }
+
+/**
+ * Owed: stated, and cited by no test yet. A ratchet: one that is cited comes off the list, and none is added but with the
+ * code that states it. The engine's are of parts whose tests are being written beside it.
+ */
+export const owedCitations: Readonly<Record<string, readonly string[]>> = {
+  'api/auth': ['A1', 'A2', 'A3', 'L1', 'L2', 'R1', 'R2', 'R3', 'S1', 'S2', 'V1', 'V2', 'V3', 'V4'],
+  'api/ingest': ['G3', 'K1', 'K2'],
+  'api/relay': ['O3', 'O4', 'O5'],
+  'connectors/effects': ['X1', 'X2', 'X3'],
+  'connectors/registry': ['R2'],
+  deploy: ['K1', 'V1', 'V2'],
+  schemas: ['C1', 'E1', 'E2', 'E8', 'E9', 'E10'],
+  'connectors/kafka': ['L10', 'L15', 'L16', 'P1', 'P2', 'P3', 'P4', 'P5', 'P6'],
+  topology: ['S5', 'W6', 'W7', 'W8', 'W9', 'W10'],
+}
+
+/** Places whose list must be exact: elsewhere a citation may land before its entry goes. */
+export const settledPlaces = (place: string): boolean => place !== 'topology' && place !== 'connectors/kafka'
