@@ -396,7 +396,7 @@ describe('SinkRunner', () => {
     expect(names(tables)).toHaveLength(2)
   })
 
-  test('a rebuild gives the same rows, whether the runner is at work or not', async () => {
+  test('a rebuild gives the same rows, whether the runner is at work or not (P12)', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
     for (const tenant of [tenantA, tenantB]) {

@@ -46,7 +46,7 @@ for (const [how, fsync] of [
       disk.restart(how, pick)
       const found = await check(disk, fsync, sent)
       if (fsync !== 'always') continue
-      // What readers have seen stays, and what is acknowledged now, also when the power fails.
+      // What readers have seen stays, and what is acknowledged now, also when the power fails (L12, L13).
       const acknowledged = crashAt % 2 === 0 ? [] : await appendOnce(disk, fsync)
       disk.restart('power', pick)
       const later = await look(disk, fsync)

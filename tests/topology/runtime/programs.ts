@@ -183,6 +183,8 @@ export interface Caller {
   readonly lane?: (key: string, value: string) => string
   readonly notBefore?: (value: string) => number
   readonly answered?: (answer: string) => string
+  /** Instead of `limit`: by request. */
+  readonly limitOf?: (value: string) => { readonly account: string; readonly limit: CallLimit } | null
 }
 
 /** Calls `caller` for each record; `@<ms> text` must not be called before that time. */
@@ -215,7 +217,7 @@ export function callProgram(caller: Caller): Topology {
         value: stringSerde,
         lane: (record) => caller.lane?.(record.key as string, record.value) ?? (record.key as string),
         notBefore: (record) => caller.notBefore?.(record.value) ?? Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
-        limit: limitOf,
+        limit: (record) => (caller.limitOf === undefined ? limitOf() : caller.limitOf(record.value)),
         call: (record, signal) => caller.call(record.value, signal),
         answered: (record, answer, context) =>
           context.forward(out(record.key as string, caller.answered?.(answer) ?? answer, context.now())),

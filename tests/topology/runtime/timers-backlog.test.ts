@@ -204,7 +204,7 @@ describe('the wall clock jumps', () => {
     })
     const topologies = [relayProgram('first', 'raw', 'orders'), deadlineProgram()]
     const driver = await start({ topologies, clock, log })
-    return { driver, clock, log: inner, hold: (until: Promise<void>) => (held = until) }
+    return { driver, clock, log: inner, hold: (until: Promise<void>): void => void (held = until) }
   }
 
   test('forward, as a machine wakes from sleep: that is down time, the backlog upstream is read first (T4)', async () => {
