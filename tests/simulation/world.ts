@@ -2,7 +2,7 @@
  * One simulated world: scheduler, cluster, broker, hosts, the generator, faults and the observer, made of one seed.
  */
 
-import type { Broker, EmbeddedBroker, Log } from '../../connectors/kafka/index.ts'
+import type { Broker, Log } from '../../connectors/kafka/index.ts'
 import { LogClient } from '../../connectors/kafka/index.ts'
 import type { RuntimeSettings } from '../../topology/index.ts'
 import { defaultRuntimeSettings } from '../../topology/index.ts'
@@ -231,7 +231,6 @@ export class World {
       notice: (line) => this.#note(life, line),
       deliveryTimeoutMs: 8000,
       retryBackoffMs: 30,
-      join: (group) => (this.broker as EmbeddedBroker).join(group),
     })
   }
 
