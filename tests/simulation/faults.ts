@@ -9,6 +9,7 @@ import type { Host } from './host.ts'
 import type { Cluster } from './network.ts'
 import { noNetworkFaults } from './network.ts'
 import type { Options, Upset } from './options.ts'
+import type { Life } from './process.ts'
 import type { Chance } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -35,11 +36,13 @@ export interface FaultWorld {
 }
 
 const calmShare = 0.25
+const farthestAheadMs = 60_000
 
 export class Faults {
   readonly #world: FaultWorld
   #on = true
   #calm = true
+  readonly #zombies: Life[] = []
 
   constructor(world: FaultWorld) {
     this.#world = world
@@ -73,6 +76,7 @@ export class Faults {
     cluster.heal()
     brokerHost.disk.full = false
     brokerHost.life?.resume()
+    for (const zombie of this.#zombies) zombie.kill()
     for (const host of hosts) {
       host.disk.full = false
       host.life?.resume()
@@ -205,6 +209,7 @@ export class Faults {
     if (life === null || life.isDead || life.isPaused) return
     histogram.count('zombie')
     life.pause()
+    this.#zombies.push(life)
     host.replace()
     scheduler.after(chance.exponential(options.pauseMs) * 1000, host.name, 'zombie wakes', () => life.resume())
     scheduler.after((options.pauseMs * 2 + 5000) * 1000, host.name, 'zombie ends', () => life.kill())
@@ -237,7 +242,10 @@ export class Faults {
     const life = host.life
     if (life === null || life.isDead) return
     histogram.count('clock jump')
-    life.jump(Math.round((chance.unit() * 2 - 1) * Math.min(options.clock.jumpMs, this.#world.clockJumpMostMs)))
+    const mostMs = Math.min(options.clock.jumpMs, this.#world.clockJumpMostMs)
+    // Whatever is due by a clock that was far ahead waits until the right one has come that far.
+    const aheadMs = chance.unit() * Math.min(mostMs, farthestAheadMs) - life.skewMs
+    life.jump(Math.round(chance.chance(0.5) ? aheadMs : -chance.unit() * mostMs))
   }
 
   #fill(disk: { full: boolean }, what: string): void {

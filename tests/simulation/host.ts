@@ -92,7 +92,7 @@ export class Host {
     try {
       const databases = this.disk.open(life)
       const running = await this.#program.start(this.#machine(life, databases))
-      if (!life.isDead) this.#running = running
+      if (life === this.#life && !life.isDead) this.#running = running
     } catch (error) {
       this.#end(life, error as Error)
     }

@@ -69,9 +69,6 @@ const upsets: readonly Upset[] = [
   'logFull',
 ]
 
-/** Until groups have several members. */
-const severalMembers = false
-
 export function drawOptions(seed: number, programs: readonly string[]): Options {
   const chance = Chance.of(seed).fork('options')
   const slow = chance.chance(0.15)
@@ -80,7 +77,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
   return {
     seed,
     program: chance.of(programs),
-    processes: severalMembers ? chance.between(1, 4) : 1,
+    processes: chance.between(1, 4),
     partitions: chance.between(2, 5),
     records: chance.between(200, 420),
     safetyMs: chance.between(15_000, 30_000),
@@ -181,7 +178,7 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
     const mean = Math.round(chance.logBetween(low, high))
     drawn[upset] = chance.chance(upset === 'crash' ? 0.85 : 0.4) ? mean : 0
   }
-  return severalMembers ? drawn : { ...drawn, brokerCrash: 0, zombie: 0 }
+  return drawn
 }
 
 /** Changes single options, to narrow a failure down: `{ 'network.latencyUs': 100 }`. @throws RangeError unknown option */
