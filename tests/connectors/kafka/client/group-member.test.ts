@@ -293,7 +293,7 @@ describe('losing membership', () => {
       one.hook = null
       one.client.stall()
     }
-    await clock.advance(3 * SESSION_MS)
+    await clock.advance(1.5 * SESSION_MS)
     expect(cluster.coordinator.describe([GROUP], [])[0]!.state).toBe('Empty')
     one.client.resume(() => 0)
     await settle()
