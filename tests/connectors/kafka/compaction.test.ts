@@ -378,7 +378,7 @@ async function started(
       files: disk.mount(),
       ...options,
     })
-    log = new LogClient({ broker, clock, random, join: () => Promise.reject(new Error('no groups here')) })
+    log = new LogClient({ broker, clock, random })
   }
   await open()
   await log!.createTopics([{ name: TOPIC, partitions: 1, config }])
