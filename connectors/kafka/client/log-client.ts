@@ -5,6 +5,7 @@
 
 import type { Broker } from '../broker.ts'
 import type { Clock, Random } from '../clock.ts'
+import { LogError } from '../port.ts'
 import type {
   FetchedPartition,
   FetchRequest,
@@ -45,7 +46,8 @@ export interface LogClientOptions {
   readonly retryBackoffMs?: number
   /** Whether `close` closes the broker too: yes unless told. */
   readonly ownsBroker?: boolean
-  readonly join: (options: GroupOptions) => Promise<GroupSession>
+  /** How a group is joined. */
+  readonly join?: (options: GroupOptions) => Promise<GroupSession>
 }
 
 export class LogClient implements Log {
@@ -63,7 +65,7 @@ export class LogClient implements Log {
       requestTimeoutMs === undefined ? options.broker : timedBroker(options.broker, clock, requestTimeoutMs)
     this.clusterId = options.broker.clusterId
     this.#ownsBroker = options.ownsBroker ?? true
-    this.#join = options.join
+    this.#join = options.join ?? noGroups
     this.#context = {
       broker: this.#broker,
       clock,
@@ -149,3 +151,6 @@ export class LogClient implements Log {
 
 /** For requests that may be done twice. */
 const isUnanswered = (code: LogErrorCode): boolean => code === 'TIMEOUT' || isNotNow(code)
+
+const noGroups = (): Promise<never> =>
+  Promise.reject(new LogError('INVALID_REQUEST', 'this log has no groups of members', 'stop'))

@@ -304,7 +304,6 @@ function client(requestTimeoutMs?: number) {
     broker: script.broker,
     clock,
     random: seededRandom('client'),
-    join: () => Promise.reject(new Error('not in the script')),
     ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
   })
   return { script, clock, log }
