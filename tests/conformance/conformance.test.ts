@@ -4,13 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openEmbeddedBroker, openMemoryBroker } from '../../connectors/kafka/index.ts'
-import type { Broker } from '../../connectors/kafka/index.ts'
-import { HandClock, seededRandom, settle } from '../connectors/kafka/hand-clock.ts'
 import { differences } from './differences.ts'
 import type { Answer } from './normal-form.ts'
 import { play } from './player.ts'
+import type { Stage } from './player.ts'
 import { answersOf, readRecording } from './recording.ts'
+import { fileStage, memoryStage } from './stages.ts'
 import type { Script } from './steps.ts'
 import { suite } from './suite.ts'
 
@@ -26,21 +25,14 @@ function expectedOf(script: Script): readonly Answer[] {
 const told = (script: Script, answers: readonly Answer[]): unknown[] =>
   script.steps.map((step, i) => [JSON.stringify(step), answers[i]])
 
-type Opened = { readonly broker: Broker; readonly clock: HandClock }
-
-function holds(open: (script: Script) => Promise<Opened>): void {
+function holds(open: (script: Script) => Promise<Stage> | Stage): void {
   test.each(suite.map((script) => [script.name, script] as const))('%s', async (_, script) => {
-    const { broker, clock } = await open(script)
+    const stage = await open(script)
     try {
-      const answers = await play(script, {
-        broker,
-        wait: (ms) => clock.advance(ms),
-        settle,
-        compact: () => clock.advance(60_000),
-      })
+      const answers = await play(script, stage)
       expect(told(script, answers)).toEqual(told(script, expectedOf(script)))
     } finally {
-      await broker.close()
+      await stage.broker.close()
     }
   })
 }
@@ -62,31 +54,15 @@ describe('the recording', () => {
   })
 })
 
-describe('the memory broker', () => {
-  holds(async (script) => {
-    const clock = new HandClock()
-    return { broker: openMemoryBroker({ clock, random: seededRandom(script.name) }), clock }
-  })
-})
+describe('the memory broker', () => holds(({ name }) => memoryStage(name)))
 
 describe('the embedded broker over files', () => {
   let scratch = ''
+  let opened = 0
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'conformance-'))
   })
   afterAll(() => rm(scratch, { recursive: true, force: true }))
 
-  let opened = 0
-  holds(async (script) => {
-    const clock = new HandClock()
-    const broker = await openEmbeddedBroker({
-      clock,
-      random: seededRandom(script.name),
-      directory: join(scratch, String(++opened)),
-      fsync: 'never',
-      fsyncIntervalMs: 0,
-      notice: () => undefined,
-    })
-    return { broker, clock }
-  })
+  holds(({ name }) => fileStage(name, join(scratch, String(++opened))))
 })

@@ -31,7 +31,7 @@ const pair: Step[] = [
   awaited('m2 syncs'),
 ]
 
-const short = { sessionMs: 1_500 }
+const short = { sessionMs: 4_000 }
 
 export const groups = [
   script('join: the first time the coordinator gives an id', join('m1', { once: true }), join('m1', { once: true })),
@@ -240,7 +240,7 @@ export const groups = [
     topic('in'),
     join('m1', short),
     sync('m1', { m1: 'all' }),
-    wait(3_500),
+    wait(8_000),
     describeGroup(),
     heartbeat('m1'),
     sync('m1'),
@@ -250,11 +250,11 @@ export const groups = [
     'session: heartbeats keep it',
     join('m1', short),
     sync('m1', { m1: 'all' }),
-    wait(800),
+    wait(2_000),
     heartbeat('m1'),
-    wait(800),
+    wait(2_000),
     heartbeat('m1'),
-    wait(800),
+    wait(2_000),
     heartbeat('m1'),
   ),
   script(
@@ -262,11 +262,11 @@ export const groups = [
     topic('in'),
     join('m1', short),
     sync('m1', { m1: 'all' }),
-    wait(800),
+    wait(2_000),
     commit([['in:0', 1, '']], { as: 'm1' }),
-    wait(800),
+    wait(2_000),
     commit([['in:0', 2, '']], { as: 'm1' }),
-    wait(800),
+    wait(2_000),
     heartbeat('m1'),
   ),
   script(
@@ -279,7 +279,7 @@ export const groups = [
     start('m2 syncs', sync('m2')),
     sync('m1', { m1: 'a', m2: 'b' }),
     awaited('m2 syncs'),
-    wait(3_500),
+    wait(8_000),
     heartbeat('m2'),
     heartbeat('m1'),
     join('m2'),
@@ -290,7 +290,7 @@ export const groups = [
     'session: an expired member joins anew with its old id',
     join('m1', short),
     sync('m1', { m1: 'all' }),
-    wait(3_500),
+    wait(8_000),
     join('m1'),
     join('m1', { memberId: '' }),
     sync('m1', { 'm1~2': 'all' }),
@@ -299,14 +299,14 @@ export const groups = [
     'session: an id that was given and not used expires',
     join('m1', { ...short, once: true }),
     describeGroup(),
-    wait(3_500),
+    wait(8_000),
     join('m1', { memberId: '@m1', once: true }),
   ),
   script(
     'session: a joining member does not expire while it waits',
     alone,
     start('m2 joins', join('m2', short)),
-    wait(3_500),
+    wait(8_000),
     pending('m2 joins'),
     join('m1'),
     awaited('m2 joins'),

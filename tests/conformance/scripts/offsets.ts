@@ -279,6 +279,15 @@ export const txnOffsetScripts = [
     txnOffsets('A', [['in:0', 4, '']], { group: 'g', memberId: 'nobody', generationIs: 1 }),
   ),
   script(
+    'transactional offsets: of an unknown member of an empty group',
+    topic('in'),
+    transactional('A'),
+    commit([['in:0', 1, '']]),
+    txnOffsets('A', [['in:0', 4, '']], { group: 'g', memberId: 'nobody', generationIs: 1 }),
+    txnOffsets('A', [['in:0', 4, '']], { group: 'g', memberId: 'nobody', generationIs: -1 }),
+    abortTxn('A'),
+  ),
+  script(
     'transactional offsets: a pending one outlives the rebalance',
     group,
     transactional('A'),

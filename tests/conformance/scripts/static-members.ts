@@ -145,10 +145,10 @@ export const staticMembers = [
   ),
   script(
     'static: back within the session timeout keeps the place',
-    join('m1', { ...one, sessionMs: 3_000 }),
+    join('m1', { ...one, sessionMs: 6_000 }),
     sync('m1', { m1: 'all' }),
     wait(1_000),
-    join('again', { ...one, sessionMs: 3_000, protocols: [['range', 'm1 metadata']] }),
+    join('again', { ...one, sessionMs: 6_000, protocols: [['range', 'm1 metadata']] }),
     sync('again'),
     describeGroup(),
   ),

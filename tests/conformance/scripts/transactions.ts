@@ -142,6 +142,14 @@ export const transactions = [
     fetchAll('in:1'),
   ),
   script(
+    'transactions: the very first batch of a producer begins at 0',
+    begun,
+    produce('A', 'in:0', 'a=1', { sequence: 3 }),
+    produce('A', 'in:0', 'a=1'),
+    commitTxn('A'),
+    fetchAll('in:0'),
+  ),
+  script(
     'transactions: a batch that is not transactional from a transactional producer',
     begun,
     produce('A', 'in:0', 'a=1', { transactional: false }),
@@ -236,7 +244,7 @@ export const transactions = [
     consume('in:0'),
   ),
   script(
-    'transactions: a batch of both kinds of producer in one request is refused',
+    'transactions: batches of both kinds of producer in one request',
     begun,
     idempotent('B'),
     produceAll('A', [batch('in:0', 'a=1'), batch('in:1', 'b=1', { identity: 'B', sequence: 0 })]),
