@@ -20,18 +20,18 @@ describe('back-pressure', () => {
     const clock = new HandClock(t0)
     const inner = openMemoryLog({ clock, random })
     const echo = emitProgram(({ key, value, timestamp }) => [out(key, value, timestamp)])
-    const settings = { bufferBytesPerPartition: 10_000, fetchMaxBytes: 40_000, transactionMaxBytes: 30_000 }
+    const settings = { bufferBytesPerPartition: 10_000, fetchMaxBytes: 200_000, transactionMaxBytes: 30_000 }
     const valueBytes = 1000
     await inner.createTopics([{ name: 'in', partitions: 2, config: {} }])
-    for (let batch = 0; batch < 60; batch++) {
+    for (let batch = 0; batch < 300; batch++) {
       const records = Array.from({ length: 10 }, (_, n) => ({ key: `t|${n}`, value: 'v'.repeat(valueBytes), timestamp: t0 })) // prettier-ignore
       await sendBatch(inner, { topic: 'in', partition: batch % 2 }, records)
     }
-    let worker: Worker | undefined
+    const running: Worker[] = []
     let fetchedBytes = 0
     let mostOnTheWay = 0
     let most = 0
-    const processed = (): number => worker?.applications[0]?.status().processed ?? 0
+    const processed = (): number => running[0]?.applications[0]?.status().processed ?? 0
     const onTheWay = (): number => fetchedBytes - processed() * valueBytes
     const log: Log = override(inner, {
       fetch: async (request) => {
@@ -55,15 +55,15 @@ describe('back-pressure', () => {
       },
     })
     const driver = await start({ topologies: [echo], clock, log, settings })
-    worker = driver.worker
-    for (let n = 0; n < 400 && processed() < 600; n++) {
+    running.push(driver.worker)
+    for (let n = 0; n < 400 && processed() < 3000; n++) {
       await spin(clock, 50)
     }
     await driver.settle()
-    expect(await driver.read('out')).toHaveLength(600)
+    expect(await driver.read('out')).toHaveLength(3000)
     // Each partition: its bound, one answer past it, and headers; one check of records past the transaction's bound.
-    expect(mostOnTheWay).toBeLessThan(2 * (10_000 + 40_000 + 12_000))
-    expect(mostOnTheWay).toBeGreaterThan(30_000)
+    expect(mostOnTheWay).toBeLessThan(2 * (10_000 + 200_000 + 12_000))
+    expect(mostOnTheWay).toBeGreaterThan(200_000)
     expect(most).toBeLessThan(30_000 + 2 * 64 * 1100)
   })
 })
