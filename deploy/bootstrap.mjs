@@ -31,6 +31,7 @@ const commands = {
   admin: ['deploy/bin/admin.ts'],
   'example:acquire': ['examples/acquire.ts'],
   chaos: ['deploy/chaos/chaos.ts'],
+  simulate: ['tests/simulation/main.ts'],
 }
 
 /** One line, and out. */

@@ -80,6 +80,9 @@ describe('this tree', () => {
   test('clock, chance, environment and network come in as arguments', () => {
     expect(rules.bannedNames(files)).toEqual([])
   })
+  test('what is simulated touches nothing of the machine', () => {
+    expect(rules.beyondTheEdges(files)).toEqual([])
+  })
   test('no leftovers, no trace of one machine', () => {
     const others = ['*.{md,json,ts,mjs}', '.ci/*', `{${folders.join(',')}}/**/*.{md,sql,mjs,sh,txt}`].flatMap(textsOf)
     expect(rules.bannedContent([...files, ...others])).toEqual([])
@@ -161,6 +164,10 @@ describe('each rule finds what it forbids', () => {
     ['connectors/kafka/embedded/a.ts', 'const x = Math.random()', 'Math.random'],
     ['topology/a.ts', 'const x = randomUUID()', 'randomUUID'],
     ['processors/p/a.ts', "await fetch('http://x')", 'fetch'],
+    ['topology/runtime/a.ts', 'setImmediate(() => 1)', 'setImmediate'],
+    ['connectors/kafka/client/a.ts', 'queueMicrotask(go)', 'queueMicrotask'],
+    ['tests/simulation/a.ts', 'process.nextTick(go)', 'process.nextTick'],
+    ['tests/simulation/a.ts', 'const x = performance.now()', 'performance.now'],
     ['deploy/a.ts', 'enum X { A }', 'enum'],
   ])('banned names: %s with %s', (path, text, what) => {
     expect(rules.bannedNames([file(path, text)])).toEqual([expect.stringContaining(`${path}:1: ${what}: `)])
@@ -172,8 +179,21 @@ describe('each rule finds what it forbids', () => {
     ['topology/a.ts', '// Date.now() is not used\nconst x = `Date.now()`'],
     ['connectors/mail/a.ts', 'const x = Date.now()'],
     ['topology/testing/a.ts', 'const x = performance.now()'],
+    ['tests/simulation/scheduler.ts', 'setImmediate(() => 1)'],
+    ['state-stores/rocksdb/a.ts', 'setImmediate(() => 1)'],
+    ['tests/topology/a.ts', 'setImmediate(() => 1)'],
   ])('names that are fine: %s with %s', (path, text) => {
     expect(rules.bannedNames([file(path, text)])).toEqual([])
+  })
+
+  test('the machine in a simulation', () => {
+    const opens = "import { open } from 'node:fs/promises'"
+    expect(rules.beyondTheEdges([file('tests/simulation/a.ts', opens)])).toEqual([
+      expect.stringContaining('tests/simulation/a.ts:1: node:fs/promises: '),
+    ])
+    expect(rules.beyondTheEdges([file('topology/a.ts', "import net from 'node:net'")])).toHaveLength(1)
+    expect(rules.beyondTheEdges([file('connectors/kafka/embedded/node-files.ts', opens)])).toEqual([])
+    expect(rules.beyondTheEdges([file('tests/simulation/main.ts', opens)])).toEqual([])
   })
 
   test.each([

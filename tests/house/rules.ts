@@ -111,6 +111,11 @@ const bannedUses: readonly {
   },
   { what: /^(setTimeout|setInterval)$/, where: isTimeless, cure: 'take a Clock and use `after`, in a step a timer' },
   {
+    what: /^(setImmediate|queueMicrotask|process\.nextTick)$/,
+    where: isSimulated,
+    cure: 'a simulation cannot order it; take a Clock and use `after(0, …)`',
+  },
+  {
     what: /^(Math\.random|(crypto\.)?random(UUID|Bytes|Int))$/,
     where: isTimeless,
     cure: 'take a Random (topology/clock.ts), in a step `context.id(name)`',
@@ -119,10 +124,44 @@ const bannedUses: readonly {
   { what: /^enum$/, where: () => true, cure: 'enums are not erasable; use a union of strings' },
 ]
 
-/** The engine and the processors have no time and no chance of their own. */
+/** The engine, the processors and the simulator have no time and no chance of their own. */
 function isTimeless(path: string): boolean {
+  if (path.startsWith('tests/simulation/')) return isSimulated(path)
   if (path.startsWith('topology/testing/')) return false
   return ['topology', 'state-stores', 'connectors/kafka', 'processors'].includes(placeOf(path))
+}
+
+/** Where the machine begins: what the simulator replaces, and what starts it. */
+const edges = [
+  'connectors/kafka/embedded/node-files.ts',
+  'state-stores/rocksdb/',
+  'state-stores/directory-lock.ts',
+  'topology/testing/',
+  'tests/simulation/main.ts',
+]
+
+/** What runs inside a simulation: there, every event is the scheduler's. */
+function isSimulated(path: string): boolean {
+  if (path === 'tests/simulation/scheduler.ts') return false
+  if (path.endsWith('.test.ts') || edges.some((edge) => path.startsWith(edge))) return false
+  return (
+    path.startsWith('tests/simulation/') || ['topology', 'state-stores', 'connectors/kafka'].includes(placeOf(path))
+  )
+}
+
+const machine =
+  /^node:(fs|net|tls|dns|dgram|http|https|http2|crypto|timers|perf_hooks|child_process|worker_threads|os|cluster)\b/
+
+/** What runs inside a simulation opens no file, no socket, no process and no clock of the machine's. */
+export function beyondTheEdges(files: readonly SourceFile[]): string[] {
+  return findings(files, ({ path, imports }) =>
+    imports
+      .filter(({ target, typeOnly }) => isSimulated(path) && !typeOnly && machine.test(target))
+      .map(({ target, line }): [number, string] => [
+        line,
+        `${target}: a simulation cannot stand in for it; take what is needed as an argument`,
+      ]),
+  )
 }
 
 export function bannedNames(files: readonly SourceFile[]): string[] {

@@ -76,7 +76,16 @@ function found(specifier: ts.Node | undefined, typeOnly = false): Found {
   return { specifier: specifier.text, typeOnly }
 }
 
-const globals = new Set(['setTimeout', 'setInterval', 'fetch', 'randomUUID', 'randomBytes', 'randomInt'])
+const globals = new Set([
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'queueMicrotask',
+  'fetch',
+  'randomUUID',
+  'randomBytes',
+  'randomInt',
+])
 
 function useOf(node: ts.Node): string | null {
   if (ts.isEnumDeclaration(node)) return 'enum'

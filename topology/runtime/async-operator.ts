@@ -2,7 +2,7 @@
  * Runs an operator that returns promises inside a synchronous task.
  *
  * A1  Records of one lane are called one after the other, in the order they came; the next starts when the answer of
- *     the one before it was emitted.
+ *     the one before it was emitted. One that is called again is called before the next.
  * A2  A record's offset stays open until its answer is emitted, or until the record stands in the waiting store. The
  *     task commits its lowest open offset; the done store says which offsets above it are still open.
  * A3  A finished call's answer is kept until a commit contains what it became: after an abort it is emitted again
@@ -243,10 +243,7 @@ export class AsyncOperator {
         if (entry.row !== null) this.#waiting.delete(entry.row)
         this.#staged.push(() => this.#close(entry))
       }
-      const again = (dueAt: number): void => {
-        close()
-        this.#wait(entry.record, entry.origin, entry.lane, dueAt, false)
-      }
+      const again = (dueAt: number): void => this.#laneWaits(entry, dueAt)
       emit(entry.record, entry.origin, entry.call, { close, again })
     }
     this.pump()
@@ -362,6 +359,22 @@ export class AsyncOperator {
     const next = lane?.[0]
     if (next === undefined) this.#lanes.delete(entry.lane)
     else this.#ready.push(next)
+  }
+
+  /** A lane whose first record must be called again waits as a whole, in its order (A1). Inside a step. */
+  #laneWaits(first: Entry, dueAt: number): void {
+    const entries = this.#lanes.get(first.lane) ?? [first]
+    for (const { row, record, origin, lane } of entries) {
+      if (row !== null) this.#waiting.delete(row)
+      this.#wait(record, origin, lane, dueAt, false)
+    }
+    this.#staged.push(() => {
+      if (first.call !== null) first.call.emitted = true
+      for (const { row, origin } of entries)
+        if (row === null) this.#open.get(`${origin.topic}-${origin.partition}`)?.delete(origin.offset)
+      this.#held -= entries.length
+      this.#lanes.delete(first.lane)
+    })
   }
 
   #wait(record: StreamRecord, origin: RecordOrigin, lane: string, dueAt: number, reserved: boolean): void {

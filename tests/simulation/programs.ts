@@ -1,0 +1,18 @@
+/** The programs a seed may draw. */
+
+import type { ProgramFactory } from './program.ts'
+import { calls } from './workloads/calls.ts'
+import { ledger } from './workloads/ledger.ts'
+import { poison } from './workloads/poison.ts'
+import { sharedStore } from './workloads/shared-store.ts'
+import { timers } from './workloads/timers.ts'
+import { twoHop } from './workloads/two-hop.ts'
+
+export const programs: Readonly<Record<string, ProgramFactory>> = {
+  calls,
+  ledger,
+  poison,
+  'shared-store': sharedStore,
+  timers,
+  'two-hop': twoHop,
+}

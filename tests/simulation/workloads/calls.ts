@@ -1,0 +1,123 @@
+/**
+ * The async operator: each request is answered exactly once, answers of a lane come in the order of its requests, and a
+ * provider with a rate limit sees no more calls than it allows, whatever fails.
+ */
+
+import type { AsyncOperation, StreamRecord, Topology } from '../../../topology/index.ts'
+import { TopologyBuilder, noHeaders, stringSerde } from '../../../topology/index.ts'
+import type { Evidence, Machine, ProgramFactory, Violation } from '../program.ts'
+import { hashText } from '../random.ts'
+import { Ids, eventTime, keyOf } from './keys.ts'
+import { idOf, textOf } from './ledger-model.ts'
+import { kept, startWorker } from './stream-program.ts'
+
+const text = { key: stringSerde, value: stringSerde }
+const refused = 'refused'
+
+/** A service outside: answers are a function of the request, so that asking twice is harmless. */
+class Provider {
+  readonly calls: { readonly life: string; readonly id: string }[] = []
+
+  answer(life: string, value: string): string {
+    this.calls.push({ life, id: idOf(value) })
+    return isRefused(value) ? refused : answerTo(value)
+  }
+}
+
+const answerTo = (value: string): string => String(hashText(idOf(value)) >>> 0)
+const isRefused = (value: string): boolean => value.split('|')[1] === 'bad'
+
+type Request = StreamRecord<string, string>
+
+function operation(machine: Machine, provider: Provider, concurrency: number): AsyncOperation<string, string> {
+  return {
+    concurrency,
+    timeoutMs: 5000,
+    ...text,
+    lane: (record) => String(record.key),
+    async call(record) {
+      const answer = await machine.outside('provider', () => provider.answer(machine.life, record.value))
+      if (answer === refused) throw new Error('the provider refuses the request')
+      return answer
+    },
+    answered(record, answer, context) {
+      const { key, value, timestamp } = record as Request
+      context.forward({ key, value: `${idOf(value)}|${answer}`, timestamp, headers: noHeaders })
+    },
+  }
+}
+
+const topology = (machine: Machine, provider: Provider, concurrency: number): Topology =>
+  new TopologyBuilder('calls')
+    .source('requests', { topic: 'requests', ...text })
+    .store('done', { kind: 'done' })
+    .store('waiting', { kind: 'waiting' })
+    .async('call', {
+      parents: ['requests'],
+      doneStore: 'done',
+      waitingStore: 'waiting',
+      operator: operation(machine, provider, concurrency),
+    })
+    .sink('out', { parents: ['call'], topics: ['answers'], ...text })
+    .build()
+
+export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
+  const ids = new Ids()
+  const provider = new Provider()
+  const concurrency = chance.of([1, 4, 16])
+  return {
+    name: 'calls',
+    topics: [kept('requests', partitions), kept('answers', partitions)],
+    // What is committed is the lowest open offset, so a request that is answered may stand above it for a while.
+    groups: [{ group: 'calls', topics: ['requests'] }],
+    start: (machine) => startWorker(machine, runtime, [topology(machine, provider, concurrency)]),
+    generate(feed, nowMs, pick) {
+      feed.send(
+        Array.from({ length: 1 + pick.below(8) }, () =>
+          ids.record('requests', keyOf(pick, 12), eventTime(pick, nowMs), pick.chance(0.03) ? 'bad' : 'good'),
+        ),
+      )
+    },
+    unfinished: (evidence) => unanswered(evidence, partitions)[0] ?? null,
+    check: (evidence) => [
+      ...Array.from({ length: partitions }, (_, partition) => checkPartition(evidence, partition)).flat(),
+      ...unanswered(evidence, partitions).map((what): Violation => ({ invariant: 'I1', what })),
+    ],
+  }
+}
+
+function checkPartition(evidence: Evidence, partition: number): Violation[] {
+  const violations: Violation[] = []
+  const places = new Map<string, number>()
+  for (const record of evidence.committed('answers', partition)) {
+    const [id = '', answer = ''] = textOf(record.value).split('|')
+    if (places.has(id)) violations.push({ invariant: 'I2', what: `request ${id} was answered twice` })
+    if (answer !== answerTo(id)) violations.push({ invariant: 'I2', what: `request ${id} got the answer of another` })
+    places.set(id, places.size)
+  }
+  const lanes = new Map<string, number>()
+  for (const record of evidence.committed('requests', partition)) {
+    const lane = textOf(record.key)
+    const place = places.get(idOf(textOf(record.value)))
+    if (place === undefined) continue
+    if (place < (lanes.get(lane) ?? -1))
+      violations.push({ invariant: 'I2', what: `the answer to ${textOf(record.value)} was overtaken in lane ${lane}` })
+    lanes.set(lane, Math.max(place, lanes.get(lane) ?? -1))
+  }
+  return violations
+}
+
+/** Requests with neither an answer nor, when the provider refuses them, a dead letter. */
+function unanswered(evidence: Evidence, partitions: number): string[] {
+  const missing: string[] = []
+  for (let partition = 0; partition < partitions; partition++) {
+    const answered = new Set(evidence.committed('answers', partition).map(({ value }) => idOf(textOf(value))))
+    const dead = new Set(evidence.committed('requests.dlq', partition).map(({ value }) => idOf(textOf(value))))
+    for (const { value } of evidence.committed('requests', partition)) {
+      const id = idOf(textOf(value))
+      const done = isRefused(textOf(value)) ? dead.has(id) : answered.has(id)
+      if (!done) missing.push(`request ${id} has no ${isRefused(textOf(value)) ? 'dead letter' : 'answer'}`)
+    }
+  }
+  return missing
+}
