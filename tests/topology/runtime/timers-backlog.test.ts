@@ -8,7 +8,7 @@ import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import { memoryDatabases } from '../../../state-stores/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
-import { SettableClock, override, pairs, random, send, sendBatch, spin, t0, turnedUntil, turns, useDrivers } from './harness.ts' // prettier-ignore
+import { SettableClock, override, pairs, random, send, sendBatch, spin, t0, turnedUntil, useDrivers } from './harness.ts' // prettier-ignore
 import { mortalLog } from './mortal-log.ts'
 import { deadlineProgram, relayProgram } from './programs.ts'
 
@@ -211,7 +211,7 @@ describe('the wall clock jumps', () => {
     const { driver, clock, hold } = await withHeldUpstream()
     await armAll(driver)
     const { promise, resolve } = Promise.withResolvers<void>()
-    hold(promise)
+    void hold(promise)
     for (const key of saved) await send(driver, 'raw', key, 'met', t0 + 30_000)
     await clock.jumpTo(t0 + hour)
     for (let n = 0; n < 50; n++) await spin(clock, 1_000)
