@@ -8,16 +8,9 @@
 import { isAnswer, TransactionError } from './errors.ts'
 import type { Pool, PoolClient } from './pool.ts'
 
-/**
- * Runs `work` in one transaction. @throws TransactionError, or what `work` threw (then everything is rolled back).
- * @param committing called when COMMIT was sent and not answered; a throw there leaves the outcome unknown
- */
-export function inTransaction<T>(
-  pool: Pool,
-  work: (client: PoolClient) => Promise<T>,
-  committing?: () => void | Promise<void>,
-): Promise<T> {
-  return run(pool, 'BEGIN', work, committing)
+/** Runs `work` in one transaction. @throws TransactionError, or what `work` threw (then everything is rolled back). */
+export function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  return run(pool, 'BEGIN', work)
 }
 
 /** Who looks: a person of a client organization, or an agent of ours (then `tenantId` is null). */
@@ -46,18 +39,13 @@ export async function readOnly<T>(pool: Pool, viewer: Viewer, work: (client: Poo
   })
 }
 
-async function run<T>(
-  pool: Pool,
-  begin: string,
-  work: (client: PoolClient) => Promise<T>,
-  committing?: () => void | Promise<void>,
-): Promise<T> {
+async function run<T>(pool: Pool, begin: string, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let doubt: Error | undefined
   try {
     await client.query(begin)
     const result = await work(client)
-    await commit(client, committing)
+    await commit(client)
     return result
   } catch (error) {
     doubt = await settle(client, error)
@@ -68,13 +56,10 @@ async function run<T>(
 }
 
 /** T1. */
-async function commit(client: PoolClient, committing?: () => void | Promise<void>): Promise<void> {
+async function commit(client: PoolClient): Promise<void> {
   let tag: string
-  const answer = client.query('COMMIT')
-  answer.catch(() => undefined)
   try {
-    await committing?.()
-    tag = (await answer).command
+    tag = (await client.query('COMMIT')).command
   } catch (error) {
     if (isAnswer(error)) throw new TransactionError('ROLLED_BACK', 'the transaction was refused at commit', error)
     throw new TransactionError('OUTCOME_UNKNOWN', 'no answer to COMMIT', error)

@@ -2,8 +2,8 @@
 
 import type { Broker, EmbeddedBroker } from '../../../connectors/kafka/index.ts'
 import { LogClient, openMemoryBroker } from '../../../connectors/kafka/index.ts'
-import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
-import { memoryDatabases } from '../../../state-stores/index.ts'
+import type { StateDatabase, StateDatabaseSupplier } from '../../../state-stores/index.ts'
+import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
 import type { ApplicationStatus, RuntimeSettings, Topology } from '../../../topology/index.ts'
 import type { DriverMember, TopologyDriver as Driver } from '../../../topology/testing/index.ts'
 import { HandClock, StallableClock, TopologyDriver } from '../../../topology/testing/index.ts'
@@ -21,6 +21,32 @@ export function countingRandom(): { bytes: (length: number) => Buffer } {
       bytes.writeUInt32BE(++counter, Math.max(0, length - 4))
       return bytes
     },
+  }
+}
+
+/** A disk: what is closed can be opened again as it was. */
+export function lasting(): StateDatabaseSupplier {
+  const inner = memoryDatabases()
+  const kept = new Map<string, StateDatabase>()
+  const open = new Set<string>()
+  return {
+    open: async (path) => {
+      const database = kept.get(path) ?? (await inner.open(path))
+      kept.set(path, database)
+      if (open.has(path)) throw new StateError('STATE_LOCKED', `${path} is open already`, 'stop')
+      open.add(path)
+      const close = (): Promise<void> => Promise.resolve(void open.delete(path))
+      return override(database, { close })
+    },
+    list: (under) =>
+      Promise.resolve(
+        [...kept.keys()].flatMap((path) => (path.startsWith(`${under}/`) ? [path.slice(under.length + 1)] : [])),
+      ),
+    wipe: async (path) => {
+      await kept.get(path)?.close()
+      kept.delete(path)
+    },
+    close: () => Promise.resolve(),
   }
 }
 

@@ -5,7 +5,7 @@ import type { CrashPoint } from '../../../connectors/kafka/index.ts'
 import { partitionFor } from '../../../connectors/kafka/index.ts'
 import type { StallableClock } from '../../../topology/testing/index.ts'
 import type { ClusterOptions } from './cluster.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, lasting } from './cluster.ts'
 import { send, turnedUntil } from './harness.ts'
 import { countProgram } from './programs.ts'
 
@@ -100,6 +100,28 @@ describe('a group', () => {
     await expectExactlyOnce(cluster, 5)
   })
 
+  test('one that comes back to its disk gets its tasks back at once, and restores only a tail (TA4)', async () => {
+    const cluster = counting({ settings: { acceptableRecoveryLag: 60 } })
+    await cluster.start('a', { databases: lasting() })
+    const disk = lasting()
+    await cluster.start('b', { databases: disk })
+    for (let n = 0; n < 20; n++) await words(cluster)
+    await cluster.settle()
+    await cluster.stop('b')
+    await words(cluster)
+    await cluster.settle()
+    const { driver, opened } = await cluster.start('b', { databases: disk })
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    // Once to see how far it is, once when it is handed over.
+    expect([...opened.values()]).toEqual([2, 2, 2])
+    const restored = driver.notices.flatMap((line) => Number(/restored (\d+) changelog/.exec(line)?.[1] ?? NaN))
+    expect(restored).toHaveLength(3)
+    for (const records of restored) expect(records).toBeLessThanOrEqual(3)
+    await words(cluster)
+    await cluster.settle()
+    await expectExactlyOnce(cluster, 22)
+  })
+
   test('one that stalled past its session commits nothing, joins again, and every record counts once (W9)', async () => {
     const cluster = counting()
     await cluster.start('a')
@@ -125,18 +147,20 @@ describe('a group', () => {
     async (point) => {
       const cluster = counting()
       await cluster.start('a')
-      let armed = false
-      let clock: StallableClock | undefined
+      const life: { armed: boolean; clock?: StallableClock } = { armed: false }
       const crash: CrashPoint = (name) => {
-        if (armed && name === point) clock?.stall()
-        if (name === point) armed = false
+        if (!life.armed || name !== point) return
+        life.armed = false
+        life.clock?.stall()
       }
-      clock = (await cluster.start('b', { crash })).clock
+      const { clock } = await cluster.start('b', { crash })
+      life.clock = clock
       await words(cluster)
       await cluster.settle()
-      armed = true
+      life.armed = true
       await words(cluster)
       await cluster.run(20_000, 200)
+      expect(life.armed).toBe(false)
       expect(cluster.status('a').tasks).toBe(6)
       clock.resume()
       await cluster.run(500)

@@ -272,10 +272,10 @@ describe('standbys', () => {
     const group = new Group({ parts: [{ stateful: true, topics: [9] }] }, 1)
     for (const id of ['a', 'b', 'c']) group.join(id)
     const before = group.settle()
-    const standbyOf = new Map(group.workers.flatMap(({ id, held }) => held.filter(({ role }) => role === 'standby').map(({ part, partition }) => [`${part}_${partition}` as string, id] as const))) // prettier-ignore
+    const standbyOf = new Map<string, string>(group.workers.flatMap(({ id, held }) => held.filter(({ role }) => role === 'standby').map(({ part, partition }) => [`${part}_${partition}`, id] as [string, string]))) // prettier-ignore
     group.leave('a')
     const after = ownersOf(group.step())
-    for (const task of before.get('a') ?? []) expect(after.get(task)).toBe(standbyOf.get(task))
+    for (const task of before.get('a') ?? []) expect(after.get(task)).toBe(standbyOf.get(String(task)))
   })
 })
 
