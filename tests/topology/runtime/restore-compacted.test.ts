@@ -60,7 +60,16 @@ async function opened(): Promise<TaskState> {
 }
 
 const restore = (log: Log, state: TaskState): Promise<number> =>
-  restoreTask({ log, application: 'counter', part, partition: 0, state, fetchMaxBytes: 700, flushBytes: 1_000 })
+  restoreTask({
+    log,
+    application: 'counter',
+    part,
+    partition: 0,
+    state,
+    fetchMaxBytes: 700,
+    flushBytes: 1_000,
+    now: () => t0,
+  })
 
 function rowsOf(state: TaskState): ReadonlyMap<string, string> {
   const store = state.store('counts')
