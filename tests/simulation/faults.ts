@@ -30,6 +30,7 @@ export interface FaultWorld {
   /** A process dies when it next passes this point for the `pass`th time. */
   arm(process: string, point: string, pass: number): void
   disarm(): void
+  restartFeeder(): void
 }
 
 const calmShare = 0.25
@@ -89,13 +90,16 @@ export class Faults {
   }
 
   #upset(upset: Upset): void {
-    const { options, chance, cluster } = this.#world
+    const { options, chance, cluster, histogram } = this.#world
     const host = chance.of(this.#world.hosts)
     switch (upset) {
       case 'crash':
         return this.#crash(host)
       case 'stop':
         return this.#stop(host)
+      case 'feederCrash':
+        histogram.count('generator kill')
+        return this.#world.restartFeeder()
       case 'brokerCrash':
         return this.#crashBroker()
       case 'coordinatorMove':

@@ -3,6 +3,7 @@
 import type { ProgramFactory } from './program.ts'
 import { calls } from './workloads/calls.ts'
 import { ledger } from './workloads/ledger.ts'
+import { mixed } from './workloads/mixed.ts'
 import { poison } from './workloads/poison.ts'
 import { sharedStore } from './workloads/shared-store.ts'
 import { timers } from './workloads/timers.ts'
@@ -11,6 +12,7 @@ import { twoHop } from './workloads/two-hop.ts'
 export const programs: Readonly<Record<string, ProgramFactory>> = {
   calls,
   ledger,
+  mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop]),
   poison,
   'shared-store': sharedStore,
   timers,

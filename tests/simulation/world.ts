@@ -119,6 +119,7 @@ export class World {
       processes: [...this.hosts.map(({ name }) => name), feederName],
       arm: (process, point, passes) => void this.#armed.set(process, { point, passes }),
       disarm: () => this.#armed.clear(),
+      restartFeeder: () => this.#startFeeder(),
     })
   }
 
@@ -309,16 +310,12 @@ export class World {
     this.faults.start()
   }
 
+  /** The generator's process, or its next life. */
   #startFeeder(): void {
+    this.#feederLife?.kill()
     const life = this.#newLife(feederName, 0)
     this.#feederLife = life
     this.feeder.run(life, this.#openLog(life))
-  }
-
-  /** The generator's process dies too, and begins again. */
-  restartFeeder(): void {
-    this.#feederLife?.kill()
-    this.#startFeeder()
   }
 
   async #checkRecovery(broker: Broker): Promise<void> {
