@@ -21,6 +21,7 @@ import {
   identitySettings,
   ingestDefaults,
   ingestEndpoints,
+  postgresOutbox,
   queryDefaults,
   queryEndpoints,
 } from '../api/index.ts'
@@ -97,7 +98,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   if (config.roles.includes('sinks')) sinks.start()
   closers.push(() => sinks.stop())
   const relay = new OutboxRelay({
-    pool: foundation.pools.relay,
+    rows: postgresOutbox(foundation.pools.relay),
     log: foundation.log,
     encode: (topic, event) => foundation.codec({ name: topic }).serialize(event, Buffer.from(event.tenant_id, 'utf8')),
     prepare: (tenantIds) => foundation.keyRing.load(tenantIds),

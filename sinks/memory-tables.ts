@@ -1,5 +1,6 @@
 /** Tables in memory, for simulation: changes one by one, straight from the meaning of each. */
 
+import type { Json } from '../schemas/index.ts'
 import type { AnyProjection } from './projection.ts'
 import { rowId } from './fold.ts'
 import type { Row, Table } from './table.ts'
@@ -45,23 +46,37 @@ export class MemoryTables implements TablePort {
     return [...this.#rows].filter(([id]) => id.startsWith(`${table.name} `)).map(([, row]) => row)
   }
 
-  claim(source: SinkSource, firstOffset: bigint): Promise<Claim> {
+  async claim(source: SinkSource, firstOffset: bigint): Promise<Claim> {
+    return this.claimNow(source, firstOffset)
+  }
+
+  /** @throws SinkError OTHER_LOG */
+  claimNow(source: SinkSource, firstOffset: bigint): Claim {
     const kept = this.#offsets.get(placeOf(source))
-    if (kept?.source && !sameLog(kept.source, source)) return Promise.reject(otherLog(source))
+    if (kept?.source && !sameLog(kept.source, source)) throw otherLog(source)
     const nextOffset = kept?.source ? kept.nextOffset : firstOffset
     const epoch = (kept?.epoch ?? 0n) + 1n
     this.#offsets.set(placeOf(source), { source, nextOffset, epoch })
-    return Promise.resolve({ source, epoch, nextOffset })
+    return { source, epoch, nextOffset }
   }
 
-  async commit({ claim, from, next, changes }: SinkBatch): Promise<CommitOutcome> {
+  async commit(batch: SinkBatch): Promise<CommitOutcome> {
     await this.#hook('C20')
     await this.#hook('C21')
     await this.#hook('C22')
+    const outcome = this.commitNow(batch)
+    if (outcome.kind === 'committed') await this.#hook('C23')
+    return outcome
+  }
+
+  /** The whole transaction at once: nothing comes between. */
+  commitNow({ claim, from, next, changes }: SinkBatch): CommitOutcome {
     const place = placeOf(claim.source)
     const kept = this.#offsets.get(place)
     if (kept === undefined || kept.epoch !== claim.epoch) return { kind: 'fenced' }
     if (kept.nextOffset !== from) return { kind: 'moved', nextOffset: kept.nextOffset }
+    const refused = changes.find((change) => holdsNul(change.key) || ('values' in change && holdsNul(change.values)))
+    if (refused !== undefined) return { kind: 'rejected', reason: `a row of ${refused.table.name} holds a NUL` }
     for (const change of changes) this.#apply(change, claim.source)
     this.#offsets.set(place, { ...kept, nextOffset: next })
     return { kind: 'committed' }
@@ -77,12 +92,14 @@ export class MemoryTables implements TablePort {
   }
 
   offsets(): Promise<readonly SinkOffset[]> {
-    return Promise.resolve(
-      [...this.#offsets].map(([place, { nextOffset, epoch }]) => {
-        const [sink = '', topic = '', partition] = place.split(' ')
-        return { sink, topic, partition: Number(partition), nextOffset, epoch }
-      }),
-    )
+    return Promise.resolve(this.offsetsNow())
+  }
+
+  offsetsNow(): readonly SinkOffset[] {
+    return [...this.#offsets].map(([place, { nextOffset, epoch }]) => {
+      const [sink = '', topic = '', partition] = place.split(' ')
+      return { sink, topic, partition: Number(partition), nextOffset, epoch }
+    })
   }
 
   erase(tables: readonly Table[], tenantId: string): Promise<void> {
@@ -146,6 +163,13 @@ function isBetter(row: MemoryRow, live: Row, change: Extract<PlacedChange, { val
   if (best === null) return true
   const [before, after] = [live[best.column] as number, change.values[best.column] as number]
   return after >= before || change.at > row.changedAt + best.staleAfterMs
+}
+
+/** The one character that PostgreSQL takes in no text. */
+function holdsNul(value: Json): boolean {
+  if (typeof value === 'string') return value.includes('\0')
+  if (typeof value !== 'object' || value === null) return false
+  return Array.isArray(value) ? value.some(holdsNul) : Object.entries(value).some((entry) => entry.some(holdsNul))
 }
 
 const placeOf = ({ sink, topic, partition }: SinkSource): string => `${sink} ${topic} ${partition}`

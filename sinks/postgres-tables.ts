@@ -62,7 +62,6 @@ async function claim(pool: Pool, source: SinkSource, firstOffset: bigint): Promi
 async function commit(pool: Pool, batch: SinkBatch, hook: CommitHook): Promise<CommitOutcome> {
   try {
     await inTransaction(pool, (client) => write(client, batch, hook))
-    return { kind: 'committed' }
   } catch (error) {
     if (error instanceof Verdict) return error.outcome
     if (error instanceof TransactionError) {
@@ -74,6 +73,8 @@ async function commit(pool: Pool, batch: SinkBatch, hook: CommitHook): Promise<C
       return { kind: 'rejected', reason: error instanceof Error ? error.message : String(error) }
     throw error
   }
+  await hook('C23')
+  return { kind: 'committed' }
 }
 
 async function write(client: PoolClient, batch: SinkBatch, hook: CommitHook): Promise<void> {

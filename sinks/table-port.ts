@@ -94,8 +94,11 @@ export class SinkError extends Error {
   }
 }
 
-/** Where a commit can be interrupted; names as in the fault matrix. A test's hook throws or waits there. */
-export type CommitPoint = 'C20' | 'C21' | 'C22'
+/**
+ * Where a commit can be interrupted; names as in the fault matrix. A test's hook throws or waits there. C20 the offset row
+ * is locked · C21 some rows are written · C22 the offset is written · C23 it is committed, and nobody has heard of it.
+ */
+export type CommitPoint = 'C20' | 'C21' | 'C22' | 'C23'
 export type CommitHook = (point: CommitPoint) => void | Promise<void>
 
 export const otherLog = ({ sink, topic, partition }: SinkSource): SinkError =>

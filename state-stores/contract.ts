@@ -44,6 +44,8 @@ export interface StateDatabase {
   position(store: StoreName): ChangelogPosition | null
   /** One atomic batch: rows and positions together, or nothing. */
   write(rows: readonly Row[], positions: ReadonlyMap<StoreName, ChangelogPosition>): Promise<void>
+  /** Drops all rows of a store below a key, at a cost that does not depend on how many. After the writes asked for before. */
+  drop(store: StoreName, below: Buffer): Promise<void>
   close(): Promise<void>
 }
 

@@ -2,7 +2,7 @@
 
 import type { OffsetAndMetadata, PartitionAppended } from '../../connectors/kafka/index.ts'
 import { partitionFor, RecordBatchBuilder } from '../../connectors/kafka/index.ts'
-import type { OutboxRow, Sent } from './rows.ts'
+import type { OutboxRow, Sent } from './outbox-rows.ts'
 
 export interface EncodedRow extends OutboxRow {
   readonly value: Buffer

@@ -1,6 +1,6 @@
 /**
  * One term of leading the outbox: from the lock to the first trouble. Invariants:
- * O1 All SQL of a term runs on the connection that holds the lock: who lost the lock cannot stamp or mark.
+ * O1 All rows of a term are touched over the connection that holds the lock: who lost the lock cannot stamp or mark.
  * O2 A row has its batch number, durably, before it reaches the log, and keeps it from then on.
  * O3 Batch n and the committed number n are one transaction of the log, so n says exactly which batches are in it.
  * O4 Batches go one at a time: n + 1 is not stamped before n is marked, and at most one batch is in doubt after a crash.
@@ -8,13 +8,11 @@
  */
 
 import type { Log, OffsetAndMetadata, ProducerSession } from '../../connectors/kafka/index.ts'
-import type { PoolClient } from '../../connectors/postgres/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import type { EncodedRow } from './batch.ts'
 import { byPartition, firstOffsets, placed, readMetadata, records, writeMetadata } from './batch.ts'
-import type { OutboxRow, StampedRow } from './rows.ts'
-import * as rows from './rows.ts'
+import type { LedRows, OutboxRow, StampedRow } from './outbox-rows.ts'
 
 /** Durable names: the group that holds n, and the partition it is committed for. */
 export const relayName = 'outbox-relay'
@@ -24,7 +22,7 @@ const membership = { groupId: relayName, generationId: -1, memberId: '', groupIn
 const nothingSent = { batch: 0n, firsts: new Map<string, bigint>() }
 
 export interface LeadOptions {
-  readonly client: PoolClient
+  readonly rows: LedRows
   readonly log: Log
   readonly encode: (topic: string, event: AnyEvent) => Buffer
   readonly prepare: (tenantIds: readonly string[]) => Promise<void>
@@ -61,17 +59,18 @@ export class Lead {
   /** Sends what waits, until nothing does. @returns whether anything was sent */
   async drain(stopped: () => boolean): Promise<boolean> {
     let sentAny = false
+    const { rows, maxRows } = this.#options
     while (!stopped()) {
-      const found = await rows.waiting(this.#options.client, this.#options.maxRows)
+      const found = await rows.waiting(maxRows)
       if (found.length === 0) break
       const batch = this.#withinBytes(await this.#encoded(found))
       if (batch.length === 0) continue
+      const number = this.#last + 1n
       await rows.stamp(
-        this.#options.client,
         batch.map(({ id }) => id),
-        this.#last + 1n,
+        number,
       )
-      await this.#send(this.#last + 1n, batch)
+      await this.#send(number, batch)
       sentAny = true
     }
     return sentAny
@@ -83,11 +82,11 @@ export class Lead {
 
   /** Marks the batches that are in the log, sends those that are stamped and are not. */
   async #settle(): Promise<void> {
-    const { client, log, clock } = this.#options
+    const { rows, log, clock } = this.#options
     const [committed] = await log.committedOffsets(relayName, [progress])
     const done = committed == null ? nothingSent : readMetadata(committed)
-    const left = Map.groupBy(await rows.stamped(client), ({ batch }) => BigInt(batch))
-    const newest = await rows.lastBatch(client)
+    const left = Map.groupBy(await rows.stamped(), ({ batch }) => BigInt(batch))
+    const newest = await rows.lastBatch()
     this.#last = done.batch
     for (const [batch, members] of left) {
       if (batch <= done.batch) await this.#mark(members, batch === done.batch ? done.firsts : new Map(), clock.now())
@@ -100,11 +99,11 @@ export class Lead {
   }
 
   async #mark(members: readonly StampedRow[], firsts: ReadonlyMap<string, bigint>, now: number): Promise<void> {
+    const { rows } = this.#options
     await this.#knowTopics(members)
     const sent = placed(byPartition(members, this.#partitionsOf), firsts)
-    if (sent !== null) return rows.markSent(this.#options.client, sent, now)
+    if (sent !== null) return rows.markSent(sent, now)
     return rows.markSentSomewhere(
-      this.#options.client,
       members.map(({ id }) => id),
       now,
     )
@@ -112,24 +111,24 @@ export class Lead {
 
   /** O3. */
   async #send(batch: bigint, members: readonly EncodedRow[]): Promise<void> {
-    const { client, clock } = this.#options
+    const { rows, clock } = this.#options
     await this.#knowTopics(members)
     const groups = byPartition(members, this.#partitionsOf)
     this.#producer.begin()
     const appended = await this.#producer.append(
-      groups.map(({ topic, partition, rows }) => ({ topic, partition, records: records(rows) })),
+      groups.map((group) => ({ topic: group.topic, partition: group.partition, records: records(group.rows) })),
     )
     const firsts = firstOffsets(appended)
     const offset: OffsetAndMetadata = { ...progress, offset: batch, metadata: writeMetadata(batch, firsts) }
     await this.#producer.sendOffsets(membership, [offset])
     await this.#producer.end('commit')
     this.#last = batch
-    await rows.markSent(client, placed(groups, firsts)!, clock.now())
+    await rows.markSent(placed(groups, firsts)!, clock.now())
   }
 
   /** Rows with their bytes. One that cannot be encoded is set aside, and what follows it under its key waits. */
   async #encoded(found: readonly OutboxRow[]): Promise<EncodedRow[]> {
-    const { client, encode, prepare, clock, notice } = this.#options
+    const { rows, encode, prepare, clock, notice } = this.#options
     await prepare([...new Set(found.map(({ event }) => event.tenant_id))])
     const encoded: EncodedRow[] = []
     const blocked = new Set<string>()
@@ -144,11 +143,11 @@ export class Lead {
         encoded.push({ ...row, value: encode(row.topic, row.event) })
       } catch (error) {
         blocked.add(place)
-        await rows.setAside(client, row.id, String(error).slice(0, 500), clock.now())
+        await rows.setAside(row.id, String(error).slice(0, 500), clock.now())
         notice(`outbox:${row.id} (${row.event.event_type}) cannot be encoded and was set aside: ${String(error)}`)
       }
     }
-    if (behind.length > 0) await rows.unstamp(client, behind)
+    if (behind.length > 0) await rows.unstamp(behind)
     return encoded
   }
 

@@ -1,15 +1,14 @@
 /**
- * Carries the outbox to the log, each row exactly once. One relay of the cluster leads, behind an advisory lock; the
- * others wait for it. Rows are sent as soon as a commit is announced (NOTIFY, or nudge() in this process), and found by
+ * Carries the outbox to the log, each row exactly once. One relay of the cluster leads, behind a lock; the others
+ * wait for it. Rows are sent as soon as a commit is announced (by the database, or nudge() in this process), and found by
  * a slow poll should an announcement be lost.
  */
 
 import type { Log } from '../../connectors/kafka/index.ts'
-import type { Pool, PoolClient } from '../../connectors/postgres/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import { Lead } from './lead.ts'
-import { forgetSent, placeOf } from './rows.ts'
+import type { LedRows, OutboxRows } from './outbox-rows.ts'
 
 export interface RelaySettings {
   /** Most rows of one batch. */
@@ -35,8 +34,7 @@ export const relaySettings: RelaySettings = Object.freeze({
 })
 
 export interface RelayOptions {
-  /** Connected as role `relay`; at least two connections: the leader keeps one. */
-  readonly pool: Pool
+  readonly rows: OutboxRows
   readonly log: Log
   readonly encode: (topic: string, event: AnyEvent) => Buffer
   /** Loads what encoding events of these tenants needs. */
@@ -52,9 +50,6 @@ export interface RecordPosition {
   readonly partition: number
   readonly offset: bigint
 }
-
-/** Any number that nothing else locks: 'outbox' in ASCII. */
-const lockKey = 0x6f7574626f78n
 
 export class OutboxRelay {
   readonly #options: RelayOptions
@@ -103,9 +98,9 @@ export class OutboxRelay {
    */
   async resolve(outboxId: string, timeoutMs: number): Promise<RecordPosition | null> {
     if (!/^[1-9]\d{0,17}$/.test(outboxId)) return null
-    const { clock, pool } = this.#options
+    const { clock, rows } = this.#options
     for (const deadline = clock.now() + timeoutMs; ;) {
-      const row = await placeOf(pool, outboxId)
+      const row = await rows.placeOf(outboxId)
       if (row === null) return null
       if (row.sent) return positionOf(row.topic, row.partition, row.offset)
       const leftMs = deadline - clock.now()
@@ -130,45 +125,41 @@ export class OutboxRelay {
 
   /** One term. @returns false when another relay leads */
   async #lead(): Promise<boolean> {
-    const client = await this.#options.pool.connect()
+    const rows = await this.#options.rows.lead(() => this.#wake())
+    if (rows === null) return false
     let lead: Lead | null = null
     try {
-      const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [lockKey])
-      if (rows[0]?.mine !== true) return false
-      client.on('notification', () => this.#wake())
-      await client.query('listen outbox')
       const { log, encode, clock } = this.#options
       const { maxRows, maxBytes } = this.#settings
       const notice = (line: string): void => this.#options.notice?.(line)
       const prepare = this.#options.prepare ?? (() => Promise.resolve())
-      lead = await Lead.begin({ client, log, encode, prepare, clock, notice, maxRows, maxBytes })
+      lead = await Lead.begin({ rows, log, encode, prepare, clock, notice, maxRows, maxBytes })
       this.#leading = true
       this.#backoffMs = this.#settings.backoffMs.first
-      await this.#serve(client, lead)
+      await this.#serve(rows, lead)
       return true
     } finally {
       this.#leading = false
       await lead?.close()
-      // The session ends, and the lock with it.
-      client.release(true)
+      rows.release()
     }
   }
 
-  async #serve(client: PoolClient, lead: Lead): Promise<void> {
+  async #serve(rows: LedRows, lead: Lead): Promise<void> {
     while (!this.#stopped) {
       this.#woken = false
       const sent = await lead.drain(() => this.#stopped)
       this.#lastTrouble = ''
       if (sent) this.#tellListeners()
-      await this.#sweep(client)
+      await this.#sweep(rows)
       if (!this.#woken) await this.#news(this.#settings.pollMs)
     }
   }
 
-  async #sweep(client: PoolClient): Promise<void> {
+  async #sweep(rows: LedRows): Promise<void> {
     const now = this.#options.clock.now()
     if (now < this.#nextSweep) return
-    await forgetSent(client, now - this.#settings.keepSentMs)
+    await rows.forgetSent(now - this.#settings.keepSentMs)
     this.#nextSweep = now + 60_000
   }
 

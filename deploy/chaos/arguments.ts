@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 
 export interface ChaosArguments {
+  readonly program: 'ledger' | 'acquire'
   readonly kills: number
   readonly copies: number
   readonly review: number
@@ -13,6 +14,10 @@ export interface ChaosArguments {
   readonly stateFlushBytes: number
   readonly concurrency: number
   readonly timeoutMin: number
+  /** A check follows every so many kills. */
+  readonly checkEvery: number
+  /** The directory of an interrupted run to go on with. */
+  readonly resume: string | null
   /** Leaves the data directory behind, also after success. */
   readonly keep: boolean
   readonly json: string | null
@@ -20,17 +25,26 @@ export interface ChaosArguments {
 
 export const usage = [
   'npm run chaos -- --embedded [options]',
-  '  --kills n               kill -9 so often (25)',
-  '  --copies n              of the 100 companies of example:acquire (10)',
-  '  --review n              how many of them go to review (37)',
+  '  --program p             ledger: the engine alone; acquire: the product (ledger)',
+  '  --kills n               kill -9 so often (400; acquire 25)',
   '  --seed n                repeats the moments of an earlier run',
-  '  --life-ms n             longest life of a process (12000)',
-  '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (262144)',
-  '  --concurrency n         companies under way at once (24)',
-  '  --timeout-min n         give up after so many minutes (30)',
+  '  --life-ms n             longest life of a process that became ready (1000; acquire 12000)',
+  '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (65536; acquire 262144)',
+  '  --minutes n             stop after so many minutes (30)',
+  '  --check-every n         ledger: check after so many kills (20)',
+  '  --resume directory      ledger: go on with an interrupted run',
+  '  --copies n              acquire: of the 100 companies of example:acquire (10)',
+  '  --review n              acquire: how many of them go to review (37)',
+  '  --concurrency n         acquire: companies under way at once (24)',
   '  --keep                  leave the data directory behind',
   '  --json file             write the report there as JSON',
 ].join('\n')
+
+const shared = { copies: 10, review: 37, concurrency: 24, minutes: 30, 'check-every': 20 }
+const defaults = {
+  ledger: { ...shared, kills: 400, 'life-ms': 1000, 'state-flush-bytes': 65_536 },
+  acquire: { ...shared, kills: 25, 'life-ms': 12_000, 'state-flush-bytes': 262_144 },
+} as const
 
 /**
  * @param freshSeed taken when none is given
@@ -39,18 +53,20 @@ export const usage = [
 export function readChaosArguments(argv: readonly string[], freshSeed: number): ChaosArguments | string {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
-  const numbers = {
-    ...{ kills: 25, copies: 10, review: 37, seed: freshSeed, 'life-ms': 12_000 },
-    ...{ 'state-flush-bytes': 262_144, concurrency: 24, 'timeout-min': 30 },
-  }
+  const texts = { program: text, json: text, resume: text }
+  const program = argv.includes('acquire') ? 'acquire' : 'ledger'
+  const numbers: Record<keyof typeof defaults.ledger | 'seed', number> = { ...defaults[program], seed: freshSeed }
   let values: Readonly<Record<string, string | boolean | undefined>>
   try {
     const counted = Object.fromEntries(Object.keys(numbers).map((name) => [name, text]))
-    values = parseArgs({ args: [...argv], options: { ...counted, embedded: flag, keep: flag, json: text } }).values
+    const options = { ...counted, ...texts, embedded: flag, keep: flag }
+    values = parseArgs({ args: [...argv], options }).values
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
   if (values['embedded'] !== true) return '--embedded: is not given; this build has no other parts to kill'
+  if ((values['program'] ?? 'ledger') !== program)
+    return `--program: ${String(values['program'])} is given; wanted ledger or acquire`
   for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) {
     const given = values[name]
     if (given === undefined) continue
@@ -60,10 +76,12 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
   }
   const { kills, copies, review, seed, concurrency } = numbers
   return {
-    ...{ kills, copies, review, seed, concurrency },
+    ...{ program, kills, copies, review, seed, concurrency },
     lifeMs: Math.max(500, numbers['life-ms']),
     stateFlushBytes: numbers['state-flush-bytes'],
-    timeoutMin: numbers['timeout-min'],
+    timeoutMin: numbers.minutes,
+    checkEvery: Math.max(1, numbers['check-every']),
+    resume: typeof values['resume'] === 'string' ? values['resume'] : null,
     keep: values['keep'] === true,
     json: typeof values['json'] === 'string' ? values['json'] : null,
   }

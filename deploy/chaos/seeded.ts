@@ -19,11 +19,12 @@ export interface KillMoment {
   readonly waitMs: number
 }
 
-export function killMoments(seed: number, kills: number, lifeMs: number): KillMoment[] {
+/** @param startMs the longest wait after a start, in ms */
+export function killMoments(seed: number, kills: number, lifeMs: number, startMs = 2_500): KillMoment[] {
   const draw = seeded(seed)
   return Array.from({ length: kills }, () =>
     draw() < 0.2
-      ? { after: 'start', waitMs: Math.floor(draw() * 2_500) }
+      ? { after: 'start', waitMs: Math.floor(draw() * startMs) }
       : { after: 'ready', waitMs: Math.floor(draw() * lifeMs) },
   )
 }

@@ -7,7 +7,7 @@
  */
 
 import { constants } from 'node:fs'
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Log, TopicPartition } from '../../connectors/kafka/index.ts'
 import { openEmbeddedLog, RecordCursor } from '../../connectors/kafka/index.ts'
@@ -54,19 +54,24 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
 
 /** Reads a stopped instance's directory. */
 export async function measureStateLag(dataDir: string): Promise<TaskLag[]> {
-  const copy = await mkdtemp(join(dirname(dataDir), 'copy-'))
+  const copy = await copyOf(dataDir)
   try {
-    for (const part of ['log', 'state']) {
-      await cp(join(dataDir, part), join(copy, part), {
-        recursive: true,
-        mode: constants.COPYFILE_FICLONE,
-        force: true,
-      })
-    }
     return await measureCopy(copy)
   } finally {
     await rm(copy, { recursive: true, force: true })
   }
+}
+
+/** Copies log and state to a new directory beside them, which is the caller's to remove. */
+export async function copyOf(dataDir: string): Promise<string> {
+  const copy = await mkdtemp(join(dirname(dataDir), 'copy-'))
+  for (const part of ['log', 'state']) {
+    const from = join(dataDir, part)
+    // A process that was killed in its first moments has made none.
+    await mkdir(from, { recursive: true })
+    await cp(from, join(copy, part), { recursive: true, mode: constants.COPYFILE_FICLONE, force: true })
+  }
+  return copy
 }
 
 async function measureCopy(directory: string): Promise<TaskLag[]> {
@@ -94,7 +99,7 @@ async function measureCopy(directory: string): Promise<TaskLag[]> {
 }
 
 /** `<application>/<part>_<partition>` for every task directory; none when the process never came so far. */
-async function taskPaths(directory: string): Promise<string[]> {
+export async function taskPaths(directory: string): Promise<string[]> {
   const paths: string[] = []
   for (const application of await readdir(directory).catch(() => [])) {
     for (const task of await readdir(join(directory, application))) {

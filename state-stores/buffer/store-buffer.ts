@@ -27,6 +27,8 @@ export class StoreBuffer implements KeyValueStore {
   /** A step reads a key and then writes it: the last cell found saves the second look-up. */
   #last: Cell | null = null
   #order: KeyOrder | null = null
+  /** Rows below it are dropped from disk, or soon will be; nobody asks for them. */
+  #expiredBelow = ''
 
   constructor(name: StoreName, logged: boolean, owner: StoreOwner) {
     this.name = name
@@ -91,6 +93,18 @@ export class StoreBuffer implements KeyValueStore {
     const cell = this.cellOf(id)
     cell.value = value
     this.#owner.cached(cell)
+  }
+
+  /** Rows below this key expire: they go to no disk and no cache any more. False when that is known already. */
+  expire(below: Buffer): boolean {
+    const bound = hold(below)
+    if (bound === this.#expiredBelow) return false
+    this.#expiredBelow = bound
+    return true
+  }
+
+  isExpired(cell: Cell): boolean {
+    return cell.id < this.#expiredBelow
   }
 
   holds(cell: Cell): boolean {

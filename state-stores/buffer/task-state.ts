@@ -6,22 +6,38 @@
  *   database      rows and changelog positions, one atomic batch
  *
  * Owns which layer a cell is in. Does not own the changelog, the transaction, or when to flush (StateBudget says that).
- * Invariants S1–S8 are in DESIGN.md; the numbers here and in the tests are those.
+ * Invariants S1–S9 are in DESIGN.md; the numbers here and in the tests are those.
  */
 
 import assert from 'node:assert/strict'
 import { FLUSHING, LAYERED, UNCOMMITTED, UNFLUSHED, committedOf, hold, release, sizeOf, weightOf } from './cell.ts'
 import type { Held, Cell } from './cell.ts'
 import { CleanCells } from './clean-cells.ts'
+import { originRow, readOrigin } from './origins.ts'
+import type { ChangelogOrigin } from './origins.ts'
 import { StoreBuffer } from './store-buffer.ts'
 import type { StoreOwner } from './store-buffer.ts'
+import { WatchedDatabase } from './watched-database.ts'
 import { StateError } from '../contract.ts'
 import type { ChangelogPosition, KeyValueStore, Row, StateDatabase, StoreName } from '../contract.ts'
+import { WindowRows } from '../window/index.ts'
+import type { WindowOptions, WindowStore } from '../window/index.ts'
+
+export interface TaskStore {
+  readonly name: StoreName
+  /** Logged stores have a changelog and a position; the others keep only what was flushed. */
+  readonly logged: boolean
+  /** Set for a window store. */
+  readonly window?: WindowOptions | undefined
+}
 
 export interface TaskStateOptions {
   readonly database: StateDatabase
-  /** `logged` stores have a changelog and a position; the others keep only what was flushed. */
-  readonly stores: readonly { readonly name: StoreName; readonly logged: boolean }[]
+  readonly stores: readonly TaskStore[]
+  /** Wall clock in ms; what an origin's `asOf` is told by. */
+  readonly now?: () => number
+  /** Told of each put into a window that is older than its store keeps. */
+  readonly expired?: (store: StoreName) => void
   /** Bound of the rows kept in memory although they are on disk, in bytes. */
   readonly cleanBytes?: number
 }
@@ -32,8 +48,12 @@ const RECORD_BYTES = 12
 const TRANSACTION_BYTES = 140
 
 export class TaskState {
-  readonly #database: StateDatabase
+  readonly #database: WatchedDatabase
+  readonly #now: () => number
   readonly #stores = new Map<StoreName, StoreBuffer>()
+  readonly #windows = new Map<StoreName, WindowRows>()
+  /** Of logged stores, as committed, once they were told theirs. */
+  readonly #origins = new Map<StoreName, ChangelogOrigin>()
   readonly #clean: CleanCells
   readonly #positions = new Map<StoreName, ChangelogPosition | null>()
 
@@ -55,6 +75,9 @@ export class TaskState {
   #positionsMoved = false
   #changelogBytes = 0
 
+  /** When the open transaction was made ready: what anybody commits later stands above its positions. */
+  #preparedAt = 0
+
   #flushingCells: Cell[] = []
   #flushingBytes = 0
   #flushing: Promise<void> | null = null
@@ -66,26 +89,41 @@ export class TaskState {
     return new TaskState(options)
   }
 
-  private constructor({ database, stores, cleanBytes = CLEAN_BYTES }: TaskStateOptions) {
-    this.#database = database
+  private constructor({ database, stores, now, expired, cleanBytes = CLEAN_BYTES }: TaskStateOptions) {
+    this.#database = new WatchedDatabase(database)
+    this.#now = now ?? (() => 0)
     this.#clean = new CleanCells(cleanBytes)
     const owner: StoreOwner = {
-      database,
+      database: this.#database,
       ensureOpen: () => this.#ensureOpen(),
       write: (cell, value) => this.#write(cell, value),
       cached: (cell) => this.#clean.add(cell),
       layered: () => this.#layered(),
     }
-    for (const { name, logged } of stores) {
+    for (const { name, logged, window } of stores) {
       assert(!this.#stores.has(name), `store ${name} is declared twice`)
-      this.#stores.set(name, new StoreBuffer(name, logged, owner))
+      const rows = new StoreBuffer(name, logged, owner)
+      this.#stores.set(name, rows)
+      if (window !== undefined) this.#windows.set(name, new WindowRows(rows, window, () => expired?.(name)))
       if (logged) this.#positions.set(name, database.position(name))
     }
   }
 
   /** The store as a step sees it: uncommitted over committed over disk. */
   store(name: StoreName): KeyValueStore {
+    assert(!this.#windows.has(name), `store ${name} is a window store`)
     return this.#store(name)
+  }
+
+  windowStore(name: StoreName): WindowStore {
+    const window = this.#windows.get(name)
+    assert(window !== undefined, `no window store ${name} in this task`)
+    return window
+  }
+
+  /** The damage that the database has met, whoever caught its error: nothing of this state may be used or committed (S8). */
+  get damage(): StateError | null {
+    return this.#database.damage
   }
 
   /** Reads rows that no layer has, in one batch off the loop, so that the steps to come find them. A hint: never needed. */
@@ -126,12 +164,22 @@ export class TaskState {
     this.#written.length = this.#savedWritten
     this.#uncommittedBytes = this.#savedBytes
     this.savepoint()
+    for (const window of this.#windows.values()) window.undone()
   }
 
-  /** Each key of a logged store written in the open transaction, once, with its last value: what the changelog gets. */
+  /**
+   * Each key of a logged store written in the open transaction, once, with its last value: what the changelog gets.
+   * @throws StateError STATE_CORRUPT when the database has met damage: what was written may stand on a read that failed
+   */
   dirty(emit: (store: StoreName, key: Buffer, value: Buffer | null) => void): void {
+    if (this.damage !== null) throw this.damage
+    this.#preparedAt = this.#now()
     for (const { store, id, value } of this.#written) {
-      if (store.logged) emit(store.name, release(id), typeof value === 'string' ? release(value) : null)
+      if (!store.logged) continue
+      const row = release(id)
+      const window = this.#windows.get(store.name)
+      const key = window === undefined ? row : window.changelogKey(row)
+      if (key !== null) emit(store.name, key, typeof value === 'string' ? release(value) : null)
     }
   }
 
@@ -140,6 +188,11 @@ export class TaskState {
    * @param changelogBytes what the transaction appended to the changelogs; estimated from the rows when absent
    */
   commit(positions: ReadonlyMap<StoreName, ChangelogPosition>, changelogBytes?: number): void {
+    for (const [name, { changelog }] of this.#origins) this.#origins.set(name, { changelog, asOf: this.#preparedAt })
+    this.#moveDown(positions, changelogBytes)
+  }
+
+  #moveDown(positions: ReadonlyMap<StoreName, ChangelogPosition>, changelogBytes?: number): void {
     this.#ensureOpen()
     let appended = 0
     for (const cell of this.#written) {
@@ -149,6 +202,7 @@ export class TaskState {
     this.#changelogBytes += changelogBytes ?? (appended === 0 ? 0 : appended + TRANSACTION_BYTES)
     this.#movePositions(positions)
     this.#clearWritten()
+    for (const window of this.#windows.values()) window.committed()
   }
 
   /** Drops what is uncommitted (S2); committed rows, running flush and disk are not touched. */
@@ -159,20 +213,38 @@ export class TaskState {
     }
     this.#clearWritten()
     this.#dropOrders()
+    for (const window of this.#windows.values()) window.undone()
   }
 
   // Restore
 
+  /** What a store's position counts in, S9; null: nobody said. */
+  origin(name: StoreName): ChangelogOrigin | null {
+    return this.#origins.get(name) ?? readOrigin(this.#database, name)
+  }
+
+  /** Says it: part of every flush from here on. Commits move `asOf` on. */
+  belongsTo(name: StoreName, origin: ChangelogOrigin): void {
+    this.#origins.set(name, origin)
+  }
+
   /** A row of the changelog, later than all before; null deletes. It counts once restored() has said its position. */
   restore(name: StoreName, key: Buffer, value: Buffer | null): void {
     this.#ensureOpen()
-    const store = this.#store(name)
-    this.#write(store.cellOf(hold(key)), value === null ? null : hold(value))
+    const window = this.#windows.get(name)
+    if (window === undefined) {
+      this.#write(this.#store(name).cellOf(hold(key)), value === null ? null : hold(value))
+    } else if (!window.restore(key, value))
+      throw new StateError(
+        'STATE_CORRUPT',
+        `the changelog of ${name} has a key of ${key.length} bytes: no window's`,
+        'stop',
+      )
   }
 
   /** All rows given so far stand below these positions: from here on a flush may write them. */
   restored(positions: ReadonlyMap<StoreName, ChangelogPosition>): void {
-    this.commit(positions)
+    this.#moveDown(positions)
   }
 
   /** Next changelog offset of each logged store as committed; null: restore from the changelog's start. */
@@ -189,6 +261,7 @@ export class TaskState {
    */
   flush(): Promise<void> {
     if (this.#closing !== null) return Promise.reject(closedError())
+    if (this.damage !== null) return Promise.reject(this.damage)
     return this.#flush()
   }
 
@@ -236,7 +309,7 @@ export class TaskState {
     this.abort()
     try {
       await this.#flushing?.catch(() => undefined)
-      if (flush) await this.#flush()
+      if (flush && this.damage === null) await this.#flush()
     } finally {
       await this.#database.close()
     }
@@ -308,7 +381,7 @@ export class TaskState {
   /** A cell has left a layer. In none any more, it is clean, or forgotten when its value was never read. */
   #settle(cell: Cell): void {
     if (cell.flags & LAYERED) return
-    if (cell.value === undefined) cell.store.forget(cell)
+    if (cell.value === undefined || cell.store.isExpired(cell)) cell.store.forget(cell)
     else this.#clean.add(cell)
   }
 
@@ -316,10 +389,12 @@ export class TaskState {
     if (this.#flushing !== null) return this.#flushing
     if (!this.hasUnflushed) return Promise.resolve()
     const changelogBytes = this.#changelogBytes
+    const expired = this.#expire()
     const rows = this.#beginFlush()
     const positions = new Map<StoreName, ChangelogPosition>()
     for (const [name, position] of this.#positions) if (position !== null) positions.set(name, position)
-    const done = this.#database.write(rows, positions).then(
+    for (const [name, origin] of this.#origins) if (positions.has(name)) rows.push(originRow(name, origin))
+    const done = this.#writeAndDrop(rows, positions, expired).then(
       () => this.#endFlush(),
       (error: unknown) => {
         this.#undoFlush(changelogBytes)
@@ -340,7 +415,31 @@ export class TaskState {
     this.#unflushedBytes = 0
     this.#positionsMoved = false
     this.#changelogBytes = 0
-    return cells.map((cell) => new HeldRow(cell.store.name, cell.id, committedOf(cell)))
+    const rows: Row[] = []
+    for (const cell of cells)
+      if (!cell.store.isExpired(cell)) rows.push(new HeldRow(cell.store.name, cell.id, committedOf(cell)))
+    return rows
+  }
+
+  /** Window stores whose oldest segments have expired since the last flush, and below which key (WS3). */
+  #expire(): Map<StoreBuffer, Buffer> {
+    const expired = new Map<StoreBuffer, Buffer>()
+    for (const [name, window] of this.#windows) {
+      const below = window.expiredBelow()
+      const store = this.#store(name)
+      if (below !== null && store.expire(below)) expired.set(store, below)
+    }
+    return expired
+  }
+
+  async #writeAndDrop(
+    rows: readonly Row[],
+    positions: ReadonlyMap<StoreName, ChangelogPosition>,
+    expired: ReadonlyMap<StoreBuffer, Buffer>,
+  ): Promise<void> {
+    await this.#database.write(rows, positions)
+    // Not one batch with the rows, and need not be: what a kill leaves here is invisible, and is dropped with the next.
+    for (const [store, below] of expired) await this.#database.drop(store.name, below)
   }
 
   #endFlush(): void {

@@ -71,6 +71,10 @@ class MemoryDatabase implements StateDatabase {
     for (const [store, position] of positions) this.#positions.set(store, position)
   }
 
+  async drop(store: StoreName, below: Buffer): Promise<void> {
+    this.#rows(store).drop(below)
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -107,6 +111,10 @@ class MemoryRows {
       if (!this.#values.has(id)) this.#sorted = null
       this.#values.set(id, Buffer.from(value))
     }
+  }
+
+  drop(below: Buffer): void {
+    for (const [key] of this.range({ lt: below })) this.set(key, null)
   }
 
   range({ gte, lt, reverse = false, limit = Infinity }: RangeOptions): Entry[] {

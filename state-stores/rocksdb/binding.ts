@@ -58,6 +58,8 @@ export interface RocksBinding {
   db_init(location: string): DatabaseContext
   db_open(database: DatabaseContext, options: OpenOptions, done: Callback): void
   db_close(database: DatabaseContext, done: Callback): void
+  /** Without a limit one range tombstone, whatever it covers; on the calling thread. */
+  db_clear(database: DatabaseContext, range: { readonly gte: Buffer; readonly lt: Buffer }): void
   db_get_many_sync(database: DatabaseContext, keys: readonly Buffer[], options: object): (Buffer | undefined | null)[]
   /** Keys and values alternate in `rows`. */
   iterator_nextv_sync(iterator: IteratorContext, count: number): { readonly rows: Buffer[]; readonly finished: boolean }

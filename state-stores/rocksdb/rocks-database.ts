@@ -77,10 +77,11 @@ export class RocksDatabase implements StateDatabase {
   }
 
   write(rows: readonly Row[], positions: ReadonlyMap<StoreName, ChangelogPosition>): Promise<void> {
-    if (this.#closed || this.#closing !== null) return Promise.reject(this.#closedError())
-    const written = this.#lastWrite.then(() => this.#write(rows, positions))
-    this.#lastWrite = written.catch(() => undefined)
-    return written
+    return this.#afterWrites(() => this.#write(rows, positions))
+  }
+
+  drop(store: StoreName, below: Buffer): Promise<void> {
+    return this.#afterWrites(() => this.#drop(this.#prefix(store), below))
   }
 
   /** Waits for writes that were asked for, closes iterators, then the database. */
@@ -101,6 +102,22 @@ export class RocksDatabase implements StateDatabase {
       if (!this.#damagedByWrite) throw stateError(error, `${this.#path}: close`)
     } finally {
       this.#onClose()
+    }
+  }
+
+  #afterWrites(work: () => void | Promise<void>): Promise<void> {
+    if (this.#closed || this.#closing !== null) return Promise.reject(this.#closedError())
+    const written = this.#lastWrite.then(work)
+    this.#lastWrite = written.catch(() => undefined)
+    return written
+  }
+
+  #drop(prefix: Buffer, below: Buffer): void {
+    try {
+      this.#binding.db_clear(this.#context, { gte: prefix, lt: rowKey(prefix, below) })
+    } catch (error) {
+      this.#damagedByWrite = true
+      throw stateError(error, `${this.#path}: drop`)
     }
   }
 

@@ -138,6 +138,45 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
       })
     }
 
+    test('P3: a crash at C23 leaves rows and offset, and the batch done again is answered with the position', async () => {
+      const under = await fresh()
+      const claim = await under.tables().claim(source(), 0n)
+      const crashing = under.tables((reached) => {
+        if (reached === 'C23') throw new Error('crashed here')
+      })
+      const batch = batchOf(claim, [join(tenantA, users[0], 'owner'), join(tenantB, users[0], 'owner')])
+      await expect(crashing.commit(batch)).rejects.toThrow('crashed here')
+      expect(await under.rows(teamMembershipsTable)).toHaveLength(2)
+      const again = await under.tables().claim(source(), 0n)
+      expect(again.nextOffset).toBe(2n)
+      expect(await under.tables().commit({ ...batch, claim: again })).toEqual({ kind: 'moved', nextOffset: 2n })
+    })
+
+    test('a crash before COMMIT frees the offset row for the next owner', async () => {
+      const under = await fresh()
+      const claim = await under.tables().claim(source(), 0n)
+      const crashing = under.tables((reached) => {
+        if (reached === 'C20') throw new Error('crashed here')
+      })
+      await expect(crashing.commit(batchOf(claim, [join(tenantA, users[0], 'owner')]))).rejects.toThrow('crashed here')
+      const later = await under.tables().claim(source(), 0n)
+      expect(later).toMatchObject({ nextOffset: 0n, epoch: claim.epoch + 1n })
+      expect(await under.tables().commit(batchOf(later, [join(tenantB, users[0], 'owner')]))).toEqual({
+        kind: 'committed',
+      })
+    })
+
+    test('P5: values that a database will never take are rejected, and nothing of their batch is written', async () => {
+      const under = await fresh()
+      const tables = under.tables()
+      const claim = await tables.claim(source(), 0n)
+      const [good, bad] = [join(tenantA, users[0], 'owner'), join(tenantB, users[0], 'nul \0')]
+      expect(await tables.commit(batchOf(claim, [good, bad]))).toMatchObject({ kind: 'rejected' })
+      expect(await under.rows(teamMembershipsTable)).toEqual([])
+      expect((await tables.offsets())[0]?.nextOffset).toBe(0n)
+      expect(await tables.commit(batchOf(claim, [good]))).toEqual({ kind: 'committed' })
+    })
+
     test('P2: the earlier owner is fenced by the next claim and writes nothing', async () => {
       const under = await fresh()
       const tables = under.tables()

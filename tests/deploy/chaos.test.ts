@@ -90,7 +90,10 @@ describe('moments', () => {
 
 describe('arguments', () => {
   test('have defaults', () => {
-    expect(readChaosArguments(['--embedded'], 5)).toMatchObject({ kills: 25, copies: 10, seed: 5, keep: false })
+    expect(readChaosArguments(['--embedded'], 5)).toMatchObject({ program: 'ledger', kills: 400, seed: 5, keep: false })
+    expect(readChaosArguments(['--embedded', '--program', 'acquire'], 5)).toMatchObject({
+      ...{ program: 'acquire', kills: 25, copies: 10, lifeMs: 12_000 },
+    })
     expect(readChaosArguments(['--embedded', '--kills', '3', '--seed', '9', '--keep'], 5)).toMatchObject({
       kills: 3,
       seed: 9,
@@ -101,6 +104,7 @@ describe('arguments', () => {
     [[], '--embedded: is not given'],
     [['--embedded', '--kills', 'x'], '--kills: x is given; wanted a whole number'],
     [['--embedded', '--kill', '3'], "Unknown option '--kill'"],
+    [['--embedded', '--program', 'x'], '--program: x is given; wanted ledger or acquire'],
   ])('%j is one line', (argv, line) => {
     expect(readChaosArguments(argv, 5)).toContain(line)
   })

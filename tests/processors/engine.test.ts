@@ -5,24 +5,14 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Player, Told } from '../../processors/scenario.ts'
-import { playScenario, scenarioTenants, servicePlayer } from '../../processors/scenario.ts'
+import { playScenario, servicePlayer } from '../../processors/scenario.ts'
 import type { Service } from '../../processors/index.ts'
 import { compileService, services } from '../../processors/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
-import { eventCodec, recordKey, topics } from '../../schemas/index.ts'
-import type { Serde } from '../../topology/index.ts'
+import { recordKey } from '../../schemas/index.ts'
 import { TopologyDriver } from '../../topology/testing/index.ts'
-import { keyRingOf, memoryRegistry } from '../schemas/fixtures.ts'
+import { codec, keyRing } from './codecs.ts'
 import { scenariosOf } from './scenarios.ts'
-
-type EventSerde = Required<Serde<AnyEvent>>
-
-const registry = memoryRegistry()
-const keyRing = keyRingOf(...Object.values(scenarioTenants).map(({ tenantId }) => tenantId))
-const codecs = new Map<string, EventSerde>()
-for (const topic of topics)
-  codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as EventSerde)
-const codec = (topic: { readonly name: string }): EventSerde => codecs.get(topic.name) as EventSerde
 
 /** Scenarios tell when a timer is due; the grace after a restart has tests of its own. */
 const settings = { timerRestartGraceMs: 0 }

@@ -126,6 +126,12 @@ class Supplier implements StateDatabaseSupplier {
     return database
   }
 
+  async list(path: string): Promise<readonly string[]> {
+    await wait(this.#life, this.#disk.writeUs, `list ${path}`)
+    const below = [...this.#disk.paths.keys()].filter((name) => name.startsWith(`${path}/`))
+    return below.map((name) => name.slice(path.length + 1)).sort()
+  }
+
   async wipe(path: string): Promise<void> {
     await wait(this.#life, this.#disk.writeUs, `wipe ${path}`)
     this.#ensureFree(path)
@@ -201,6 +207,16 @@ class SimulatedDatabase implements StateDatabase {
       throw new StateError('STATE_FULL', `state ${this.#path}: write: No space left on device`, 'stop')
     }
     this.#files.apply(copies, positions)
+  }
+
+  async drop(store: string, below: Buffer): Promise<void> {
+    this.#ensureOpen()
+    const end = below.toString('latin1')
+    await wait(this.#life, this.#disk.writeUs, `state drop ${this.#path}`)
+    this.#ensureOpen()
+    const ids = [...this.#files.table(store).keys()].filter((id) => id < end)
+    const rows = ids.map((id) => ({ store, key: Buffer.from(id, 'latin1'), value: null }))
+    this.#files.apply(rows, new Map())
   }
 
   async close(): Promise<void> {

@@ -226,7 +226,7 @@ export class World {
       broker: this.#canary !== null && isHost ? this.#canary(broker, life.chance.fork('canary')) : broker,
       clock: life.clock,
       random: life.chance,
-      notice: (line) => this.#note(life, line),
+      notice: (line: string) => this.#note(life, line),
       deliveryTimeoutMs: 8000,
       retryBackoffMs: 30,
     })

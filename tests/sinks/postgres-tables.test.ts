@@ -80,17 +80,6 @@ describe('PostgreSQL', () => {
     }
   })
 
-  test('a value that PostgreSQL will never take is rejected, and nothing of its batch is written', async () => {
-    await emptied()
-    const tables = postgresTables(pool)
-    const claim = await tables.claim(source(), 0n)
-    const [good, bad] = members('owner')
-    const changes = [good!, { ...bad!, values: { role: 'nul \0', joined_at: 0 } } as RowChange]
-    expect(await tables.commit(batchOf(claim, changes))).toMatchObject({ kind: 'rejected' })
-    expect(await readRows(pool, teamMembershipsTable)).toEqual([])
-    expect(await tables.commit(batchOf(claim, [good!]))).toEqual({ kind: 'committed' })
-  })
-
   test('a backend ended in mid-transaction is trouble, not an answer; the batch can be done again', async () => {
     await emptied()
     const superuser = openPool(database.superuserUrl, { applicationName: 'killer' })

@@ -8,6 +8,19 @@ import { splitSubTopologies } from './sub-topologies.ts'
 import type { Topology } from './topology.ts'
 import { validate } from './validate.ts'
 
+export type StoreOptions =
+  | { kind?: Exclude<StoreNode['kind'], 'window'>; logged?: boolean }
+  | {
+      kind: 'window'
+      logged?: boolean
+      /** Length of a window, in ms. */
+      windowSizeMs: number
+      /** How long a window is kept after its start, in ms of the greatest start seen; at least size and grace. */
+      retentionMs: number
+      /** Values of one key and start stand side by side: for joins. */
+      retainDuplicates?: boolean
+    }
+
 export class TopologyBuilder {
   readonly #name: string
   readonly #nodes: Node[] = []
@@ -79,8 +92,13 @@ export class TopologyBuilder {
     return this
   }
 
-  store(name: string, options: { kind?: StoreNode['kind']; logged?: boolean } = {}): this {
-    this.#stores.push({ name, kind: options.kind ?? 'state', logged: options.logged ?? true })
+  store(name: string, options: StoreOptions = {}): this {
+    const { kind = 'state', logged = true } = options
+    if (options.kind !== 'window') this.#stores.push({ name, kind, logged })
+    else {
+      const { windowSizeMs, retentionMs, retainDuplicates = false } = options
+      this.#stores.push({ name, kind, logged, window: Object.freeze({ windowSizeMs, retentionMs, retainDuplicates }) })
+    }
     return this
   }
 

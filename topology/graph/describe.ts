@@ -1,4 +1,5 @@
 import type { Topology } from './topology.ts'
+import type { StoreNode } from './nodes.ts'
 import { parentsOf, storesOf } from './topology.ts'
 
 /** The wiring as text, stable under reordering of nothing but itself: its diff is the review of a change. */
@@ -18,7 +19,7 @@ export function describe(topology: Topology): string {
       lines.push(`    ${node.kind} ${node.name}${topics}${stores}${from}`)
     }
     for (const store of part.stores)
-      lines.push(`    store ${store.name} (${store.kind}${store.logged ? '' : ', not logged'})`)
+      lines.push(`    store ${store.name} (${store.kind}${windowOf(store)}${store.logged ? '' : ', not logged'})`)
   }
   for (const repartition of topology.repartitions) {
     lines.push(
@@ -26,4 +27,10 @@ export function describe(topology: Topology): string {
     )
   }
   return `${lines.join('\n')}\n`
+}
+
+function windowOf({ window }: StoreNode): string {
+  if (window === undefined) return ''
+  const { windowSizeMs, retentionMs, retainDuplicates } = window
+  return ` of ${windowSizeMs} ms, kept ${retentionMs} ms${retainDuplicates ? ', duplicates retained' : ''}`
 }

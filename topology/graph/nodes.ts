@@ -1,6 +1,6 @@
 /** The nodes of a topology, as data. Names are durable and written by hand; none is derived from a position. */
 
-import type { KeyValueStore } from '../../state-stores/index.ts'
+import type { KeyValueStore, WindowOptions, WindowStore } from '../../state-stores/index.ts'
 import type { RecordOrigin, StreamRecord } from './record.ts'
 import type { Serde } from './serde.ts'
 
@@ -57,12 +57,15 @@ export type Node = SourceNode | ProcessorNode | AsyncNode | SinkNode
 
 /**
  * `state`: rows of the user's. `timers`: due times per key. `set-aside`: blocked keys and their waiting records.
- * `waiting` and `done`: an async operator's. All are changelogged unless `logged` is false.
+ * `waiting` and `done`: an async operator's. `window`: the user's rows by key and window start, kept for a time. All are
+ * changelogged unless `logged` is false.
  */
 export interface StoreNode {
   readonly name: string
-  readonly kind: 'state' | 'timers' | 'set-aside' | 'waiting' | 'done'
+  readonly kind: 'state' | 'timers' | 'set-aside' | 'waiting' | 'done' | 'window'
   readonly logged: boolean
+  /** Set exactly for a window store. */
+  readonly window?: WindowOptions
 }
 
 /** A topic of this topology's own: written by one of its sinks, read by one of its sources. */
@@ -87,13 +90,17 @@ export interface NodeContext {
   origin(): RecordOrigin | null
   forward(record: StreamRecord, to?: string): void
   store(name: string): KeyValueStore
+  /** The store of kind `window`. A put that is older than it keeps is refused, and counted as `expiredPuts`. */
+  windowStore(name: string): WindowStore
+  /** Counts the record as `lateRecords`: it came after its window's grace and is dropped by this node. */
+  dropLate(): void
   /** Arms, moves or (null) disarms a timer of a key. A due time at or before the timer's last firing is refused. */
   timer(key: Buffer, name: string, dueAt: number | null): void
 }
 
 /** A node's instance in one task: synchronous, no promise per record. */
 export interface NodeProcessor {
-  init?(context: Pick<NodeContext, 'store' | 'taskPartition'>): void
+  init?(context: Pick<NodeContext, 'store' | 'windowStore' | 'taskPartition'>): void
   process(record: StreamRecord, context: NodeContext): void
   timer?(key: Buffer, name: string, dueAt: number, context: NodeContext): void
   close?(): void

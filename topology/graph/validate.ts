@@ -61,7 +61,10 @@ function edgeFindings(parts: Parts): string[] {
 /** Which kind of store each use needs. */
 function usesOf(node: Node): [name: string, kinds: readonly StoreNode['kind'][]][] {
   if (isProcessor(node)) {
-    const own = node.stores.map((name): [string, readonly StoreNode['kind'][]] => [name, ['state', 'set-aside']])
+    const own = node.stores.map((name): [string, readonly StoreNode['kind'][]] => [
+      name,
+      ['state', 'set-aside', 'window'],
+    ])
     return node.timers === null ? own : [...own, [node.timers.store, ['timers']]]
   }
   if (isAsync(node)) return [[node.doneStore, ['done']], [node.waitingStore, ['waiting']]] // prettier-ignore
@@ -84,12 +87,25 @@ function storeFindings(parts: Parts): string[] {
   }
   const used = new Set(parts.nodes.flatMap(storesOf))
   for (const store of parts.stores) if (!used.has(store.name)) findings.push(`store "${store.name}" is used by no node`)
+  findings.push(...parts.stores.flatMap(windowFindings))
   const handled = parts.nodes.filter(isProcessor).flatMap((node) => {
     const timers = node.timers
     return timers === null ? [] : timers.handles.map((timer) => `${timers.store}: ${timer}`)
   })
   for (const timer of duplicates(handled)) findings.push(`timer "${timer}" is handled by two processors: keep one`)
   return findings
+}
+
+function windowFindings({ name, window }: StoreNode): string[] {
+  if (window === undefined) return []
+  const { windowSizeMs, retentionMs } = window
+  if (![windowSizeMs, retentionMs].every((ms) => Number.isSafeInteger(ms) && ms > 0))
+    return [`window store "${name}": size and retention are whole milliseconds above 0`]
+  if (retentionMs < windowSizeMs)
+    return [
+      `window store "${name}" keeps ${retentionMs} ms of windows of ${windowSizeMs} ms: keep at least size and grace`,
+    ]
+  return []
 }
 
 function topicFindings(parts: Parts): string[] {

@@ -38,6 +38,7 @@ import { Membership } from './membership.ts'
 import type { BlockedKey } from './set-aside.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
+import { StallWatch } from './stall-watch.ts'
 import { decodeStandbys, encodeMemberData } from './task-assignment-data.ts'
 import { taskAssignor } from './task-assignor.ts'
 import type { Task, TaskCounters } from './task.ts'
@@ -111,6 +112,7 @@ export class ApplicationWorker {
   readonly #fetcher: Fetcher
   readonly #gate: TimerGate
   readonly #transaction: Transaction
+  readonly #stalls: StallWatch
   readonly #membership: Membership
   #state: ApplicationState = 'created'
   #collector = new Collector(new Map())
@@ -129,7 +131,9 @@ export class ApplicationWorker {
   #commits = 0
   /** A commit began and did not end (W5). */
   #broken = false
-  readonly #counters: TaskCounters = { processed: 0, deadLetters: 0, setAside: 0, timersFired: 0, answers: 0 }
+  readonly #counters: TaskCounters = newCounters()
+  /** When the process went on after it had stood still (timers T4). */
+  #wentOnAt = -Infinity
 
   constructor(options: ApplicationWorkerOptions) {
     this.name = options.topology.name
@@ -143,6 +147,7 @@ export class ApplicationWorker {
     const wake = (): void => this.#signal.raise()
     const failed = (error: unknown): void => this.#troubled(error)
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed, this.#crash)
+    this.#stalls = new StallWatch(options.clock, (now) => this.#wentOn(now))
     this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
     this.#membership = new Membership(options.clock, options.watch, options.settings)
     const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
@@ -186,6 +191,7 @@ export class ApplicationWorker {
       }),
     )
     await this.#checkOpen()
+    this.#stalls.start()
     this.#loop = this.#run()
     await this.#assigned.promise
   }
@@ -208,7 +214,7 @@ export class ApplicationWorker {
       opener,
       budget,
       between: (work) => this.#mutex.run(work),
-      opened: () => this.#opened(),
+      opened: (task) => this.#opened(task),
       closed: (task) => this.#gate.forget(task),
       failed: (error) => this.#troubled(error),
       caughtUp: () => this.#membership.rejoin(),
@@ -230,6 +236,7 @@ export class ApplicationWorker {
     this.#signal.raise()
     this.#assigned.reject(new EngineError('CLOSED', `application "${this.name}" was closed`, 'stop'))
     await this.#loop
+    this.#stalls.stop()
     const failed = this.#state === 'failed'
     if (!failed) this.#state = 'closing'
     try {
@@ -335,6 +342,7 @@ export class ApplicationWorker {
       this.#trouble = null
       throw trouble
     }
+    this.#stalls.look()
     this.#membership.turn()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()
@@ -343,6 +351,12 @@ export class ApplicationWorker {
       return true
     }
     return worked
+  }
+
+  /** What the gate has asked for was asked before; timers that came due since wait (R6, T4). */
+  #wentOn(now: number): void {
+    this.#wentOnAt = now
+    for (const task of this.#openTasks()) task.wentOn(now)
   }
 
   #work(): boolean {
@@ -520,7 +534,8 @@ export class ApplicationWorker {
   }
 
   /** A task has opened: between two turns. */
-  #opened(): void {
+  #opened(task: Task): void {
+    if (this.#wentOnAt > task.startedAt) task.wentOn(this.#wentOnAt)
     this.#fetcher.restart()
     this.#noteOpen()
     this.#signal.raise()
@@ -616,6 +631,7 @@ export class ApplicationWorker {
   #fail(error: unknown): void {
     const wasStarting = this.#state === 'starting'
     this.#state = 'failed'
+    this.#stalls.stop()
     this.#assigned.reject(asError(error))
     // Who starts it is told by start(); later there is nobody who waits.
     if (!wasStarting) this.#options.failed(asError(error))
@@ -649,6 +665,16 @@ export class ApplicationWorker {
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
   }
 }
+
+const newCounters = (): TaskCounters => ({
+  processed: 0,
+  deadLetters: 0,
+  setAside: 0,
+  timersFired: 0,
+  answers: 0,
+  lateRecords: 0,
+  expiredPuts: 0,
+})
 
 function hasDueCall(task: Task, now: number): boolean {
   return task.nextDue !== null && task.nextDue <= now

@@ -14,7 +14,7 @@ import { noHeaders } from '../graph/record.ts'
 /** A batch is closed and the next begun before it passes this size: below every broker's default limit of 1 MiB. */
 const batchBytes = 512 * 1024
 /** The largest record a step may send, in bytes of key, value and headers: one alone still fits that limit. */
-const recordMaxBytes = 1_000_000
+export const recordMaxBytes = 1_000_000
 
 interface Target {
   readonly topic: string
@@ -136,7 +136,7 @@ export class Collector {
   }
 }
 
-function sizeOf(key: Buffer | null, value: Buffer | null, headers: readonly Header[]): number {
+export function sizeOf(key: Buffer | null, value: Buffer | null, headers: readonly Header[]): number {
   let size = (key?.length ?? 0) + (value?.length ?? 0)
   for (const header of headers) size += header.key.length + header.value.length
   return size

@@ -5,6 +5,7 @@ import { BadRecord } from '../errors.ts'
 import type { RecordOrigin } from '../graph/record.ts'
 import { deadLetterTopic } from '../graph/topology.ts'
 import type { Collector } from './collector.ts'
+import { sizeOf } from './collector.ts'
 import type { StoredRecord } from './stored-record.ts'
 
 export interface Reason {
@@ -16,8 +17,20 @@ export interface Reason {
 /** What a thrown value says; a step's own error is `step_failed`. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof BadRecord) return { reason: error.reason, message: error.message }
-  return { reason: 'step_failed', message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) }
+  return { reason: 'step_failed', message: error instanceof Error ? `${error.name}: ${error.message}` : textOf(error) }
 }
+
+/** What a step throws may be anything, also what cannot be made a text. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return typeof thrown
+  }
+}
+
+/** Headers of the original record beyond this are left out, in bytes: the dead letter must fit, whatever it was. */
+const originalHeadersMaxBytes = 256 * 1024
 
 /** What a dead letter says beside its original bytes: where it was, why it is here and who put it there. */
 export function deadLetterHeaders(
@@ -27,8 +40,10 @@ export function deadLetterHeaders(
   nowMs: number,
 ): readonly Header[] {
   const header = (key: string, value: string): Header => ({ key, value: Buffer.from(value, 'utf8') })
+  const fits = sizeOf(null, null, record.headers) <= originalHeadersMaxBytes
+  const kept = record.headers.filter((original) => !original.key.startsWith('dlq-'))
   return [
-    ...record.headers.filter((original) => !original.key.startsWith('dlq-')),
+    ...(fits ? kept : [header('dlq-dropped', 'headers')]),
     header('dlq-reason', why.reason),
     header('dlq-message', why.message.slice(0, 1000)),
     header('dlq-application', application),
@@ -68,7 +83,8 @@ export class DeadLetterRate {
 
   /** True when this minute's dead letters are more than the limit, and more than half of what was taken. */
   dead(nowMs: number, records = 1): boolean {
-    if (nowMs - this.#windowStart > 60_000) {
+    // Also when the wall clock was set back.
+    if (nowMs - this.#windowStart > 60_000 || nowMs < this.#windowStart) {
       this.#windowStart = nowMs
       this.#dead = 0
       this.#taken = records

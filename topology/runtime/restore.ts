@@ -3,13 +3,16 @@
  *
  * S1  The target is the high watermark (read uncommitted) seen at the start; reading is read_committed, and done when
  *     the reader's position is at or past it: markers occupy offsets.
- * S2  A position outside the changelog means that the store and the log do not belong together: wiped and restored.
+ * S2  A position outside the changelog, or of another changelog (other cluster, topic made anew), means that the store and
+ *     the log do not belong together: wiped and restored.
  * S3  Nothing is processed before every store of the task is restored, and the tail that was replayed is on disk.
- * S4  Restoring runs beside the turns of the tasks that are restored, in slices; it can be stopped between two of them.
+ * S4  A position from longer ago than compaction keeps tombstones is no base for a replay: a deletion that is not in the
+ *     changelog any more would leave its row. Wiped and restored whole, unless there is no record to replay.
+ * S5  Restoring runs beside the turns of the tasks that are restored, in slices; it can be stopped between two of them.
  */
 
 import type { ChangelogOptions, Reading, ReplayOptions } from './changelog.ts'
-import { positionsOf, readingsOf, replay } from './changelog.ts'
+import { atEnd, checkReplay, positionsOf, readingsOf, replay } from './changelog.ts'
 
 export interface RestoreOptions extends ChangelogOptions, ReplayOptions {
   readonly fetchMaxBytes: number
@@ -21,6 +24,7 @@ export interface RestoreOptions extends ChangelogOptions, ReplayOptions {
 
 /** @returns how many changelog records were read. @throws EngineError TASK_CORRUPTED by S2, and the signal's reason */
 export async function restoreTask(options: RestoreOptions): Promise<number> {
+  const startedAt = options.now()
   const readings = await readingsOf(options)
   options.started?.(readings)
   let records = 0
@@ -28,6 +32,8 @@ export async function restoreTask(options: RestoreOptions): Promise<number> {
     options.signal?.throwIfAborted()
     records += await readOnce(options, open, readings)
   }
+  for (const reading of readings) checkReplay(reading, options.now())
+  atEnd(options.state, readings, startedAt)
   options.state.restored(positionsOf(readings))
   return records
 }

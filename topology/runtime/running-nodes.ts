@@ -1,6 +1,6 @@
 /** The nodes of one task, running: records pass from node to node by plain synchronous calls. */
 
-import type { KeyValueStore } from '../../state-stores/index.ts'
+import type { KeyValueStore, WindowStore } from '../../state-stores/index.ts'
 import { BadRecord } from '../errors.ts'
 import type { Node, NodeContext, NodeProcessor, ProcessorNode, SinkNode } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
@@ -19,6 +19,8 @@ export interface TaskFrame {
   now(): number
   origin(): RecordOrigin | null
   store(name: string): KeyValueStore
+  windowStore(name: string): WindowStore
+  dropLate(): void
   timers(name: string): TimerTable
 }
 
@@ -83,8 +85,21 @@ export class RunningProcessor implements RunningNode, NodeContext {
   }
 
   store(name: string): KeyValueStore {
-    if (!this.#node.stores.includes(name)) throw new Error(`node "${this.name}" does not declare store "${name}"`)
+    this.#checkDeclared(name)
     return this.#frame.store(name)
+  }
+
+  windowStore(name: string): WindowStore {
+    this.#checkDeclared(name)
+    return this.#frame.windowStore(name)
+  }
+
+  #checkDeclared(name: string): void {
+    if (!this.#node.stores.includes(name)) throw new Error(`node "${this.name}" does not declare store "${name}"`)
+  }
+
+  dropLate(): void {
+    this.#frame.dropLate()
   }
 
   timer(key: Buffer, name: string, dueAt: number | null): void {

@@ -5,7 +5,8 @@
  *   's' 2-byte length key 8-byte n -> a stored record; n = 0 is the one that failed
  *
  * B1  While a key is blocked, its records of every topic of the task are set aside, in order; none is processed.
- * B2  Redrive takes them in that order and stops at the first that fails again.
+ * B2  Redrive takes them in that order and stops at the first that fails again. The first that waits is the one the key is
+ *     blocked for, and stands in the dead-letter topic; so what is skipped stands there too.
  * B3  Bytes set aside are bounded; past the bound the task stops rather than dropping or growing.
  */
 
@@ -93,10 +94,18 @@ export class SetAside {
     else this.#write(id, null)
   }
 
-  /** The first record failed again: says why now. */
-  failedAgain(key: Buffer, reason: string, message: string): void {
-    const blocked = this.#current(key.toString('latin1'))
-    if (blocked !== null) this.#write(key.toString('latin1'), { ...blocked, reason, message })
+  /** True when this is the record its key is blocked for: it failed, and stands in the dead-letter topic. */
+  isCause({ key, topic, partition, offset }: StoredRecord): boolean {
+    const blocked = key === null ? null : this.#current(key.toString('latin1'))
+    return blocked?.topic === topic && blocked.partition === partition && blocked.offset === String(offset)
+  }
+
+  /** The first record failed: it is what the key is blocked for now. */
+  failed(record: StoredRecord & { readonly key: Buffer }, reason: string, message: string): void {
+    const id = record.key.toString('latin1')
+    const { topic, partition, offset } = record
+    const blocked = this.#current(id)
+    if (blocked !== null) this.#write(id, { ...blocked, reason, message, topic, partition, offset: String(offset) })
   }
 
   release(): void {

@@ -13,7 +13,7 @@ import type { CrashPoint, FetchedPartition, Log } from '../../connectors/kafka/i
 import type { StateBudget, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Reading } from './changelog.ts'
-import { positionsOf, remaining, replay } from './changelog.ts'
+import { atEnd, positionsOf, remaining, replay } from './changelog.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
 
@@ -127,6 +127,7 @@ export class StandbyTasks {
     this.#fetch = abort
     const tasks = this.tasks
     const changelogs = tasks.reduce((sum, { readings }) => sum + readings.length, 0)
+    const askedAt = this.#options.clock.now()
     const maxBytes = Math.max(leastBytes, Math.min(settings.fetchMaxBytes, Math.floor(answerMaxBytes / changelogs)))
     const partitions = tasks.flatMap(({ readings }) =>
       readings.map(({ topic, partition, position }) => ({
@@ -144,11 +145,11 @@ export class StandbyTasks {
     })
     this.#fetch = null
     await this.#applying.run(async () => {
-      for (const task of tasks) if (this.#tasks.get(task.id) === task) await this.#apply(task, answer)
+      for (const task of tasks) if (this.#tasks.get(task.id) === task) await this.#apply(task, answer, askedAt)
     })
   }
 
-  async #apply(task: StandbyTask, answer: readonly FetchedPartition[]): Promise<void> {
+  async #apply(task: StandbyTask, answer: readonly FetchedPartition[], askedAt: number): Promise<void> {
     const { clock, crash } = this.#options
     const pause = (): Promise<void> => new Promise((resolve) => void clock.after(0, resolve))
     try {
@@ -160,6 +161,7 @@ export class StandbyTasks {
         await replay({ state: task.state, crash, pause }, fetched, reading)
         reading.target = fetched.highWatermark
       }
+      if (task.lag === 0n) atEnd(task.state, task.readings, askedAt)
       task.state.restored(positionsOf(task.readings))
       this.#noteCaughtUp(task)
     } catch (error) {

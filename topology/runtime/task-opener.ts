@@ -8,7 +8,7 @@ import { EngineError } from '../errors.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { topicName } from '../graph/topology.ts'
 import type { CallMemo } from './async-operator.ts'
-import type { Reading } from './changelog.ts'
+import type { ChangelogOptions, Reading } from './changelog.ts'
 import { readingsOf } from './changelog.ts'
 import type { Collector } from './collector.ts'
 import { restoreTask } from './restore.ts'
@@ -95,27 +95,31 @@ export class TaskOpener {
   }
 
   /**
+   * Damaged state, or state of another log, is wiped and restored; also when it is found by the task itself while it reads
+   * its stores, or was found by the task before this one.
    * @param kept of a task that goes on in this process; null opens it from disk. Closed when this throws: what it held
    *   stands in the changelog
    */
   async open(place: TaskPlace, kept: KeptTask | null, opening: Opening): Promise<Task> {
     const { topology, collector, counters, clock, settings, wake, crash, ready } = this.#options
     await this.#closedIfFails(kept?.state ?? null, ready)
-    const state = await this.#restored(place, kept?.state ?? null, opening)
-    try {
-      opening.signal.throwIfAborted()
-      crash('C15')
-      const { part, partition } = place
-      const inputs = await this.#inputs(place)
-      opening.signal.throwIfAborted()
-      const startedAt = kept?.startedAt ?? clock.now()
-      const memo: CallMemo = kept?.memo ?? new Map()
-      const shared = { topology, collector, counters, clock, settings, wake, crash }
-      return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
-    } catch (error) {
-      await state.close({ flush: opening.signal.aborted }).catch(() => undefined)
-      throw error
-    }
+    return this.#wipedOnDamage(place, kept?.state ?? null, async (given) => {
+      const state = await this.#openAndRestore(place, given, opening)
+      try {
+        opening.signal.throwIfAborted()
+        crash('C15')
+        const { part, partition } = place
+        const inputs = await this.#inputs(place)
+        opening.signal.throwIfAborted()
+        const startedAt = kept?.startedAt ?? clock.now()
+        const memo: CallMemo = kept?.memo ?? new Map()
+        const shared = { topology, collector, counters, clock, settings, wake, crash }
+        return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
+      } catch (error) {
+        await state.close({ flush: opening.signal.aborted }).catch(() => undefined)
+        throw error
+      }
+    })
   }
 
   /** State that follows its changelogs without a task. Closed when this throws. */
@@ -128,6 +132,7 @@ export class TaskOpener {
       const state = given ?? (await this.openState(place))
       opening.state(state)
       try {
+        if (state.damage !== null) throw state.damage
         const readings = await readingsOf({ ...this.#changelogs(place), state })
         opening.signal.throwIfAborted()
         return { state, readings }
@@ -149,8 +154,19 @@ export class TaskOpener {
 
   /** Local state as it is on disk. */
   async openState(place: Pick<TaskPlace, 'part' | 'partition'>): Promise<TaskState> {
-    const database = await this.#options.databases.open(this.#path(place))
-    return TaskState.open({ database, stores: place.part.stores.map(({ name, logged }) => ({ name, logged })) })
+    const { databases, clock, counters } = this.#options
+    const database = await databases.open(this.#path(place))
+    try {
+      return TaskState.open({
+        database,
+        stores: place.part.stores.map(({ name, logged, window }) => ({ name, logged, window })),
+        now: () => clock.now(),
+        expired: () => void counters.expiredPuts++,
+      })
+    } catch (error) {
+      await database.close().catch(() => undefined)
+      throw error
+    }
   }
 
   async wipe(place: Pick<TaskPlace, 'part' | 'partition'>, why: Error): Promise<void> {
@@ -163,12 +179,9 @@ export class TaskOpener {
     return `${this.#options.topology.name}/${place.part.name}_${place.partition}`
   }
 
-  #changelogs({ part, partition }: TaskPlace): { log: Log; application: string; part: SubTopology; partition: number } {
-    return { log: this.#options.log, application: this.#options.topology.name, part, partition }
-  }
-
-  #restored(place: TaskPlace, kept: TaskState | null, opening: Opening): Promise<TaskState> {
-    return this.#wipedOnDamage(place, kept, (given) => this.#openAndRestore(place, given, opening))
+  #changelogs({ part, partition }: TaskPlace): Omit<ChangelogOptions, 'state'> {
+    const { log, topology, clock } = this.#options
+    return { log, application: topology.name, part, partition, now: () => clock.now() }
   }
 
   async #wipedOnDamage<T>(
@@ -190,6 +203,7 @@ export class TaskOpener {
     const state = kept ?? (await this.openState(place))
     opening.state(state)
     try {
+      if (state.damage !== null) throw state.damage
       await this.#restores.run(() => this.#restore(place, state, opening))
       return state
     } catch (error) {

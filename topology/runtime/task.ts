@@ -12,12 +12,13 @@
  * R5  A step that fails is dead-lettered in the same transaction; with a set-aside store its key is blocked, and that
  *     key's later records are set aside in order until redriven.
  * R6  Timers other than R3's fire only when every input was read past the high watermark seen after the due time; one
- *     that came due before the task started also waits out the restart grace. Those of a blocked key wait with it.
+ *     that came due before the task started, or while its process stood still, also waits out the restart grace. Those
+ *     of a blocked key wait with it.
  * R7  A turn is bounded also when one record fires very many timers: the record waits at the head meanwhile.
  */
 
 import type { CrashPoint, FetchedPartition, Header, OffsetAndMetadata } from '../../connectors/kafka/index.ts'
-import type { KeyValueStore, TaskState } from '../../state-stores/index.ts'
+import type { KeyValueStore, TaskState, WindowStore } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import { BadRecord, EngineError } from '../errors.ts'
 import type { AsyncOperation, NodeContext, SourceNode } from '../graph/nodes.ts'
@@ -26,8 +27,10 @@ import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
 import type { AfterAnswer, CallMemo } from './async-operator.ts'
 import { AsyncOperator } from './async-operator.ts'
+import { BoundedStore, boundedWindowStore } from './bounded-store.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
+import { sizeOf } from './collector.ts'
 import type { Reason } from './dead-letters.ts'
 import { DeadLetterRate, reasonOf, sendDeadLetter } from './dead-letters.ts'
 import { EngineBug, invariant } from './invariant.ts'
@@ -74,6 +77,10 @@ export interface TaskCounters {
   setAside: number
   timersFired: number
   answers: number
+  /** Dropped by a node because their window's grace was over. */
+  lateRecords: number
+  /** Puts into windows older than their store keeps. */
+  expiredPuts: number
 }
 
 export class Task implements TaskFrame {
@@ -83,7 +90,8 @@ export class Task implements TaskFrame {
   readonly state: TaskState
   readonly queues: readonly PartitionQueue[]
   readonly counters: TaskCounters
-  readonly startedAt: number
+  /** When it came up, or went on after its process stood still. */
+  startedAt: number
   // The record, timer or answer being handled (what nodes see of the task).
   timestamp = 0
   rawKey: Buffer | null = null
@@ -97,10 +105,15 @@ export class Task implements TaskFrame {
   readonly #collector: Collector
   readonly #sources: ReadonlyMap<string, SourceNode>
   readonly #timerTables: ReadonlyMap<string, TimerTable>
+  /** Logged stores, as nodes and the waiting store see them. */
+  readonly #boundedStores: ReadonlyMap<string, KeyValueStore>
+  readonly #windowStores: ReadonlyMap<string, WindowStore>
   readonly #setAside: SetAside | null
   readonly #operator: AsyncOperator | null
   readonly #nodes: RunningPart
   readonly #deadLetterRate: DeadLetterRate
+  /** Of the step being done. */
+  #late = 0
   #moved = false
   #wroteState = false
 
@@ -126,6 +139,16 @@ export class Task implements TaskFrame {
           new TimerTable(state.store(store.name), options.startedAt, settings.timerRestartGraceMs),
         ]),
     )
+    this.#boundedStores = new Map(
+      part.stores
+        .filter(({ logged, window }) => logged && window === undefined)
+        .map(({ name }) => [name, new BoundedStore(state.store(name))]),
+    )
+    this.#windowStores = new Map(
+      part.stores
+        .filter(({ window }) => window !== undefined)
+        .map(({ name }) => [name, boundedWindowStore(state.windowStore(name))]),
+    )
     const setAside = part.stores.find((store) => store.kind === 'set-aside')
     this.#setAside = setAside === undefined ? null : new SetAside(state.store(setAside.name), settings.setAsideMaxBytes)
     const node = part.nodes.find(isAsync)
@@ -136,7 +159,7 @@ export class Task implements TaskFrame {
             node,
             clock,
             done: state.store(node.doneStore),
-            waiting: state.store(node.waitingStore),
+            waiting: this.store(node.waitingStore),
             wake: options.wake,
             memo: options.memo,
           })
@@ -161,7 +184,15 @@ export class Task implements TaskFrame {
   }
 
   store(name: string): KeyValueStore {
-    return this.state.store(name)
+    return this.#boundedStores.get(name) ?? this.state.store(name)
+  }
+
+  windowStore(name: string): WindowStore {
+    return this.#windowStores.get(name) ?? this.state.windowStore(name)
+  }
+
+  dropLate(): void {
+    this.#late++
   }
 
   timers(name: string): TimerTable {
@@ -255,6 +286,12 @@ export class Task implements TaskFrame {
     return timer !== null && timer.timer.mayFireAt <= this.#clock.now()
   }
 
+  /** The process stood still until `now` (R6). */
+  wentOn(now: number): void {
+    this.startedAt = now
+    for (const table of this.#timerTables.values()) table.wentOn(now)
+  }
+
   /** Loads what timers due by `asOf` will need; waits, so it runs before they fire. */
   async prepareTimers(asOf: number): Promise<void> {
     for (const node of this.part.nodes) {
@@ -297,7 +334,7 @@ export class Task implements TaskFrame {
     const records = setAside.records(key)
     for (const [index, { row, record }] of records.entries()) {
       if (skipFirst && index === 0) {
-        this.#step(() => setAside.remove(key, row))
+        this.#skip(key, row, record, setAside)
         continue
       }
       const failed = this.#redriveOne(key, row, record, setAside)
@@ -413,6 +450,17 @@ export class Task implements TaskFrame {
     }
   }
 
+  /** What is given up stands in the dead-letter topic: since it failed, or from now on (B2). */
+  #skip(key: Buffer, row: Buffer, record: StoredRecord, setAside: SetAside): void {
+    const isNew = !setAside.isCause(record)
+    const why = { reason: 'skipped', message: 'given up by an operator before it was tried' }
+    this.#step(() => {
+      if (isNew) sendDeadLetter(this.#collector, this.#topology.name, record, why, this.#clock.now())
+      setAside.remove(key, row)
+    })
+    if (isNew) this.counters.deadLetters++
+  }
+
   #redriveOne(key: Buffer, row: Buffer, record: StoredRecord, setAside: SetAside): boolean {
     const source = this.#sources.get(record.topic)
     const node = this.#nodes.sources.get(record.topic)
@@ -432,8 +480,13 @@ export class Task implements TaskFrame {
       return false
     } catch (error) {
       if (isTrouble(error)) throw error
-      const { reason, message } = reasonOf(error)
-      this.#step(() => setAside.failedAgain(key, reason, message))
+      const why = reasonOf(error)
+      const isNew = !setAside.isCause(record)
+      this.#step(() => {
+        if (isNew) sendDeadLetter(this.#collector, this.#topology.name, record, why, this.#clock.now())
+        setAside.failed({ ...record, key }, why.reason, why.message)
+      })
+      if (isNew) this.counters.deadLetters++
       return true
     } finally {
       this.#leave()
@@ -445,7 +498,7 @@ export class Task implements TaskFrame {
     invariant(operator !== null, 'an answer came to a task without an operator')
     const result = call.result
     if (!result.ok && isRetriable(result.error)) {
-      this.#step(() => then.again(this.#clock.now() + callAgainMs))
+      this.#callAgain(operator.node.operator, record, origin, then)
       return
     }
     this.#enter(null, origin, record.timestamp, null)
@@ -464,6 +517,16 @@ export class Task implements TaskFrame {
     }
   }
 
+  /** One that is too large to wait for another call is a dead letter. */
+  #callAgain(operation: AsyncOperation, record: StreamRecord, origin: RecordOrigin, then: AfterAnswer): void {
+    try {
+      this.#step(() => then.again(this.#clock.now() + callAgainMs))
+    } catch (error) {
+      if (isTrouble(error)) throw error
+      this.#buryCall(operation, record, origin, reasonOf(error), then)
+    }
+  }
+
   #buryCall(
     operation: AsyncOperation,
     record: StreamRecord,
@@ -471,8 +534,8 @@ export class Task implements TaskFrame {
     why: Reason,
     then: AfterAnswer,
   ): void {
-    const key = record.key === null ? null : operation.key.serialize(record.key, null)
-    const value = record.value === null ? null : operation.value.serialize(record.value, key)
+    const key = serialized(record.key, (of) => operation.key.serialize(of, null))
+    const value = serialized(record.value, (of) => operation.value.serialize(of, key))
     const stored = { ...origin, timestamp: record.timestamp, key, value, headers: record.headers }
     this.#step(() => {
       sendDeadLetter(this.#collector, this.#topology.name, stored, why, this.#clock.now())
@@ -493,6 +556,10 @@ export class Task implements TaskFrame {
       store: (name) => {
         throw new Error(`an async operator has no store "${name}"`)
       },
+      windowStore: (name) => {
+        throw new Error(`an async operator has no store "${name}"`)
+      },
+      dropLate: () => this.dropLate(),
       timer: () => {
         throw new Error('an async operator has no timers')
       },
@@ -587,6 +654,8 @@ export class Task implements TaskFrame {
       for (const table of this.#timerTables.values()) table.release()
       this.#setAside?.release()
       this.#operator?.release()
+      this.counters.lateRecords += this.#late
+      this.#late = 0
       this.#wroteState = true
       return result
     } catch (error) {
@@ -595,6 +664,7 @@ export class Task implements TaskFrame {
       for (const table of this.#timerTables.values()) table.rollback()
       this.#setAside?.rollback()
       this.#operator?.rollback()
+      this.#late = 0
       throw error
     }
   }
@@ -651,9 +721,18 @@ const callAgainMs = 1000
 /** A record larger than this is dead-lettered without blocking its key: it would not fit its changelog. */
 const setAsideRecordMaxBytes = 900_000
 
-function isKeepable({ key, value }: StoredRecord): boolean {
-  const keyBytes = key?.length ?? 0
-  return keyBytes <= 0xffff && keyBytes + (value?.length ?? 0) <= setAsideRecordMaxBytes
+function isKeepable({ key, value, headers }: StoredRecord): boolean {
+  return (key?.length ?? 0) <= 0xffff && sizeOf(key, value, headers) <= setAsideRecordMaxBytes
+}
+
+/** Null also for what cannot be written: a dead letter without it still says where the record is. */
+function serialized(of: unknown, serialize: (of: unknown) => Buffer | null): Buffer | null {
+  if (of === null) return null
+  try {
+    return serialize(of)
+  } catch {
+    return null
+  }
 }
 
 function openQueue(input: TaskInput): PartitionQueue {

@@ -6,8 +6,9 @@
  *
  * T1  Store and index agree at every release(); a step that throws, or an abort, leaves no timer behind.
  * T2  A timer cannot be armed at or before its last firing: one firing, one identity, for ever.
- * T3  Timers fire in order of the time they may fire at, then of due time, then of arming.
- * T4  A timer that came due before the task started may fire when the restart grace is over; it hides no other meanwhile.
+ * T3  Timers fire in order of the time they may fire at, then of due time, then of arming (after a restart: of key).
+ * T4  A timer that came due before the task started, or while its process stood still, may fire when the restart grace is
+ *     over; it hides no other meanwhile.
  * T5  Timers of a blocked key are parked: still armed in the store, out of the index until the key is redriven.
  */
 
@@ -42,7 +43,8 @@ export class TimerTable {
   #heap = newHeap()
   /** By record key. */
   readonly #parked = new Map<string, Armed[]>()
-  readonly #startedAt: number
+  /** When the task started, or went on after its process stood still. */
+  #startedAt: number
   readonly #graceMs: number
   #staged: { id: string; armed: Armed | null }[] = []
   #order = 0
@@ -105,9 +107,7 @@ export class TimerTable {
     const armed = this.#armed.get(rowKey(timer.key, timer.name).toString('latin1'))
     if (armed === undefined) return
     this.#drop(armed.id)
-    const parked = this.#parked.get(armed.keyId)
-    if (parked === undefined) this.#parked.set(armed.keyId, [armed])
-    else parked.push(armed)
+    this.#park(armed)
   }
 
   /** Puts a key's parked timers back. */
@@ -116,6 +116,19 @@ export class TimerTable {
     const parked = this.#parked.get(keyId) ?? []
     this.#parked.delete(keyId)
     for (const timer of parked) this.#index(timer)
+  }
+
+  /** The process stood still until `now`: what came due meanwhile waits out the grace, as after a start (T4). */
+  wentOn(now: number): void {
+    this.#startedAt = now
+    const armed = [...this.#armed.values()]
+    const parked = [...this.#parked.values()].flat()
+    this.#armed.clear()
+    this.#byKey.clear()
+    this.#parked.clear()
+    this.#heap = newHeap()
+    for (const timer of armed) this.#index({ ...timer, mayFireAt: this.#mayFireAt(timer.dueAt) })
+    for (const timer of parked) this.#park({ ...timer, mayFireAt: this.#mayFireAt(timer.dueAt) })
   }
 
   /** The timer that may fire first of all; null when none is armed. */
@@ -161,11 +174,21 @@ export class TimerTable {
       key: copy,
       name,
       dueAt,
-      mayFireAt: dueAt < this.#startedAt ? this.#startedAt + this.#graceMs : dueAt,
+      mayFireAt: this.#mayFireAt(dueAt),
       id: rowKey(copy, name).toString('latin1'),
       keyId: copy.toString('latin1'),
       order: this.#order++,
     }
+  }
+
+  #mayFireAt(dueAt: number): number {
+    return dueAt < this.#startedAt ? this.#startedAt + this.#graceMs : dueAt
+  }
+
+  #park(timer: Armed): void {
+    const parked = this.#parked.get(timer.keyId)
+    if (parked === undefined) this.#parked.set(timer.keyId, [timer])
+    else parked.push(timer)
   }
 
   #index(timer: Armed): void {

@@ -2,11 +2,14 @@
 
 import type { Log, TopicMetadata, TopicSpec } from '../../connectors/kafka/index.ts'
 import { EngineError } from '../errors.ts'
+import type { StoreNode } from '../graph/nodes.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, deadLetterTopic, isSink, repartitionTopic, topicName } from '../graph/topology.ts'
 import { copartitionFindings } from '../graph/validate.ts'
 
 const compacted = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
+/** What windows are kept longer in their changelog than in the store, by the wall clock: Kafka Streams' default of a day. */
+const windowSlackMs = 24 * 60 * 60 * 1000
 const kept = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'message.timestamp.type': 'CreateTime' }
 
 export interface ResolvedTopics {
@@ -100,7 +103,7 @@ function ownTopics(
         specs.push({
           name: changelogTopic(topology.name, store.name),
           partitions: tasks.get(part.name) ?? 1,
-          config: compacted,
+          config: changelogConfig(store),
         })
     }
     for (const source of part.sources) {
@@ -109,6 +112,16 @@ function ownTopics(
     }
   }
   return specs
+}
+
+/** Windows expire from the changelog too: compaction alone would keep every key there ever was. */
+function changelogConfig({ window }: StoreNode): TopicSpec['config'] {
+  if (window === undefined) return compacted
+  return {
+    ...compacted,
+    'cleanup.policy': 'compact,delete',
+    'retention.ms': String(window.retentionMs + windowSlackMs),
+  }
 }
 
 async function createMissing(
@@ -124,10 +137,29 @@ async function createMissing(
         `topic "${spec.name}" has ${found.partitions} partitions, this topology needs ${spec.partitions}: state cannot move between partitions`,
         'stop',
       )
+    if (found !== undefined && !keepsAsMuch(found, spec))
+      throw new EngineError(
+        'INVALID_TOPOLOGY',
+        `topic "${spec.name}" has cleanup.policy ${policyOf(found)}, this topology needs ${policyOf(spec)}: rows would be lost, or kept for ever`,
+        'stop',
+      )
   }
   const missing = specs.filter((spec) => !known.has(spec.name))
   if (missing.length > 0) await createIfAbsent(log, missing)
 }
+
+/** A changelog that somebody made by hand must be cleaned as its store needs; true when its policy is not told. */
+function keepsAsMuch(found: TopicMetadata, wanted: TopicSpec): boolean {
+  if (!policyOf(wanted).includes('compact') || found.config['cleanup.policy'] === undefined) return true
+  return policyOf(found) === policyOf(wanted)
+}
+
+const policyOf = ({ config }: Pick<TopicSpec, 'config'>): string =>
+  (config['cleanup.policy'] ?? '')
+    .split(',')
+    .map((word) => word.trim())
+    .sort()
+    .join(',')
 
 /** Two applications may want one dead-letter topic at the same time: an existing one is as good. */
 async function createIfAbsent(log: Log, specs: readonly TopicSpec[]): Promise<void> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { byPartition, placed, readMetadata, writeMetadata } from '../../../api/relay/batch.ts'
-import type { OutboxRow } from '../../../api/relay/rows.ts'
+import type { OutboxRow } from '../../../api/relay/outbox-rows.ts'
 import { partitionFor } from '../../../connectors/kafka/index.ts'
 
 const row = (id: number, topic: string, key: string): OutboxRow => ({ id: String(id), topic, key, event: {} as never })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { postgresOutbox } from '../../../api/relay/index.ts'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { logOf, Mortal, newLog, openRelayWorld, party, poolOf, recordsIn, until } from './world.ts'
 import type { RelayWorld, RowState } from './world.ts'
@@ -13,7 +14,7 @@ beforeEach(() => world.empty())
 async function runMortal(log: Log, dieAt: number, when: 'before' | 'after'): Promise<Mortal> {
   const mortal = new Mortal(dieAt, when)
   const relay = world.relay(logOf(log, mortal), {
-    pool: poolOf(world.relayPool, mortal),
+    rows: postgresOutbox(poolOf(world.relayPool, mortal)),
     settings: { maxRows: 4, pollMs: 3_600_000 },
   })
   relay.start()

@@ -143,7 +143,7 @@ describe('several relays', () => {
     const relay = start({ settings: { pollMs: 10 } })
     await world.put(party('a', 0), 1)
     await until(allSent)
-    await cutLeader()
+    await world.cutLeader()
     await world.put(party('a', 0), 1)
     await until(allSent)
     expect(relay.leading).toBe(true)
@@ -174,7 +174,7 @@ describe('several relays', () => {
     const notices: string[] = []
     start({ notice: (line) => notices.push(line) }, slow)
     await until(() => reached)
-    await cutLeader()
+    await world.cutLeader()
     const next = start()
     await until(allSent)
     expect(next.leading).toBe(true)
@@ -183,14 +183,6 @@ describe('several relays', () => {
     expect(await recordsIn(log)).toHaveLength(3)
   })
 })
-
-async function cutLeader(): Promise<void> {
-  const { rows } = await world.superuser.query<{ cut: boolean }>(
-    `select pg_terminate_backend(pid) as cut from pg_locks where locktype = 'advisory' and granted
-       and database = (select oid from pg_database where datname = current_database())`,
-  )
-  if (rows.length !== 1) throw new Error(`${rows.length} relays hold the lock`)
-}
 
 describe('trouble', () => {
   it('waits while the log cannot take it, says so once, and then sends', async () => {

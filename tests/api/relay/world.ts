@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { createOutbox, draft } from '../../../api/auth/index.ts'
 import type { Party } from '../../../api/auth/index.ts'
-import { OutboxRelay } from '../../../api/relay/index.ts'
+import { OutboxRelay, postgresOutbox } from '../../../api/relay/index.ts'
 import type { RelayOptions } from '../../../api/relay/index.ts'
 import { openMemoryLog, RecordCursor } from '../../../connectors/kafka/index.ts'
 import type { Log, ProducerSession } from '../../../connectors/kafka/index.ts'
@@ -79,6 +79,7 @@ export interface RowState {
   readonly log_partition: number | null
   readonly log_offset: string | null
   readonly failed_at: Date | null
+  readonly failure: string | null
 }
 
 export interface RelayWorld extends AsyncDisposable {
@@ -91,6 +92,8 @@ export interface RelayWorld extends AsyncDisposable {
   relay(log: Log, options?: Partial<RelayOptions>): OutboxRelay
   /** Starts a relay, waits until nothing is left to send, and stops it. */
   drain(log: Log): Promise<void>
+  /** Ends the session that holds the lock. */
+  cutLeader(): Promise<void>
   empty(): Promise<void>
 }
 
@@ -130,7 +133,7 @@ export async function openRelayWorld(): Promise<RelayWorld> {
     },
     relay: (log, options = {}) =>
       new OutboxRelay({
-        pool: relayPool,
+        rows: postgresOutbox(relayPool),
         log,
         clock,
         encode: (_, event) => Buffer.from(JSON.stringify(event)),
@@ -142,6 +145,13 @@ export async function openRelayWorld(): Promise<RelayWorld> {
       relay.start()
       await until(async () => (await world.rows()).every((row) => row.sent_at !== null || row.failed_at !== null))
       await relay.stop()
+    },
+    async cutLeader() {
+      const { rows } = await superuser.query<{ cut: boolean }>(
+        `select pg_terminate_backend(pid) as cut from pg_locks where locktype = 'advisory' and granted
+           and database = (select oid from pg_database where datname = current_database())`,
+      )
+      if (rows.length !== 1) throw new Error(`${rows.length} relays hold the lock`)
     },
     async empty() {
       await owner.query('truncate auth.outbox')

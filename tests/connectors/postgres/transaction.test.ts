@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Pool } from '../../../connectors/postgres/index.ts'
+import type { Pool, Queryable } from '../../../connectors/postgres/index.ts'
 import { failureOf, inTransaction, isAnswer, openPool, readOnly, sqlState } from '../../../connectors/postgres/index.ts'
 import type { ScratchDatabase } from '../../../deploy/local/scratch-database.ts'
 import { scratchDatabase } from '../../../deploy/local/scratch-database.ts'
@@ -31,6 +31,8 @@ afterAll(async () => {
 
 const rows = async (): Promise<number[]> =>
   (await pool.query<{ id: number }>('select id from entry order by id')).rows.map(({ id }) => id)
+const backendOf = async (on: Queryable): Promise<number> =>
+  (await on.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!.pid
 const killBackends = (): Promise<unknown> =>
   superuser.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'test-one' and datname = current_database()`,
@@ -91,6 +93,19 @@ describe('inTransaction', () => {
       code: '57014',
     })
     expect(await rows()).toEqual([])
+  })
+
+  test('T2: a client whose ROLLBACK failed is destroyed, although its connection lives', async () => {
+    let backend = 0
+    const left = inTransaction(pool, async (client) => {
+      backend = await backendOf(client)
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>
+      client.query = ((...args: unknown[]) =>
+        args[0] === 'ROLLBACK' ? Promise.reject(new Error('no answer')) : query(...args)) as typeof client.query
+      throw new RangeError('mine')
+    })
+    await expect(left).rejects.toThrow(RangeError)
+    expect(await backendOf(pool)).not.toBe(backend)
   })
 
   test('a client lost while idle is one notice, and the process goes on', async () => {

@@ -22,6 +22,7 @@ export function gated(database: StateDatabase): GatedDatabase {
     get: (store, key) => database.get(store, key),
     range: (store, options) => database.range(store, options),
     position: (store) => database.position(store),
+    drop: (store, below) => database.drop(store, below),
     close: () => database.close(),
     getMany(store, keys) {
       const read = database.getMany(store, keys)

@@ -69,7 +69,25 @@ describe('validate: one clear line each', () => {
           .source('in', { topic: 't', ...source })
           .store('s', { kind: 'timers' })
           .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
-      'processor "p" uses store "s" of kind timers where state or set-aside is needed',
+      'processor "p" uses store "s" of kind timers where state or set-aside or window is needed',
+    ],
+    [
+      'a window store that keeps less than a window',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s', { kind: 'window', windowSizeMs: 1000, retentionMs: 999 })
+          .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
+      'window store "s" keeps 999 ms of windows of 1000 ms: keep at least size and grace',
+    ],
+    [
+      'a window of no length',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('s', { kind: 'window', windowSizeMs: 0.5, retentionMs: 999 })
+          .processor('p', { parents: ['in'], stores: ['s'], ...nothing }),
+      'window store "s": size and retention are whole milliseconds above 0',
     ],
     [
       'a store nobody uses',

@@ -4,7 +4,18 @@ import { StateBudget, memoryDatabases } from '../../../state-stores/index.ts'
 import type { WorkerOptions } from '../../../topology/index.ts'
 import { TopologyBuilder, Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
-import { override, pairs, random, send, sendBatch, spin, t0, turnedUntil, useDrivers } from './harness.ts'
+import {
+  SettableClock,
+  override,
+  pairs,
+  random,
+  send,
+  sendBatch,
+  spin,
+  t0,
+  turnedUntil,
+  useDrivers,
+} from './harness.ts'
 import { countProgram, text } from './programs.ts'
 import type { Call, Trouble } from './troubled-log.ts'
 import { troubledLog } from './troubled-log.ts'
@@ -67,23 +78,6 @@ describe('closing in trouble: what the failed commit took is repeated after the 
 })
 
 describe('when commits follow', () => {
-  /** A wall clock that can be set; delays go on as they were. */
-  class SettableClock extends HandClock {
-    #offsetMs = 0
-
-    override now(): number {
-      return super.now() + this.#offsetMs
-    }
-
-    override turnTo(time: number): Promise<void> {
-      return super.turnTo(time - this.#offsetMs)
-    }
-
-    set(byMs: number): void {
-      this.#offsetMs += byMs
-    }
-  }
-
   test('the wall clock steps back an hour: they go on as before (W4)', async () => {
     const clock = new SettableClock(t0)
     const driver = await start({ topologies: [countProgram()], clock })

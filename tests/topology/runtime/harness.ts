@@ -4,8 +4,8 @@ import { afterEach } from 'vitest'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../../../connectors/kafka/index.ts'
 import { noHeaders } from '../../../topology/index.ts'
-import type { DriverOptions, HandClock, ReadRecord } from '../../../topology/testing/index.ts'
-import { TopologyDriver } from '../../../topology/testing/index.ts'
+import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
+import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
 
 export const t0 = 1_700_000_000_000
 
@@ -95,6 +95,23 @@ export async function turnedUntil<T>(clock: HandClock, work: Promise<T>): Promis
     if (!ended) await clock.turnTo(clock.now() + 10)
   }
   return work
+}
+
+/** A wall clock that can be set; delays go on as they were. */
+export class SettableClock extends HandClock {
+  #offsetMs = 0
+
+  override now(): number {
+    return super.now() + this.#offsetMs
+  }
+
+  override turnTo(time: number): Promise<void> {
+    return super.turnTo(time - this.#offsetMs)
+  }
+
+  set(byMs: number): void {
+    this.#offsetMs += byMs
+  }
 }
 
 /** `target` with some of its members replaced. */

@@ -37,6 +37,39 @@ export function countProgram(): Topology {
     .build()
 }
 
+export interface Tumbling {
+  readonly sizeMs: number
+  readonly graceMs: number
+}
+
+/** Counts records per key and tumbling window; what comes after the grace is dropped. A value "throw" throws. */
+export function tumblingProgram({ sizeMs, graceMs }: Tumbling): Topology {
+  return new TopologyBuilder('tumbling')
+    .source('words', { topic: 'words', ...text })
+    .store('windows', { kind: 'window', windowSizeMs: sizeMs, retentionMs: sizeMs + graceMs })
+    .processor('count', {
+      parents: ['words'],
+      stores: ['windows'],
+      supplier: () => ({
+        process(record, context) {
+          const start = record.timestamp - (record.timestamp % sizeMs)
+          if (start + sizeMs <= context.streamTime - graceMs) {
+            context.dropLate()
+            return
+          }
+          const key = Buffer.from(record.key as string)
+          const store = context.windowStore('windows')
+          const count = Number(store.get(key, start)?.toString() ?? 0) + 1
+          store.put(key, start, Buffer.from(String(count)))
+          context.forward(out(record.key as string, `${start}: ${count}`, record.timestamp))
+          if (record.value === 'throw') throw new Error('the step broke')
+        },
+      }),
+    })
+    .sink('out', { parents: ['count'], topics: ['window-counts'], ...text })
+    .build()
+}
+
 /** Joins two topics by key through a shared store: what came, in the order it was taken. */
 export function mergeProgram(): Topology {
   const note = (name: string) => (record: StreamRecord, context: NodeContext) => {
@@ -87,6 +120,18 @@ export function deadlineProgram(options: { readonly setAside: boolean } = { setA
     .build()
 }
 
+/** Passes records on from one topic to the next: a service upstream. */
+export function relayProgram(name: string, from: string, to: string): Topology {
+  return new TopologyBuilder(name)
+    .source('in', { topic: from, ...text })
+    .processor('pass', {
+      parents: ['in'],
+      supplier: () => ({ process: (record, context) => context.forward(record) }),
+    })
+    .sink('out', { parents: ['pass'], topics: [to], ...text })
+    .build()
+}
+
 /** Writes what `outputs` makes of each record. */
 export function emitProgram(outputs: (record: StreamRecord<string, string>) => readonly StreamRecord[]): Topology {
   return new TopologyBuilder('emitter')
@@ -109,6 +154,9 @@ export interface Caller {
   readonly concurrency?: number
   /** Sees each record before the operator does, in the same step; false drops it. */
   readonly gate?: (value: string) => boolean
+  readonly lane?: (key: string, value: string) => string
+  readonly notBefore?: (value: string) => number
+  readonly answered?: (answer: string) => string
 }
 
 /** Calls `caller` for each record; `@<ms> text` must not be called before that time. */
@@ -139,11 +187,12 @@ export function callProgram(caller: Caller): Topology {
         timeoutMs: 1000,
         key: stringSerde,
         value: stringSerde,
-        lane: (record) => record.key as string,
-        notBefore: (record) => Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
+        lane: (record) => caller.lane?.(record.key as string, record.value) ?? (record.key as string),
+        notBefore: (record) => caller.notBefore?.(record.value) ?? Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
         limit: limitOf,
         call: (record, signal) => caller.call(record.value, signal),
-        answered: (record, answer, context) => context.forward(out(record.key as string, answer, context.now())),
+        answered: (record, answer, context) =>
+          context.forward(out(record.key as string, caller.answered?.(answer) ?? answer, context.now())),
       },
     })
     .sink('out', { parents: ['call'], topics: ['answers'], ...text })

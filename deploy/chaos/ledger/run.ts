@@ -1,0 +1,235 @@
+/**
+ * The engine under kill -9: the ledger's process is killed at seeded moments and started again on the same directory. At
+ * every `checkEvery`-th kill and in the end a checker reads a copy of it (`checks.ts` says what must be true).
+ */
+
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { ChaosArguments } from '../arguments.ts'
+import type { KillMoment } from '../seeded.ts'
+import { killMoments } from '../seeded.ts'
+import { startLogFindings } from '../start-log.ts'
+import { copyOf } from '../state-lag.ts'
+import type { CheckAnswer, Expected } from './check.ts'
+
+export interface LedgerReport {
+  readonly program: 'ledger'
+  readonly seed: number
+  readonly kills: number
+  /** Kills before the process was ready: while it opened, recovered or restored. */
+  readonly kills_in_start: number
+  readonly checks: number
+  readonly acknowledged: number
+  readonly entries: number
+  readonly records: number
+  /** The most changelog records that one start of one task replayed. */
+  readonly restored_records_max: number
+  readonly bytes_behind_max: number
+  readonly seconds: number
+  readonly findings: readonly string[]
+}
+
+/** What outlives an interruption: a run goes on with `--resume`. */
+interface Progress {
+  seed: number
+  kills: number
+  killsInStart: number
+  lives: number
+  acknowledged: [string, number][]
+  committed: [string, string][]
+}
+
+interface Site {
+  readonly options: ChaosArguments
+  readonly directory: string
+  readonly dataDir: string
+  readonly logFile: string
+  readonly progress: Progress
+  /** The process that must not outlive us. */
+  child: ChildProcess | null
+}
+
+const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`)
+
+export async function runLedger(options: ChaosArguments): Promise<LedgerReport> {
+  const site = openSite(options)
+  const interrupted = (): void => {
+    site.child?.kill('SIGKILL')
+    say(`interrupted after ${site.progress.kills} kills; go on with --resume ${site.directory}`)
+    process.exit(130)
+  }
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.once(signal, interrupted)
+  say(`seed ${site.progress.seed}, data in ${site.dataDir}`)
+  const begun = performance.now()
+  const totals = { checks: 0, entries: 0, records: 0, bytesBehindMax: 0, findings: [] as string[] }
+  const add = async (isEnd: boolean): Promise<void> => {
+    const answer = await check(site, isEnd)
+    totals.checks += 1
+    Object.assign(totals, { entries: answer.entries, records: answer.records })
+    totals.bytesBehindMax = Math.max(totals.bytesBehindMax, answer.bytesBehindMax)
+    totals.findings.push(...answer.findings.map((line) => `kill ${site.progress.kills}: ${line}`))
+    say(
+      `kill ${site.progress.kills} of ${options.kills}: ${answer.entries} entries, ${answer.records} records checked, at most ${answer.bytesBehindMax} bytes behind${answer.findings.length === 0 ? '' : `, ${answer.findings.length} FINDINGS`}`,
+    )
+  }
+  const isOver = (): boolean => performance.now() - begun > options.timeoutMin * 60_000 || totals.findings.length > 0
+  try {
+    for (const moment of moments(site)) {
+      if (isOver()) break
+      await killAt(site, moment)
+      if (site.progress.kills % options.checkEvery === 0) await add(false)
+    }
+    if (totals.findings.length === 0) {
+      await drain(site)
+      await add(true)
+    }
+  } finally {
+    site.child?.kill('SIGKILL')
+    for (const signal of signals) process.off(signal, interrupted)
+  }
+  const { kills, killsInStart, acknowledged } = site.progress
+  if (kills < options.kills && totals.findings.length === 0)
+    totals.findings.push(`only ${kills} of ${options.kills} kills within ${options.timeoutMin} minutes`)
+  const log = readFileSync(site.logFile, 'utf8')
+  totals.findings.push(...startLogFindings(log))
+  if (totals.findings.length === 0 && !options.keep) rmSync(site.directory, { recursive: true, force: true })
+  return {
+    ...{ program: 'ledger', seed: site.progress.seed, kills, kills_in_start: killsInStart, checks: totals.checks },
+    acknowledged: acknowledged.reduce((sum, [, last]) => sum + last + 1, 0),
+    ...{ entries: totals.entries, records: totals.records, restored_records_max: restoredMax(log) },
+    bytes_behind_max: totals.bytesBehindMax,
+    seconds: Math.round((performance.now() - begun) / 1000),
+    findings: totals.findings,
+  }
+}
+
+function openSite(options: ChaosArguments): Site {
+  const directory = options.resume ?? mkdtempSync(join(tmpdir(), 'chaos-'))
+  const progress: Progress =
+    options.resume === null
+      ? { seed: options.seed, kills: 0, killsInStart: 0, lives: 0, acknowledged: [], committed: [] }
+      : (JSON.parse(readFileSync(join(directory, 'progress.json'), 'utf8')) as Progress)
+  const dataDir = join(directory, 'data')
+  mkdirSync(dataDir, { recursive: true })
+  const logFile = join(directory, 'instance.log')
+  appendFileSync(logFile, '')
+  return { options, directory, dataDir, logFile, progress, child: null }
+}
+
+function save({ directory, progress }: Site): void {
+  writeFileSync(join(directory, 'progress.json'), JSON.stringify(progress))
+}
+
+interface Life {
+  readonly ready: Promise<boolean>
+  readonly ended: Promise<{ code: number | null; signal: string | null }>
+  kill(): void
+}
+
+/** Starts the process; what it acknowledges is remembered as it says so. */
+function start(site: Site, further: readonly string[] = []): Life {
+  const { progress, dataDir, logFile, options } = site
+  const script = fileURLToPath(new URL('./child.ts', import.meta.url))
+  const numbers = { seed: progress.seed, life: progress.lives++, 'flush-bytes': options.stateFlushBytes }
+  const given = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const child = spawn(process.execPath, [script, '--directory', dataDir, ...given, ...further], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  site.child = child
+  child.stderr.on('data', (chunk: Buffer) => appendFileSync(logFile, chunk))
+  const acknowledged = new Map(progress.acknowledged)
+  const ready = Promise.withResolvers<boolean>()
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const [what, producer, last] = line.split(' ')
+    if (what === 'ready') ready.resolve(true)
+    if (what !== 'acked' || producer === undefined) return
+    acknowledged.set(producer, Number(last))
+    progress.acknowledged = [...acknowledged]
+  })
+  const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
+    child.once('error', reject)
+    // After its pipes: everything it said has been read by then.
+    child.once('close', (code, signal) => {
+      site.child = null
+      ready.resolve(false)
+      resolve({ code, signal })
+    })
+  })
+  return { ready: ready.promise, ended, kill: () => void child.kill('SIGKILL') }
+}
+
+/** A start takes less time than the product's: what is killed in it must fall into it. */
+const moments = ({ options, progress }: Site): KillMoment[] =>
+  killMoments(progress.seed, options.kills, options.lifeMs, 900).slice(progress.kills)
+
+async function killAt(site: Site, moment: KillMoment): Promise<void> {
+  const life = start(site)
+  let wasReady = false
+  void life.ready.then((ready) => (wasReady = ready))
+  if (moment.after === 'ready') await life.ready
+  await Promise.race([sleep(moment.waitMs), life.ended])
+  life.kill()
+  const { code, signal } = await life.ended
+  if (signal !== 'SIGKILL') throw new Error(`the process ended by itself with code ${code}; see ${site.logFile}`)
+  site.progress.kills += 1
+  if (!wasReady) site.progress.killsInStart += 1
+  save(site)
+}
+
+/** Lets the process finish everything and end by itself. */
+async function drain(site: Site): Promise<void> {
+  const life = start(site, ['--drain'])
+  const timer = setTimeout(() => life.kill(), drainMs)
+  const { code, signal } = await life.ended
+  clearTimeout(timer)
+  if (code !== 0) throw new Error(`the process did not finish: ${signal ?? `code ${code}`}; see ${site.logFile}`)
+}
+
+/** The longest the process may take to finish what was begun, in ms. */
+const drainMs = 120_000
+
+async function check(site: Site, isEnd: boolean): Promise<CheckAnswer> {
+  const { progress, options } = site
+  const copy = await copyOf(site.dataDir)
+  try {
+    const expected: Expected = {
+      ...{ seed: progress.seed, flushBytes: options.stateFlushBytes, acknowledged: progress.acknowledged },
+      committedBefore: progress.committed,
+    }
+    const file = join(site.directory, 'expected.json')
+    writeFileSync(file, JSON.stringify(expected))
+    const answer = JSON.parse(await runChecker(['--directory', copy, '--expect', file, ...(isEnd ? ['--end'] : [])])) as CheckAnswer // prettier-ignore
+    progress.committed = answer.committed.map(([place, offset]) => [place, offset])
+    save(site)
+    return answer
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+function runChecker(args: readonly string[]): Promise<string> {
+  const script = fileURLToPath(new URL('./check.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = { out: '', err: '' }
+  child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => {
+      if (code === 0) resolve(said.out)
+      else reject(new Error(`the checker ended with code ${code}: ${said.err.slice(-2000)}`))
+    })
+  })
+}
+
+function restoredMax(log: string): number {
+  return Math.max(0, ...[...log.matchAll(/restored (\d+) changelog records/g)].map(([, records]) => Number(records)))
+}

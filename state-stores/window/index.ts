@@ -1,0 +1,2 @@
+export { WindowRows } from './window-rows.ts'
+export type { WindowDirection, WindowEntry, WindowOptions, WindowStore } from './window-store.ts'

@@ -1,0 +1,242 @@
+/** The engine under a few real kills, and its checker shown everything that it must find. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { readChaosArguments } from '../../deploy/chaos/arguments.ts'
+import type { Expectation } from '../../deploy/chaos/ledger/checks.ts'
+import { folded, ledgerFindings } from '../../deploy/chaos/ledger/checks.ts'
+import { entryOf, idleMsOf, parseEntry, valueOf } from '../../deploy/chaos/ledger/entries.ts'
+import { auditProgram, ledgerProgram, topics } from '../../deploy/chaos/ledger/programs.ts'
+import type { LedgerData, ReadRecord, StoreRows } from '../../deploy/chaos/ledger/read.ts'
+import { readLedger } from '../../deploy/chaos/ledger/read.ts'
+import { runLedger } from '../../deploy/chaos/ledger/run.ts'
+import { rocksDatabases } from '../../state-stores/index.ts'
+import { HandClock, TopologyDriver } from '../../topology/testing/index.ts'
+
+test('six kills: nobody could tell (G1-G9)', async () => {
+  const options = readChaosArguments(['--embedded', '--kills', '6', '--check-every', '3', '--life-ms', '700'], 11)
+  if (typeof options === 'string') throw new Error(options)
+  const report = await runLedger(options)
+  expect(report.findings).toEqual([])
+  expect(report).toMatchObject({ seed: 11, kills: 6, checks: 3 })
+  expect(report.acknowledged).toBeGreaterThan(0)
+  expect(report.entries).toBeGreaterThanOrEqual(report.acknowledged)
+}, 120_000)
+
+test('an entry follows from seed, producer and number, and is read back', () => {
+  const entry = entryOf(7, '3.1', 42)
+  expect(entryOf(7, '3.1', 42)).toEqual(entry)
+  expect(parseEntry(entry.key, valueOf(entry))).toEqual(entry)
+  expect(new Set([entry, entryOf(8, '3.1', 42), entryOf(7, '3.0', 42), entryOf(7, '3.1', 43)].map(valueOf)).size).toBe(4) // prettier-ignore
+})
+
+const seed = 5
+const count = 300
+
+interface Draft {
+  entries: ReadRecord[][]
+  postings: ReadRecord[][]
+  moved: ReadRecord[][]
+  groups: ReadRecord[][]
+  checked: ReadRecord[][]
+  deadLetters: number
+  committed: Map<string, bigint>
+  stores: (Omit<StoreRows, 'rows' | 'changelog'> & { rows: Map<string, string>; changelog: ReadRecord[] })[]
+  open: string[]
+}
+
+let data: LedgerData
+const expected: Expectation = {
+  ...{ seed, acknowledged: new Map([['0.0', count - 1]]), committedBefore: new Map(), isEnd: true },
+}
+
+/** The programs' own work, on a log in memory. */
+beforeAll(async () => {
+  const clock = new HandClock()
+  const topologies = [ledgerProgram(), auditProgram(clock, () => 5)]
+  const directory = mkdtempSync(join(tmpdir(), 'ledger-'))
+  const caches = { blockCacheBytes: 1 << 20, writeBufferBytes: 1 << 20 }
+  const databases = rocksDatabases({ directory, notice: () => undefined, ...caches })
+  const driver = await TopologyDriver.start({ topologies, clock, partitions: 3, databases })
+  for (let n = 0; n < count; n++) {
+    const entry = entryOf(seed, '0.0', n)
+    await driver.send(topics.entries, { key: Buffer.from(entry.key), value: Buffer.from(valueOf(entry)) })
+    if (n % 10 === 0) await driver.advance(150)
+  }
+  await driver.advance(5_000)
+  await driver.close()
+  data = await readLedger(driver.log, databases)
+  await databases.close()
+  rmSync(directory, { recursive: true })
+})
+
+const copy = (): Draft => structuredClone(data) as unknown as Draft
+
+test('the data has what the rules speak of, and no finding', () => {
+  expect(ledgerFindings(data, expected)).toEqual([])
+  expect(data.entries.flat()).toHaveLength(count)
+  expect(data.postings.flat().filter(({ value }) => value?.startsWith('idle:')).length).toBeGreaterThan(50)
+  expect(data.groups.flat()).toHaveLength(count)
+  expect(data.checked.flat()).toHaveLength(data.postings.flat().length)
+  for (const store of ['balances', 'totals', 'seen', 'idle-timers'])
+    expect(
+      data.stores.some(({ store: name, rows }) => name === store && rows.size > 0),
+      store,
+    ).toBe(true)
+})
+
+type Topic = 'entries' | 'postings' | 'moved' | 'groups' | 'checked'
+
+const partitionOf = (draft: Draft, topic: Topic): ReadRecord[] => {
+  const found = draft[topic].find((records) => records.length > 20)
+  if (found === undefined) throw new Error(`no partition of ${topic} is long enough`)
+  return found
+}
+
+const lose = (topic: Topic) => (draft: Draft) => void partitionOf(draft, topic).splice(10, 1)
+
+const double = (topic: Topic) => (draft: Draft) => {
+  const records = partitionOf(draft, topic)
+  records.splice(11, 0, records[10] as ReadRecord)
+}
+
+/** Two records of one account change places. */
+const swap = (topic: Topic) => (draft: Draft) => {
+  const records = partitionOf(draft, topic)
+  const [a, b] = [4, records.findIndex(({ key }, index) => index > 4 && key === records[4]?.key)]
+  const [first, second] = [records[a] as ReadRecord, records[b] as ReadRecord]
+  records[a] = { ...second, offset: first.offset }
+  records[b] = { ...first, offset: second.offset }
+}
+
+const change = (topic: Topic) => (draft: Draft) => {
+  const records = partitionOf(draft, topic)
+  const record = records[10] as ReadRecord
+  records[10] = { ...record, value: `${record.value}1` }
+}
+
+const isIdle = ({ value }: ReadRecord): boolean => value?.startsWith('idle:') === true
+
+function storeOf(draft: Draft, name: string): Draft['stores'][number] {
+  const store = draft.stores.find((candidate) => candidate.store === name && candidate.rows.size > 0)
+  if (store === undefined) throw new Error(`no rows in ${name}`)
+  return store
+}
+
+describe.each([
+  ['lost', lose],
+  ['twice', double],
+  ['out of order', swap],
+  ['changed', change],
+])('one record is %s', (_, spoil) => {
+  test.each([
+    ['entries', 'G1'],
+    ['postings', 'G2'],
+    ['moved', 'G4'],
+    ['groups', 'G4'],
+    ['checked', 'G5'],
+  ] as const)('of %s: found (%s)', (topic, rule) => {
+    const draft = copy()
+    if (topic === 'postings') for (const records of draft.postings) records.splice(0, records.length, ...records.filter((record) => !isIdle(record))) // prettier-ignore
+    spoil(topic)(draft)
+    expect(ledgerFindings(draft, expected)).toContainEqual(expect.stringMatching(`^${rule} `))
+  })
+})
+
+test.each<[string, string, (draft: Draft) => void]>([
+  ['G1', 'an acknowledged entry at the end is lost', (draft) => void draft.entries.find(({ length }) => length > 0)?.pop()],
+  ['G1', 'an entry that nobody sent', (draft) => {
+    const record = draft.entries[0]?.at(-1) as ReadRecord
+    const entry = entryOf(seed, '0.0', count + 1000)
+    draft.entries[0]?.push({ ...record, key: entry.key, value: valueOf(entry), offset: record.offset + 1n })
+  }],
+  ['G2', 'a posting is ahead of the committed offset', (draft) => {
+    const place = `ledger ${topics.entries}-0`
+    draft.committed.set(place, (draft.committed.get(place) ?? 0n) - 1n)
+  }],
+  ['G3', 'a timer did not fire before a later entry', (draft) => {
+    const records = draft.postings.find((of) => of.some(isIdle)) ?? []
+    const at = records.findIndex((record, index) => isIdle(record) && records.slice(index + 1).some(({ key }) => key === record.key)) // prettier-ignore
+    records.splice(at, 1)
+  }],
+  ['G3', 'a timer fired twice', (draft) => {
+    const records = draft.postings.find((of) => of.some(isIdle)) ?? []
+    const at = records.findIndex(isIdle)
+    records.splice(at, 0, records[at] as ReadRecord)
+  }],
+  ['G3', 'a timer fired although an earlier entry came later', (draft) => {
+    const records = draft.postings.find((of) => of.length > 20) ?? []
+    const at = records.findIndex((record, index) => !isIdle(record) && idleMsOf(record.key) > 1_000 && records.slice(index + 1).find(({ key }) => key === record.key)?.value?.startsWith('idle:') === false) // prettier-ignore
+    const { key, timestamp, offset, value } = records[at] as ReadRecord
+    const before = Math.max(...records.slice(0, at + 1).filter((record) => record.key === key).map((record) => record.timestamp)) // prettier-ignore
+    const dueAt = before + idleMsOf(key)
+    expect(timestamp).toBeLessThanOrEqual(before)
+    records.splice(at + 1, 0, { key, offset, timestamp: dueAt, value: `idle:${dueAt}:${value?.split(':')[2]}` })
+  }],
+  ['G5', 'what was committed as read was not checked', (draft) => {
+    for (const records of draft.checked) records.pop()
+  }],
+  ['G5', 'an account nobody posted to was checked', (draft) => {
+    const record = draft.checked[0]?.[0] as ReadRecord
+    draft.checked[0]?.push({ ...record, key: 'c|99' })
+  }],
+  ['G6', 'a row on disk is old', (draft) => {
+    const { rows } = storeOf(draft, 'balances')
+    const [key = ''] = [...rows.keys()]
+    rows.set(key, '1:1:1:')
+  }],
+  ['G6', 'a row on disk is missing', (draft) => {
+    const { rows } = storeOf(draft, 'seen')
+    rows.delete([...rows.keys()][0] ?? '')
+  }],
+  ['G6', 'a row on disk is too many', (draft) => void storeOf(draft, 'totals').rows.set('g9', '1:1:0:')],
+  ['G6', 'the disk stands past what is committed', (draft) => {
+    const store = storeOf(draft, 'balances')
+    Object.assign(store, { position: store.lastStableOffset + 1n })
+  }],
+  ['G7', 'a changelog row is lost', (draft) => {
+    const { changelog } = storeOf(draft, 'totals')
+    changelog.pop()
+  }],
+  ['G7', 'a changelog row is not what the program makes', (draft) => {
+    const { changelog } = storeOf(draft, 'balances')
+    const last = changelog.pop() as ReadRecord
+    changelog.push({ ...last, value: '0:0:0:' })
+  }],
+  ['G9', 'a transaction is open', (draft) => void draft.open.push('x-0: stable to 1, written to 2')],
+  ['G9', 'there is a dead letter', (draft) => Object.assign(draft, { deadLetters: 1 })],
+  ['G9', 'a record was not read', (draft) => {
+    const place = `audit ${topics.postings}-0`
+    draft.committed.set(place, (draft.committed.get(place) ?? 0n) - 2n)
+  }],
+  ['G9', 'a timer is armed still', (draft) => {
+    const { changelog } = storeOf(draft, 'idle-timers')
+    const last = changelog.at(-1) as ReadRecord
+    changelog.push({ ...last, value: Buffer.alloc(16, 1).toString('latin1') })
+  }],
+])('%s finds it when %s', (rule, _, spoil) => {
+  const draft = copy()
+  spoil(draft)
+  expect(ledgerFindings(draft, expected)).toContainEqual(expect.stringMatching(`^${rule} `))
+}) // prettier-ignore
+
+test('G8 finds it when a committed offset steps back', () => {
+  const [place = '', offset = 0n] = [...data.committed].find(([, of]) => of > 0n) ?? []
+  const before = { ...expected, committedBefore: new Map([[place, offset + 1n]]) }
+  expect(ledgerFindings(data, before)).toEqual([`G8 ${place} was committed to ${offset + 1n}, now to ${offset}`])
+})
+
+test('G9 is asked only in the end: in between something may be left', () => {
+  const draft = copy()
+  draft.open.push('x-0: stable to 1, written to 2')
+  expect(ledgerFindings(draft, { ...expected, isEnd: false })).toEqual([])
+})
+
+test('a changelog is folded up to a position: later rows and deleted ones do not count', () => {
+  const row = (offset: bigint, key: string, value: string | null): ReadRecord => ({ offset, key, value, timestamp: 0 })
+  const rows = [row(0n, 'a', '1'), row(1n, 'b', '1'), row(2n, 'a', null), row(5n, 'b', '2')]
+  expect(folded(rows, 5n)).toEqual(new Map([['b', '1']]))
+  expect(folded(rows, 6n)).toEqual(new Map([['b', '2']]))
+})

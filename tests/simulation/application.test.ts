@@ -1,0 +1,220 @@
+/**
+ * The application as a workload, without the simulator: one or two processes over a memory log and a hand-turned clock. What
+ * the checks say of a run without faults is nothing, also when a process ends in the middle; that they can speak is tested
+ * here too.
+ */
+
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { MemoryRow } from '../../sinks/index.ts'
+import { checkFirstLight } from './application/checks/index.ts'
+import { Draw } from './application/draw.ts'
+import type { FirstLight } from './application/first-light.ts'
+import type { LogSeen, SeenEvent } from './application/seen.ts'
+import { Seen } from './application/seen.ts'
+import { Stage } from './application/stage.ts'
+import type { SeenRecord } from './program.ts'
+
+const said = (log: LogSeen, world: FirstLight): readonly string[] =>
+  checkFirstLight(log, world).map(({ invariant, what }) => `${invariant} ${what}`)
+
+const lively = { tenants: 4, companies: 10 }
+
+describe('the application, without faults', () => {
+  test('I1, I2, I9, I11, I12: every company comes to its end, and all that is said of it agrees', async () => {
+    const stage = await new Stage('calm', lively).open()
+    const node = await stage.start('p1')
+    await stage.settle([node])
+    expect(said(stage.seen, stage.world)).toEqual([])
+    expect(stage.world.snapshots.length).toBeGreaterThan(5)
+    expect(new Seen(stage.seen).of('research_started').length).toBeGreaterThanOrEqual(8)
+    expect(repeatedCalls(stage.world)).toEqual([])
+    await stage.whileTurning(node.close())
+  })
+
+  test('I9: a rebuild gives the same rows and calls no provider', async () => {
+    const stage = await new Stage('rebuilt', lively).open()
+    const node = await stage.start('p1')
+    await stage.settle([node])
+    const calls = stage.world.providers.entries.length
+    const before = stage.world.tablesNow().rows
+    expect([...before.values()].flat().length).toBeGreaterThan(100)
+    for (const { name } of stage.world.projections) await stage.whileTurning(node.sinks.rebuild(name))
+    const after = stage.world.tablesNow().rows
+    const sorted = (rows: readonly MemoryRow[]): readonly MemoryRow[] =>
+      rows.toSorted((a, b) => (JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1))
+    for (const [table, rows] of before) expect(sorted(after.get(table)!), table).toEqual(sorted(rows))
+    expect(stage.world.providers.entries).toHaveLength(calls)
+    expect(said(stage.seen, stage.world)).toEqual([])
+    await stage.whileTurning(node.close())
+  })
+
+  test.each(['early', 'middle', 'late'])(
+    'a process that ends in an orderly way in the middle (%s) is taken over',
+    async (seed) => {
+      const stage = await new Stage(seed, lively).open()
+      const first = await stage.start('p1')
+      await stage.run({ early: 2_000, middle: 6_000, late: 12_000 }[seed]!)
+      await stage.whileTurning(first.close())
+      await stage.run(1_500)
+      const second = await stage.start('p1')
+      await stage.settle([second])
+      expect(said(stage.seen, stage.world)).toEqual([])
+      await stage.whileTurning(second.close())
+    },
+  )
+})
+
+/** Lives that end by a kill, one after another, outside services that lose requests and answers; then a calm end. */
+async function playDying(seed: string): Promise<Stage> {
+  const stage = await new Stage(seed, lively).open()
+  const draw = new Draw(`kills ${seed}`)
+  stage.lossy = draw.of([0, 0.02, 0.06], 'lossy')
+  for (let life = 0; life < 4; life++) {
+    const { mortal, started } = stage.live('p1')
+    started.catch(() => undefined)
+    await stage.run(draw.between(200, 6_000, 'lives for', life))
+    mortal.die()
+    await stage.run(draw.between(0, 2_000, 'is down for', life))
+  }
+  stage.lossy = 0
+  const last = await stage.start('p1')
+  await stage.settle([last])
+  await stage.whileTurning(last.close())
+  await stage.seen.look()
+  return stage
+}
+
+describe('the application whose process is killed', () => {
+  test.each((process.env['KILLS'] ?? 'a b c d').split(' '))(
+    'everything is accounted for all the same (seed %s)',
+    async (seed) => {
+      const stage = await playDying(seed)
+      expect(said(stage.seen, stage.world)).toEqual([])
+    },
+  )
+})
+
+/** Calls that a provider did twice under one attempt. */
+function repeatedCalls({ providers }: FirstLight): string[] {
+  const names = providers.entries.map(({ provider, key, attempt }) => `${provider} ${key} ${attempt}`)
+  return names.filter((name, n) => names.indexOf(name) !== n)
+}
+
+describe('the checks speak', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await new Stage('told', lively).open()
+    const node = await stage.start('p1')
+    await stage.settle([node])
+    await stage.whileTurning(node.close())
+    await stage.seen.look()
+  })
+
+  test('of nothing when nothing is wrong', () => expect(said(stage.seen, stage.world)).toEqual([]))
+
+  test.each([
+    'research_completed',
+    'message_sent',
+    'review_decided',
+    'email_verified',
+    'lifecycle_started',
+    'call_answered',
+  ])('I1: of a lost %s', (type) => {
+    const [victim] = new Seen(stage.seen).of(type)
+    expect(
+      said(
+        changed(stage.seen, (record) => (isAt(record, victim!) ? [] : [record])),
+        stage.world,
+      ).join('\n'),
+    ).toMatch(/^I[12] /m)
+  })
+
+  test.each([
+    'research_completed',
+    'message_sent',
+    'call_requested',
+    'email_verified',
+    'lifecycle_started',
+    'finding_recorded',
+  ])('I2: of a doubled %s', (type) => {
+    const victim = new Seen(stage.seen).of(type).at(-1)!
+    const doubled = changed(stage.seen, (record) => (isAt(record, victim) ? [record, { ...record }] : [record]))
+    expect(said(doubled, stage.world).join('\n')).toMatch(/^I2 /m)
+  })
+
+  test('I3: of a provider that was asked for what was never committed, and of an answer nobody asked for', () => {
+    const [request] = new Seen(stage.seen).of('call_requested')
+    const lines = said(
+      changed(stage.seen, (record) => (isAt(record, request!) ? [] : [record])),
+      stage.world,
+    )
+    expect(lines.filter((line) => line.startsWith('I3')).length).toBeGreaterThanOrEqual(2)
+  })
+
+  test('I2: of a call that one process did twice without a reason, and not when its task was taken away in between', () => {
+    const { entries } = stage.world.providers
+    const entry = entries.find(({ provider }) => provider === 'perplexity')!
+    entries.push({ ...entry, at: entry.at + 100 })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I2 perplexity .* without a reason$/m)
+    stage.world.incidents.push({ at: entry.at + 50, life: entry.caller })
+    expect(said(stage.seen, stage.world)).toEqual([])
+    entries.pop()
+    stage.world.incidents.pop()
+  })
+
+  test('I9: of a row that its topic does not say', () => {
+    const now = stage.world.tablesNow()
+    const rows = new Map(now.rows)
+    rows.set('research_sessions', now.rows.get('research_sessions')!.slice(1))
+    stage.world.snapshots.push({ ...now, rows })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I9 research-sessions at .* is missing/m)
+    stage.world.snapshots.pop()
+  })
+
+  test('I11: of data of one tenant under the key of another, and of what is personal in clear', () => {
+    const [a, b] = [...new Set(stage.world.companies.map(({ tenant }) => tenant))]
+    const [victim] = new Seen(stage.seen).of('client_created').filter(({ event }) => event.tenant_id === a!.tenantId)
+    const holding = (text: string): LogSeen =>
+      changed(stage.seen, (record) =>
+        isAt(record, victim!)
+          ? [{ ...record, headers: [{ key: 'note', value: Buffer.from(`about ${text}`) }] }]
+          : [record],
+      )
+    expect(said(holding(b!.canary), stage.world).join('\n')).toMatch(/^I11 .* holds its data$/m)
+    expect(said(holding(a!.secret), stage.world).join('\n')).toMatch(/^I11 .* shows what is personal/m)
+    stage.world.notices.push({ at: 0, life: 'p1', line: `trouble with ${b!.canary}` })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I11 the notice/m)
+    stage.world.notices.pop()
+  })
+
+  test('I12: of a dead letter', () => {
+    const [victim] = new Seen(stage.seen).of('client_created')
+    const dead = changed(
+      stage.seen,
+      (record) => [record],
+      (topic, partition) =>
+        topic === 'client_events.dlq' && partition === 0
+          ? [{ ...stage.seen.committed(victim!.topic, victim!.partition)[0]!, topic }]
+          : [],
+    )
+    expect(said(dead, stage.world).join('\n')).toMatch(/^I12 client_events.dlq-0@/m)
+  })
+})
+
+/** The log with its records changed on the way. */
+function changed(
+  log: LogSeen,
+  change: (record: SeenRecord) => readonly SeenRecord[],
+  added: (topic: string, partition: number) => readonly SeenRecord[] = () => [],
+): LogSeen {
+  return {
+    topics: () => log.topics(),
+    partitions: (topic) => log.partitions(topic),
+    records: (topic, partition) => [...log.records(topic, partition).flatMap(change), ...added(topic, partition)],
+    committed: (topic, partition) => [...log.committed(topic, partition).flatMap(change), ...added(topic, partition)],
+    earliestWall: (wallMs) => log.earliestWall(wallMs),
+  }
+}
+
+const isAt = (record: SeenRecord, seen: SeenEvent): boolean =>
+  record.topic === seen.topic && record.partition === seen.partition && record.offset === seen.offset

@@ -1,0 +1,64 @@
+/** A life that can end: after it, timers do not fire, promises do not settle, and listeners hear nothing. */
+
+import type { Clock } from '../../../topology/index.ts'
+
+export class Mortal {
+  #dead = false
+
+  get isDead(): boolean {
+    return this.#dead
+  }
+
+  die(): void {
+    this.#dead = true
+  }
+
+  /** Runs only while it lives. */
+  alive<A extends readonly unknown[]>(call: (...given: A) => void): (...given: A) => void {
+    return (...given) => {
+      if (!this.#dead) call(...given)
+    }
+  }
+
+  clock(clock: Clock): Clock {
+    return { now: () => clock.now(), after: (delayMs, call) => clock.after(delayMs, this.alive(call)) }
+  }
+
+  /** The same object seen from this life: what it is told arrives, what it answers is heard only while it lives. */
+  of<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get: (_, name) => {
+        const own = Reflect.get(target, name, target) as unknown
+        if (typeof own !== 'function') return own
+        return (...given: unknown[]) => {
+          if (this.#dead) return new Promise(() => undefined)
+          return this.#heard(
+            (own as (...all: unknown[]) => unknown).apply(
+              target,
+              given.map((one) => this.#told(one)),
+            ),
+          )
+        }
+      },
+    })
+  }
+
+  #heard(answer: unknown): unknown {
+    if (!(answer instanceof Promise)) return answer
+    return new Promise((resolve, reject) => {
+      answer.then(
+        this.alive((value: unknown) => resolve(isSession(value) ? this.of(value) : value)),
+        this.alive((error: unknown) => reject(error as Error)),
+      )
+    })
+  }
+
+  /** A listener that is given away. */
+  #told(given: unknown): unknown {
+    if (typeof given !== 'object' || given === null || !('listener' in given)) return given
+    return { ...given, listener: this.of(given.listener as object) }
+  }
+}
+
+const isSession = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && ('leave' in value || 'sendOffsets' in value)
