@@ -38,6 +38,8 @@ export class Assignment {
   #topic: TopicMetadata | null = null
   #session: GroupSession | null = null
   #rejoin = false
+  /** Why the session has ended for good. */
+  #failure: LogError | null = null
 
   constructor(options: AssignmentOptions) {
     this.#options = options
@@ -58,7 +60,9 @@ export class Assignment {
 
   /** Is a member of the group, and every partition that is ours is claimed. @throws LogError, SinkError, or the database's */
   async hold(claimed: (source: Source, nextOffset: bigint) => void): Promise<void> {
-    if (this.#rejoin) await this.leave()
+    const failure = this.#failure
+    if (this.#rejoin || failure !== null) await this.leave()
+    if (failure !== null) throw failure
     if (this.#session === null) await this.#join()
     for (const source of this.sources) {
       if (source.claim !== null) continue
@@ -77,6 +81,7 @@ export class Assignment {
     const session = this.#session
     this.#session = null
     this.#rejoin = false
+    this.#failure = null
     this.#sources.clear()
     await session?.leave().catch(() => undefined)
   }
@@ -110,10 +115,15 @@ export class Assignment {
         changed()
         await quiet()
       },
+      // What is being written then is SQL's to refuse: the claim of the next owner fences it.
       lost: () => {
         this.#sources.clear()
         changed()
         return Promise.resolve()
+      },
+      failed: (error) => {
+        this.#failure = error
+        changed()
       },
     }
   }

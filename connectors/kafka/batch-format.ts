@@ -62,6 +62,20 @@ export function stampBatch(batch: Buffer, baseOffset: bigint, leaderEpoch: numbe
   batch.writeInt32BE(leaderEpoch, 12)
 }
 
+/**
+ * The batch at `bytes[at]` with only `count` records of it, and not transactional any more: what it was part of is decided.
+ * Offsets, times, producer and sequence stay; without records it is a header alone.
+ * @param records as they stand in `bytes`, in order
+ */
+export function withRecords(bytes: Buffer, at: number, records: readonly Buffer[], count: number): Buffer {
+  const batch = Buffer.concat([bytes.subarray(at, at + BATCH_HEADER_BYTES), ...records])
+  batch.writeInt32BE(batch.length - LENGTH_END, 8)
+  batch.writeInt16BE(batch.readInt16BE(21) & ~TRANSACTIONAL, 21)
+  batch.writeInt32BE(count, 57)
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+  return batch
+}
+
 export const baseOffsetOf = (bytes: Buffer, at: number): bigint => bytes.readBigInt64BE(at)
 /** Size of the whole batch in bytes, as it claims. */
 export const sizeOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 8) + LENGTH_END

@@ -41,6 +41,8 @@ export class RecordCursor {
   valueStart = 0
   /** -1 for no value (a tombstone). */
   valueLength = -1
+  /** Where the current record begins, its length included. */
+  recordStart = 0
 
   readonly #isolation: Isolation
   #fetched!: FetchedPartition
@@ -102,6 +104,11 @@ export class RecordCursor {
 
   get offset(): bigint {
     return this.#base + BigInt(this.#delta)
+  }
+
+  /** Where the bytes of the current record end. */
+  get recordEnd(): number {
+    return this.#recordEnd
   }
 
   /** Where to fetch next; exact at any size. */
@@ -192,6 +199,7 @@ export class RecordCursor {
 
   #readRecord(): void {
     const end = this.#batchEnd
+    this.recordStart = this.#at
     const length = this.#varint(end)
     if (length < 0 || length > end - this.#at) this.#corrupt(`a record of ${length} bytes does not fit`)
     const recordEnd = this.#at + length

@@ -92,7 +92,9 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
         await fails('TOPIC_ALREADY_EXISTS', log.createTopics([good, { name: TOPIC, partitions: 3, config: {} }]))
         await fails('INVALID_TOPIC_EXCEPTION', log.createTopics([good, { name: 'a/b', partitions: 1, config: {} }]))
         await fails('INVALID_TOPIC_EXCEPTION', log.createTopics([good, { name: '..', partitions: 1, config: {} }]))
-        await fails('INVALID_TOPIC_EXCEPTION', log.createTopics([{ ...good, partitions: 0 }]))
+        await fails('INVALID_PARTITIONS', log.createTopics([{ ...good, partitions: 0 }]))
+        await fails('INVALID_CONFIG', log.createTopics([{ ...good, config: { 'retention.ms': 'soon' } }]))
+        await fails('INVALID_CONFIG', log.createTopics([{ ...good, config: { 'retention.minutes': '5' } }]))
         expect(await log.metadata(['good'])).toEqual([])
       })
     })
@@ -422,7 +424,7 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
         expect(await patient).toEqual([at(0, 5n)])
       })
 
-      test('the member gets every partition; the next member takes over', async () => {
+      test('members share the partitions; who leaves gives them up, and commits no more', async () => {
         const [first, second] = [listener(), listener()]
         const one = await log.joinGroup({
           groupId: 'g',
@@ -441,9 +443,15 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
           sessionTimeoutMs: 10_000,
           listener: second,
         })
-        await fixture.advance(0)
-        expect(first.calls.at(-1)).toEqual(['lost', []])
-        expect(second.calls).toEqual([['assigned', [0, 1, 2]]])
+        await fixture.advance(20_000)
+        expect(first.calls.slice(1)).toEqual([
+          ['revoked', [2]],
+          ['assigned', []],
+        ])
+        expect(second.calls).toEqual([
+          ['assigned', []],
+          ['assigned', [2]],
+        ])
 
         const producer = await open('p')
         const refused = async (code: LogErrorCode, group: GroupMetadata): Promise<void> => {
@@ -461,11 +469,16 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
 
         const [described] = await log.describeGroups(['g'])
         expect(described).toMatchObject({ groupId: 'g', state: 'Stable' })
-        expect(described!.members[0]!.assigned).toHaveLength(3)
+        expect(described!.members.map(({ assigned }) => assigned.length).sort()).toEqual([1, 2])
+        const left = two.metadata()
         await two.leave()
+        expect(() => two.metadata()).toThrow()
         producer.begin()
-        await fails('UNKNOWN_MEMBER_ID', producer.sendOffsets(two.metadata(), [at(0, 3n)]))
+        await fails('UNKNOWN_MEMBER_ID', producer.sendOffsets(left, [at(0, 3n)]))
         await producer.end('abort')
+        await fixture.advance(20_000)
+        expect(first.calls.at(-1)).toEqual(['assigned', [2]])
+        await one.leave()
         expect((await log.describeGroups()).map(({ groupId, state }) => [groupId, state])).toEqual([['g', 'Empty']])
       })
     })

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Log } from '../../connectors/kafka/index.ts'
 import { authEvents, clientEvents, researchEvents } from '../../schemas/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { CommitOutcome, SinkBatch, SinkRunner, Table, TablePort } from '../../sinks/index.ts'
@@ -83,6 +84,55 @@ describe('SinkRunner', () => {
     await settled(fixture.log, tables)
     expect(names(tables)).toHaveLength(4)
     expect(records).toBe(2)
+  })
+
+  test('P4: several runners share the partitions, each record is applied once, and who stops leaves its part', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const of = projections.filter(({ name }) => name === 'organizations')
+    const applied: number[] = [0, 0, 0]
+    const runners = applied.map((_, i) =>
+      started(
+        fixture.runner(tables, {
+          projections: of,
+          settings: { sessionTimeoutMs: 300 },
+          onProgress: ({ records }) => void (applied[i]! += records),
+        }),
+      ),
+    )
+    const parts = (runner: SinkRunner): number[] => runner.status()[0]!.partitions.map(({ partition }) => partition)
+    const shared = (): string => JSON.stringify(runners.map((runner) => parts(runner).length))
+    await eventually(() => shared() === '[1,1,1]', 'one partition each')
+    const all = Array.from({ length: 30 }, (_, i) => created(tenantA, i + 1))
+    await fixture.append(authEvents, ...all)
+    await settled(fixture.log, tables, of)
+    expect(names(tables)).toHaveLength(30)
+    expect(applied.reduce((a, b) => a + b)).toBe(30)
+    expect(applied.every((records) => records > 0)).toBe(true)
+    await runners[0]!.stop()
+    await eventually(
+      () => new Set([...parts(runners[1]!), ...parts(runners[2]!)]).size === 3,
+      'the others have its part',
+    )
+    await fixture.append(authEvents, created(tenantB), created(tenantB, 2), created(tenantB, 3))
+    await settled(fixture.log, tables, of)
+    expect(applied.reduce((a, b) => a + b)).toBe(33)
+  })
+
+  test('P6: a session that ends for good is trouble, waited out and begun anew', async () => {
+    const { log } = await new LogFixture().open()
+    let refused = 0
+    const join: typeof log.joinGroup = (options) =>
+      log.joinGroup(refused++ < 2 ? { ...options, sessionTimeoutMs: 0 } : options)
+    const get = (target: Log, name: string | symbol): unknown => {
+      const member: unknown = name === 'joinGroup' ? join : Reflect.get(target, name)
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    }
+    const fixture = new LogFixture(new Proxy(log, { get }))
+    const runner = started(fixture.runner(new MemoryTables(), { projections: projections.slice(0, 1) }))
+    await eventually(() => runner.status()[0]!.state === 'waiting', 'trouble shows')
+    expect(runner.status()[0]!.trouble).toContain('session timeout')
+    await eventually(() => runner.status()[0]!.partitions.length === 3, 'it joined again')
   })
 
   test('nothing of an open or aborted transaction is projected', async () => {

@@ -24,7 +24,7 @@ import type {
   ProducerSession,
 } from '../port.ts'
 import { nextSequence } from '../sequence.ts'
-import { closed, isNotNow, isUnknown, Retry, retrying } from './retry.ts'
+import { closed, giveUp, isNotNow, isUnknown, Retry, retrying } from './retry.ts'
 import type { RetryContext } from './retry.ts'
 
 export interface ProducerContext extends RetryContext {
@@ -196,7 +196,7 @@ export class ClientProducer implements ProducerSession {
       for (let again = await this.#sendOnce(delivery); again !== null; again = await this.#sendOnce(delivery)) {
         if (await retry.pause(again.code)) continue
         if (delivery.unanswered.size > 0) throw lost(again)
-        throw this.#context.closing.aborted ? closed() : again
+        throw this.#context.closing.aborted ? closed() : giveUp(again, this.#limitMs)
       }
     } finally {
       retry.end()

@@ -104,7 +104,8 @@ export async function retrying<T>(
   }
 }
 
-const giveUp = (error: LogError, limitMs: number): LogError =>
+/** What is said when the time is over: nothing was done, and later it may be. */
+export const giveUp = (error: LogError, limitMs: number): LogError =>
   new LogError(error.code, `${error.message} (asked for ${limitMs} ms)`, 'retry', error)
 
 export const closed = (): LogError => new LogError('CLOSED', 'the log is closed', 'stop')

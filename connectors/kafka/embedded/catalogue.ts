@@ -5,6 +5,7 @@ import type { TopicMetadata, TopicSpec } from '../port.ts'
 import { readJson, writeJson } from './durable-json.ts'
 import type { LogFiles } from './log-files.ts'
 import type { Random } from '../clock.ts'
+import { checkConfig } from './topic-config.ts'
 
 const FILE = 'catalogue.json'
 const FORMAT = 1
@@ -58,7 +59,7 @@ export async function readCatalogue(files: LogFiles, directory: string): Promise
 export const writeCatalogue = (files: LogFiles, directory: string, catalogue: Catalogue): Promise<void> =>
   writeJson(files, directory, FILE, { format: FORMAT, ...catalogue })
 
-/** @throws LogError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION */
+/** @throws LogError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_CONFIG */
 export function checkSpecs(specs: readonly TopicSpec[], exists: (name: string) => boolean): void {
   const names = new Set<string>()
   for (const { name, partitions, config } of specs) {
@@ -66,21 +67,19 @@ export function checkSpecs(specs: readonly TopicSpec[], exists: (name: string) =
     if (exists(name)) throw new LogError('TOPIC_ALREADY_EXISTS', `topic ${name} exists`, 'stop')
     if (names.has(name)) throw invalid(`topic ${name} is asked for twice`)
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-      throw invalid(`topic ${name}: ${partitions} partitions; allowed are 1 to ${MAX_PARTITIONS}`)
+      const why = `topic ${name}: ${partitions} partitions; allowed are 1 to ${MAX_PARTITIONS}`
+      throw new LogError('INVALID_PARTITIONS', why, 'stop')
     }
-    for (const key of SIZE_CONFIGS) {
-      const value = config[key]
-      if (value !== undefined && !/^[1-9]\d{0,9}$/.test(value))
-        throw invalid(`topic ${name}: ${key} '${value}' is not a size in bytes`)
-    }
+    checkConfig(name, config)
     names.add(name)
   }
 }
 
-const SIZE_CONFIGS = ['segment.bytes', 'max.message.bytes'] as const
-
 /** A size from a topic's configuration, which `checkSpecs` passed. */
-export const sizeConfig = (topic: TopicMetadata, key: (typeof SIZE_CONFIGS)[number], otherwise: number): number =>
-  topic.config[key] === undefined ? otherwise : Number(topic.config[key])
+export const sizeConfig = (
+  topic: TopicMetadata,
+  key: 'segment.bytes' | 'max.message.bytes',
+  otherwise: number,
+): number => (topic.config[key] === undefined ? otherwise : Number(topic.config[key]))
 
 const invalid = (message: string): LogError => new LogError('INVALID_TOPIC_EXCEPTION', message, 'stop')

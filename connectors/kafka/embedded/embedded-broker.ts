@@ -5,8 +5,10 @@ import {
   baseSequenceOf,
   countOf,
   epochOf,
+  isCompressed,
   isControl,
   isTransactional,
+  lastOffsetDeltaOf,
   producerIdOf,
   sizeOf,
 } from '../batch-format.ts'
@@ -40,6 +42,7 @@ import type {
   TopicPartition,
   TopicSpec,
 } from '../port.ts'
+import { RecordCursor } from '../record-cursor.ts'
 import { CONSUMER_OFFSETS_TOPIC, isInternal, TRANSACTION_STATE_TOPIC } from './catalogue.ts'
 import { checkpointWhenGrown } from './checkpoint.ts'
 import { longPoll } from './fetch.ts'
@@ -139,6 +142,9 @@ export class EmbeddedBroker implements Broker {
     const moves = before.map(({ topic, partition, offset }) => {
       if (isInternal(topic)) throw internalTopic(topic)
       const log = this.#topics.partition({ topic, partition })
+      if (!log.cleanup.deletes)
+        throw new LogError('POLICY_VIOLATION', `${topic} is compacted: its records go by their keys`, 'stop')
+      if (offset === -1n) return { log, offset: log.highWatermark }
       if (offset >= 0n && offset <= log.highWatermark) return { log, offset }
       throw new LogError(
         'OFFSET_OUT_OF_RANGE',
@@ -248,6 +254,7 @@ export class EmbeddedBroker implements Broker {
     const log = this.#topics.partition(where)
     if (batch.length > log.maxBatchBytes) throw tooLarge(log, batch)
     checkBatch(log, batch, transactionalId !== null)
+    if (log.cleanup.compacts) checkKeys(log, batch)
     if (transactionalId === null) return log.append(batch)
     const by = { producerId: producerIdOf(batch, 0), epoch: epochOf(batch, 0) }
     return this.#transactions.join(transactionalId, by).track(log, countOf(batch, 0), log.append(batch))
@@ -268,20 +275,33 @@ export class EmbeddedBroker implements Broker {
   }
 }
 
+/** Compaction goes by keys. @throws LogError CORRUPT_MESSAGE, INVALID_RECORD */
+function checkKeys({ topic, partition }: PartitionLog, batches: Buffer): void {
+  const limits = { highWatermark: -1n, lastStableOffset: -1n, logStartOffset: -1n }
+  const fetched = { topic, partition, batches, aborted: [], error: null, ...limits }
+  const cursor = new RecordCursor(fetched, 0n, 'read_uncommitted')
+  while (cursor.next()) {
+    if (cursor.keyLength >= 0) continue
+    throw new LogError('INVALID_RECORD', `${topic}-${partition} is compacted: a record needs a key`, 'stop')
+  }
+}
+
 /** Bytes of a client are not trusted. @throws LogError CORRUPT_MESSAGE, INVALID_RECORD */
 function checkBatch(log: PartitionLog, batch: Buffer, transactional: boolean): void {
   const fault = batchFault(batch, 0) ?? (sizeOf(batch, 0) === batch.length ? null : 'bytes behind the batch')
   if (fault !== null) throw new LogError('CORRUPT_MESSAGE', `${log.name}: ${fault}`, 'stop')
   const wrong =
-    countOf(batch, 0) === 0
-      ? 'an empty batch'
+    countOf(batch, 0) !== lastOffsetDeltaOf(batch, 0) + 1
+      ? 'a batch with gaps'
       : isControl(batch, 0)
         ? 'a control batch'
         : producerIdOf(batch, 0) >= 0n && baseSequenceOf(batch, 0) < 0
           ? 'a batch of a producer without a sequence'
-          : isTransactional(batch, 0) !== transactional
-            ? 'a batch and its request of which one alone is transactional'
-            : null
+          : isCompressed(batch, 0)
+            ? 'a compressed batch, which is not read yet'
+            : isTransactional(batch, 0) !== transactional
+              ? 'a batch and its request of which one alone is transactional'
+              : null
   if (wrong !== null) throw new LogError('INVALID_RECORD', `${log.name}: a client sent ${wrong}`, 'stop')
 }
 

@@ -18,9 +18,8 @@ export async function fetchFrom(
 ): Promise<FetchedPartition> {
   if (offset < log.logStart || offset > log.highWatermark) return answer(log, NOTHING, 'OFFSET_OUT_OF_RANGE')
   try {
-    const batches = await log.read(offset, maxBytes, isolation)
-    const aborted = isolation === 'read_committed' && batches.length > 0 ? log.aborted(offset, endOf(batches)) : []
-    return { ...answer(log, batches, null), aborted }
+    const read = await log.read(offset, maxBytes, isolation)
+    return { ...answer(log, NOTHING, null), ...read }
   } catch (error) {
     if (error instanceof LogError) return answer(log, NOTHING, error.code)
     throw error

@@ -62,6 +62,8 @@ export class HotTail {
 
 export class PartitionTail {
   readonly #batches = new Fifo<Buffer>()
+  /** What lies below was rewritten on disk, and is not read from here. */
+  #floor = 0n
   readonly #pushed: (tail: PartitionTail, sizeBytes: number) => void
 
   constructor(pushed: (tail: PartitionTail, sizeBytes: number) => void) {
@@ -78,10 +80,15 @@ export class PartitionTail {
     return this.#batches.shift()?.length
   }
 
+  /** Nothing below `offset` is read from here any more. */
+  hideBelow(offset: bigint): void {
+    if (offset > this.#floor) this.#floor = offset
+  }
+
   /** As `Segment.read`; null when `from` lies before the tail. */
   read(from: bigint, limit: bigint, maxBytes: number): Buffer | null {
     const batches = this.#batches
-    if (batches.length === 0 || from < baseOffsetOf(batches.at(0), 0)) return null
+    if (batches.length === 0 || from < this.#floor || from < baseOffsetOf(batches.at(0), 0)) return null
     const taken: Buffer[] = []
     let sizeBytes = 0
     for (let i = this.#firstReaching(from); i < batches.length; i++) {

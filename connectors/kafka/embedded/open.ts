@@ -10,7 +10,13 @@ import { HotTail } from './hot-tail.ts'
 import { memoryFiles } from './memory-files.ts'
 import { nodeFiles } from './node-files.ts'
 import { OffsetStore } from './offset-store.ts'
-import { DEFAULT_CHECKPOINT_BYTES, DEFAULT_SEGMENT_BYTES, DEFAULT_TAIL_BYTES } from './options.ts'
+import {
+  DEFAULT_CHECKPOINT_BYTES,
+  DEFAULT_CLEAN_INTERVAL_MS,
+  DEFAULT_CLEAN_MAP_BYTES,
+  DEFAULT_SEGMENT_BYTES,
+  DEFAULT_TAIL_BYTES,
+} from './options.ts'
 import type { EmbeddedLogOptions, MemoryLogOptions } from './options.ts'
 import { emptyPartition } from './partition-log.ts'
 import { recoverOffsets, recoverTransactions } from './recover-transactions.ts'
@@ -58,23 +64,10 @@ export async function openEmbeddedBroker(options: EmbeddedLogOptions): Promise<E
 }
 
 /** A broker that lives as long as the process. */
-export function openMemoryBroker({
-  clock,
-  random,
-  notice = () => {},
-  crash = noCrash,
-  groups = {},
-}: MemoryLogOptions): EmbeddedBroker {
-  const storage = storageOf({
-    clock,
-    random,
-    notice,
-    crash,
-    directory: 'memory',
-    files: memoryFiles(),
-    fsync: 'never',
-    fsyncIntervalMs: 0,
-  })
+export function openMemoryBroker(options: MemoryLogOptions): EmbeddedBroker {
+  const { clock, random, notice = () => {}, crash = noCrash, groups = {} } = options
+  const parts = { directory: 'memory', files: memoryFiles(), fsync: 'never', fsyncIntervalMs: 0, notice } as const
+  const storage = storageOf({ ...options, ...parts })
   return new EmbeddedBroker({
     topics: new Topics(storage, newCatalogue(random), emptyPartition),
     offsets: new OffsetStore(clock),
@@ -99,7 +92,10 @@ const storageOf = (options: EmbeddedLogOptions): Storage => ({
   segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
   tail: new HotTail(options.tailBytes ?? DEFAULT_TAIL_BYTES),
   syncer: new Syncer(options.clock, options.fsyncIntervalMs, options.notice),
+  clock: options.clock,
   random: options.random,
+  cleanIntervalMs: options.cleanIntervalMs ?? DEFAULT_CLEAN_INTERVAL_MS,
+  cleanMapBytes: options.cleanMapBytes ?? DEFAULT_CLEAN_MAP_BYTES,
   crash: options.crash ?? noCrash,
   notice: options.notice,
 })

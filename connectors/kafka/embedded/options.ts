@@ -18,6 +18,10 @@ export interface MemoryLogOptions {
   readonly notice?: (line: string) => void
   readonly crash?: CrashPoint
   readonly groups?: GroupSettings
+  /** How long a sealed segment waits to be compacted or deleted, in ms. */
+  readonly cleanIntervalMs?: number
+  /** Bound of the key map of a compaction, in bytes, roughly. */
+  readonly cleanMapBytes?: number
 }
 
 export interface EmbeddedLogOptions extends MemoryLogOptions {
@@ -34,6 +38,8 @@ export interface EmbeddedLogOptions extends MemoryLogOptions {
   readonly files?: LogFiles
 }
 
+export const DEFAULT_CLEAN_INTERVAL_MS = 15_000
+export const DEFAULT_CLEAN_MAP_BYTES = 64 * 1024 * 1024
 export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 export const DEFAULT_TAIL_BYTES = 64 * 1024 * 1024
 export const DEFAULT_CHECKPOINT_BYTES = 16 * 1024 * 1024

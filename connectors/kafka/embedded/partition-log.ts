@@ -7,6 +7,8 @@
  *   L3  A failed write takes back everything that is not visible: file, offsets and sequences. What failed was not written.
  *       When even that fails, or an fsync fails, the partition takes no more writes until it is opened again.
  *   L4  A sealed segment is synced before its successor exists, so only the newest can be torn.
+ *   L17 What was rewritten takes its place in one moment, with the index of aborted transactions; a reader who was in between
+ *       reads again, so that bytes and index it gets belong together.
  *   L5  read_committed sees batches below the last stable offset: the first offset of the earliest open transaction.
  */
 
@@ -14,15 +16,20 @@ import { strict as assert } from 'node:assert'
 
 import { isControl, isStamped, lastOffsetDeltaOf, lastOffsetOf, stampBatch } from '../batch-format.ts'
 import type { CrashPoint } from '../crash-point.ts'
+import { endOffset } from '../end-offset.ts'
 import { LogError } from '../port.ts'
 import type { AbortedTransaction, Isolation, TopicPartition } from '../port.ts'
 import type { PartitionTail } from './hot-tail.ts'
 import type { LogFiles } from './log-files.ts'
 import { ProducerSequences } from './producer-sequences.ts'
+import { writeAnew } from './rewrite-segments.ts'
+import type { Rewriting, SealedSegment } from './rewrite-segments.ts'
 import { Segment } from './segment.ts'
 import { storageError } from './storage-error.ts'
+import type { Cleanup } from './topic-config.ts'
 import { TransactionIndex } from './transaction-index.ts'
 import type { OpenTransaction } from './transaction-index.ts'
+import { Turns } from './turns.ts'
 
 /** One process is the only leader there ever was. */
 const LEADER_EPOCH = 0
@@ -36,6 +43,9 @@ export interface PartitionContext {
   /** Bound of a client's batch, in bytes. */
   readonly maxBatchBytes: number
   readonly crash: CrashPoint
+  readonly cleanup: Cleanup
+  /** Called when a segment was sealed. */
+  readonly sealed: (log: PartitionLog) => void
   /** Called when bytes became visible that are not synced yet. */
   readonly dirty: (log: PartitionLog) => void
 }
@@ -57,6 +67,11 @@ export const emptyPartition = (): PartitionContents => ({
   nextOffset: 0n,
 })
 
+export interface ReadBatches {
+  readonly batches: Buffer
+  readonly aborted: readonly AbortedTransaction[]
+}
+
 interface PendingWrite {
   readonly batch: Buffer
   readonly baseOffset: bigint
@@ -75,10 +90,14 @@ export class PartitionLog implements TopicPartition {
   readonly #sequences: ProducerSequences
   readonly #transactions: TransactionIndex
   readonly #listeners = new Set<() => void>()
+  /** Segments are removed and rewritten in turn. */
+  readonly #turns = new Turns()
   #logStart: bigint
   #highWatermark: bigint
   /** The next offset to give; ahead of the high watermark by what is being written. */
   #nextOffset: bigint
+  /** Grows with every rewrite of segments. */
+  #generation = 0
   #queued: PendingWrite[] = []
   #writing: PendingWrite[] = []
   #drained: Promise<void> | null = null
@@ -99,6 +118,15 @@ export class PartitionLog implements TopicPartition {
 
   get maxBatchBytes(): number {
     return this.#context.maxBatchBytes
+  }
+
+  get segmentBytes(): number {
+    return this.#context.segmentBytes
+  }
+
+  /** How short its topic wants it. */
+  get cleanup(): Cleanup {
+    return this.#context.cleanup
   }
 
   get sizeBytes(): number {
@@ -166,22 +194,22 @@ export class PartitionLog implements TopicPartition {
     return acked
   }
 
-  /** Whole batches from `from` on, below the isolation's limit; at least one if there is one, else empty. */
-  async read(from: bigint, maxBytes: number, isolation: Isolation): Promise<Buffer> {
-    const limit = this.limit(isolation)
-    if (from >= limit) return Buffer.alloc(0)
-    const hot = this.#context.tail.read(from, limit, maxBytes)
-    if (hot !== null) return hot
-    for (let i = this.#segmentOf(from); i < this.#segments.length; i++) {
-      const batches = await this.#readSegment(this.#segments[i]!, from, limit, maxBytes)
-      if (batches.length > 0) return batches
+  /**
+   * Whole batches from `from` on, below the isolation's limit; at least one if there is one, else empty. With the aborted
+   * transactions that a read_committed reader of them must know.
+   */
+  async read(from: bigint, maxBytes: number, isolation: Isolation): Promise<ReadBatches> {
+    for (;;) {
+      const generation = this.#generation
+      try {
+        const batches = await this.#read(from, maxBytes, isolation)
+        if (generation !== this.#generation) continue
+        const end = isolation === 'read_committed' ? endOffset(batches) : null
+        return { batches, aborted: end === null ? [] : this.#transactions.aborted(from, end) }
+      } catch (error) {
+        if (generation === this.#generation) throw error
+      }
     }
-    return Buffer.alloc(0)
-  }
-
-  /** Aborted transactions that a read_committed reader of `[from, end)` must know. */
-  aborted(from: bigint, end: bigint): readonly AbortedTransaction[] {
-    return this.#transactions.aborted(from, end)
   }
 
   /** Calls `listener` whenever a limit moved; the returned function ends that. */
@@ -191,7 +219,55 @@ export class PartitionLog implements TopicPartition {
   }
 
   /** Moves the log start and removes the segments that lie below it. The caller has made the move durable. */
-  async dropBelow(logStart: bigint): Promise<void> {
+  dropBelow(logStart: bigint): Promise<void> {
+    return this.#turns.take('segments', () => this.#dropBelow(logStart))
+  }
+
+  /** Sealed segments in which nothing is undecided, each with the offset after its last. */
+  settled(): readonly SealedSegment[] {
+    const limit = this.lastStableOffset
+    return this.#segments.flatMap((segment, index) => {
+      const next = this.#segments[index + 1]
+      return next === undefined || next.baseOffset > limit ? [] : [{ segment, end: next.baseOffset }]
+    })
+  }
+
+  /** Of a decided batch. */
+  isAborted(producerId: bigint, offset: bigint): boolean {
+    return this.#transactions.isAborted(producerId, offset)
+  }
+
+  /** Base offsets of the batches that say where each producer is. */
+  lastBatches(): ReadonlySet<bigint> {
+    return this.#sequences.lastBatches()
+  }
+
+  /**
+   * Writes neighbouring settled segments anew, as one (L17, L18).
+   * @param settledBelow what lies below is rewritten so that nothing of it is transactional any more
+   */
+  rewrite(former: readonly SealedSegment[], rewriting: Rewriting, settledBelow: bigint): Promise<void> {
+    return this.#turns.take('segments', async () => {
+      const at = this.#segments.indexOf(former[0]!.segment)
+      if (this.#closed || at < 0) return
+      const { files, directory, crash } = this.#context
+      const end = former.at(-1)!.end
+      const written = await writeAnew(files, directory, former, rewriting)
+      if (this.#closed) return
+      await files.rename(written.path, former[0]!.segment.path)
+      this.#segments.splice(at, former.length, written.segment)
+      this.#generation++
+      const settled = end < settledBelow ? end : settledBelow
+      this.#transactions.forget(written.segment.baseOffset, settled)
+      this.#context.tail.hideBelow(settled)
+      crash('C29')
+      await files.fsyncDirectory(directory)
+      for (const [i, { segment }] of former.entries()) await (i === 0 ? segment.close() : segment.remove())
+      if (former.length > 1) await files.fsyncDirectory(directory)
+    })
+  }
+
+  async #dropBelow(logStart: bigint): Promise<void> {
     if (logStart <= this.#logStart) return
     this.#logStart = logStart
     this.#transactions.dropBelow(logStart)
@@ -219,6 +295,7 @@ export class PartitionLog implements TopicPartition {
   async close(): Promise<void> {
     this.#closed = true
     await this.#drained
+    await this.#turns.take('segments', async () => {})
     try {
       await this.sync()
     } finally {
@@ -278,12 +355,13 @@ export class PartitionLog implements TopicPartition {
       throw error
     }
     this.#segments.push(segment)
+    if (newest !== undefined) this.#context.sealed(this)
     return segment
   }
 
   #reveal(segment: Segment, written: readonly PendingWrite[]): void {
     for (const { batch, baseOffset, revealed, ack } of written) {
-      segment.reveal(baseOffset, batch.length)
+      segment.reveal(batch, 0)
       this.#transactions.add(batch, 0)
       this.#context.tail.push(batch)
       this.#highWatermark = lastOffsetOf(batch, 0) + 1n
@@ -338,6 +416,18 @@ export class PartitionLog implements TopicPartition {
     while (at > 0 && this.#segments[at]!.baseOffset > offset) at--
     assert(at >= 0, 'what is visible lies in a segment')
     return at
+  }
+
+  async #read(from: bigint, maxBytes: number, isolation: Isolation): Promise<Buffer> {
+    const limit = this.limit(isolation)
+    if (from >= limit) return Buffer.alloc(0)
+    const hot = this.#context.tail.read(from, limit, maxBytes)
+    if (hot !== null) return hot
+    for (let i = this.#segmentOf(from); i < this.#segments.length; i++) {
+      const batches = await this.#readSegment(this.#segments[i]!, from, limit, maxBytes)
+      if (batches.length > 0) return batches
+    }
+    return Buffer.alloc(0)
   }
 
   async #readSegment(segment: Segment, from: bigint, limit: bigint, maxBytes: number): Promise<Buffer> {

@@ -9,7 +9,7 @@
  * Entries are immutable, so that a write that failed is undone by putting the former entry back.
  */
 
-import { baseOffsetOf, baseSequenceOf, countOf, epochOf, producerIdOf } from '../batch-format.ts'
+import { baseOffsetOf, baseSequenceOf, epochOf, lastOffsetDeltaOf, producerIdOf } from '../batch-format.ts'
 import { LogError } from '../port.ts'
 import { nextSequence } from '../sequence.ts'
 
@@ -24,6 +24,8 @@ interface SentBatch {
 }
 
 interface ProducerEntry {
+  /** The batch that brought it here: recovery needs no other. */
+  readonly at: bigint
   readonly epoch: number
   readonly lastSequence: number
   readonly sent: readonly SentBatch[]
@@ -42,6 +44,11 @@ export class ProducerSequences {
   /** The highest epoch that a producer wrote with; -1 when it did not. */
   epochOf(producerId: bigint): number {
     return this.#producers.get(producerId)?.epoch ?? -1
+  }
+
+  /** Base offsets of the batches that recovery needs, of each producer its last. */
+  lastBatches(): ReadonlySet<bigint> {
+    return new Set([...this.#producers.values()].map(({ at }) => at))
   }
 
   /** The sequence that a producer's next batch must carry. */
@@ -68,7 +75,7 @@ export class ProducerSequences {
     }
     const baseSequence = baseSequenceOf(batch, 0)
     if (baseSequence === NO_SEQUENCE) return null
-    const lastSequence = nextSequence(baseSequence, countOf(batch, 0) - 1)
+    const lastSequence = nextSequence(baseSequence, lastOffsetDeltaOf(batch, 0))
     if (epoch === entry.epoch) {
       for (const sent of entry.sent) {
         if (sent.baseSequence === baseSequence && sent.lastSequence === lastSequence) return sent.baseOffset
@@ -101,15 +108,20 @@ export class ProducerSequences {
 function afterBatch(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
   const epoch = epochOf(bytes, at)
   const baseSequence = baseSequenceOf(bytes, at)
-  const lastSequence = nextSequence(baseSequence, countOf(bytes, at) - 1)
+  const lastSequence = nextSequence(baseSequence, lastOffsetDeltaOf(bytes, at))
   const sent = former?.epoch === epoch ? former.sent.slice(1 - REMEMBERED_BATCHES) : []
-  return { epoch, lastSequence, sent: [...sent, { baseSequence, lastSequence, baseOffset: baseOffsetOf(bytes, at) }] }
+  return {
+    at: baseOffsetOf(bytes, at),
+    epoch,
+    lastSequence,
+    sent: [...sent, { baseSequence, lastSequence, baseOffset: baseOffsetOf(bytes, at) }],
+  }
 }
 
 /** What the log itself writes for a producer has no sequence; with a newer epoch it fences the older one. */
 function afterMarker(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
   const epoch = epochOf(bytes, at)
-  return former?.epoch === epoch ? former : { epoch, lastSequence: NO_SEQUENCE, sent: [] }
+  return former?.epoch === epoch ? former : { at: baseOffsetOf(bytes, at), epoch, lastSequence: NO_SEQUENCE, sent: [] }
 }
 
 const nothing = (): void => {}

@@ -2,12 +2,12 @@
 
 import { LogError } from '../port.ts'
 import type { TopicPartition } from '../port.ts'
-import { sizeOf, baseOffsetOf } from '../batch-format.ts'
 import type { LogFile, LogFiles } from './log-files.ts'
 import { emptyPartition } from './partition-log.ts'
 import type { PartitionContents } from './partition-log.ts'
 import { scanSegment } from './scan-segment.ts'
 import type { SegmentScan } from './scan-segment.ts'
+import { REWRITTEN } from './rewrite-segments.ts'
 import { Segment, segmentNamePattern } from './segment.ts'
 import { storageError } from './storage-error.ts'
 
@@ -28,6 +28,11 @@ export async function recoverPartition(where: TopicPartition, context: RecoveryC
   if (context.sync && found.length > 0) await context.files.fsyncDirectory(context.directory)
   if (found.length > 0 && found[0]!.baseOffset > context.logStart) throw missing(where, context.logStart, found[0]!)
   for (const [i, segment] of found.entries()) {
+    if (segment.baseOffset < contents.nextOffset && i > 0) {
+      // A rewritten segment stands for it (L18); a crash came before it was removed.
+      await segment.remove()
+      continue
+    }
     if (i > 0 && segment.baseOffset !== contents.nextOffset) throw missing(where, contents.nextOffset, segment)
     contents.segments.push(segment)
     contents.nextOffset = await recoverSegment(where, segment, i === found.length - 1, contents, context)
@@ -41,6 +46,7 @@ export async function recoverPartition(where: TopicPartition, context: RecoveryC
 async function findSegments({ files, directory, logStart }: RecoveryContext): Promise<Segment[]> {
   const segments: Segment[] = []
   for (const name of await files.list(directory)) {
+    if (name.endsWith(REWRITTEN)) await files.remove(`${directory}/${name}`)
     const match = segmentNamePattern.exec(name)
     if (match !== null) segments.push(new Segment(files, directory, BigInt(match[1]!)))
   }
@@ -69,7 +75,7 @@ async function recoverSegment(
   let scan: SegmentScan
   try {
     scan = await scanSegment(file, segment.baseOffset, (bytes, at) => {
-      segment.reveal(baseOffsetOf(bytes, at), sizeOf(bytes, at))
+      segment.reveal(bytes, at)
       contents.sequences.record(bytes, at)
       contents.transactions.add(bytes, at)
     })

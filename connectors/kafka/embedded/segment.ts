@@ -3,7 +3,7 @@
  * in memory only. `size` is what readers may see; between it and `#written` lies what is being written.
  */
 
-import { lastOffsetOf, baseOffsetOf, sizeOf, BATCH_HEADER_BYTES } from '../batch-format.ts'
+import { lastOffsetOf, baseOffsetOf, maxTimestampOf, sizeOf, BATCH_HEADER_BYTES } from '../batch-format.ts'
 import { LogError } from '../port.ts'
 import type { LogFile, LogFiles } from './log-files.ts'
 
@@ -18,6 +18,8 @@ export class Segment {
   readonly path: string
   readonly #files: LogFiles
   #file: Promise<LogFile> | null = null
+  #closed = false
+  #maxTimestamp = -1
   #size = 0
   #written = 0
   /** Offsets relative to the base, and the positions of their batches. */
@@ -39,8 +41,14 @@ export class Segment {
     return this.#written
   }
 
+  /** Of all records, in ms; -1 when there are none. */
+  get maxTimestamp(): number {
+    return this.#maxTimestamp
+  }
+
   /** Opened at the first use. */
   async file(): Promise<LogFile> {
+    if (this.#closed) throw new LogError('STORAGE_ERROR', `${this.path} is closed`, 'stop')
     this.#file ??= this.#files.open(this.path)
     try {
       return await this.#file
@@ -67,8 +75,10 @@ export class Segment {
     this.#written = this.#size
   }
 
-  /** A written batch becomes visible; in order. */
-  reveal(baseOffset: bigint, sizeBytes: number): void {
+  /** The written batch at `bytes[at]` becomes visible; in order. */
+  reveal(bytes: Buffer, at: number): void {
+    const [baseOffset, sizeBytes] = [baseOffsetOf(bytes, at), sizeOf(bytes, at)]
+    this.#maxTimestamp = Math.max(this.#maxTimestamp, maxTimestampOf(bytes, at))
     const indexed = this.#indexPositions.at(-1)
     if (indexed === undefined || this.#size - indexed >= INDEX_INTERVAL_BYTES) {
       this.#indexOffsets.push(Number(baseOffset - this.baseOffset))
@@ -101,7 +111,9 @@ export class Segment {
     return Buffer.alloc(0)
   }
 
+  /** For good: a file of the same name may hold other bytes by then. */
   async close(): Promise<void> {
+    this.#closed = true
     const file = this.#file
     this.#file = null
     if (file !== null) await (await file).close()

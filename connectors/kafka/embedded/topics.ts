@@ -2,12 +2,13 @@
 
 import { dirname } from 'node:path'
 
-import type { Random } from '../clock.ts'
+import type { Clock, Random } from '../clock.ts'
 import type { CrashPoint } from '../crash-point.ts'
 import { LogError } from '../port.ts'
 import type { TopicMetadata, TopicPartition, TopicSpec } from '../port.ts'
 import { checkSpecs, newTopic, sizeConfig, writeCatalogue, isInternal } from './catalogue.ts'
 import type { Catalogue } from './catalogue.ts'
+import { Cleaner } from './cleaner.ts'
 import { readJson, writeJson } from './durable-json.ts'
 import type { HotTail } from './hot-tail.ts'
 import type { LogFiles } from './log-files.ts'
@@ -18,6 +19,7 @@ import type { PartitionContents, PartitionContext } from './partition-log.ts'
 import { recoverPartition } from './recover-partition.ts'
 import { segmentNamePattern } from './segment.ts'
 import { storageError } from './storage-error.ts'
+import { cleanupOf } from './topic-config.ts'
 import type { Syncer } from './syncer.ts'
 import { Turns } from './turns.ts'
 
@@ -31,7 +33,10 @@ export interface Storage {
   readonly segmentBytes: number
   readonly tail: HotTail
   readonly syncer: Syncer
+  readonly clock: Clock
   readonly random: Random
+  readonly cleanIntervalMs: number
+  readonly cleanMapBytes: number
   readonly crash: CrashPoint
   readonly notice: (line: string) => void
 }
@@ -46,11 +51,22 @@ export class Topics {
   readonly #storage: Storage
   readonly #topics = new Map<string, Topic>()
   readonly #turns = new Turns()
+  readonly #cleaner: Cleaner
 
   /** @param contents what recovery found of a partition */
   constructor(storage: Storage, catalogue: Catalogue, contents: (where: TopicPartition) => PartitionContents) {
     this.#storage = storage
     this.clusterId = catalogue.clusterId
+    this.#cleaner = new Cleaner({
+      files: storage.files,
+      directory: storage.directory,
+      clock: storage.clock,
+      intervalMs: storage.cleanIntervalMs,
+      mapBytes: storage.cleanMapBytes,
+      notice: storage.notice,
+      syncAll: () => storage.syncer.flush(),
+      deleteBelow: (log, offset) => this.deleteRecords([{ log, offset }]),
+    })
     for (const metadata of catalogue.topics) this.#open(metadata, contents)
   }
 
@@ -76,7 +92,9 @@ export class Topics {
       }
     }
     await Promise.all(Array.from({ length: RECOVERIES_AT_ONCE }, recoverNext))
-    return new Topics(storage, catalogue, (where) => found.get(nameOf(where))!)
+    const topics = new Topics(storage, catalogue, (where) => found.get(nameOf(where))!)
+    await topics.#cleaner.recover(topics.all())
+    return topics
   }
 
   /** Makes directories and catalogue durable, then the topics exist. @throws LogError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, … */
@@ -141,6 +159,7 @@ export class Topics {
   }
 
   async close(): Promise<void> {
+    await this.#cleaner.stop()
     await Promise.all(this.all().map((log) => log.close()))
   }
 
@@ -185,6 +204,8 @@ export class Topics {
       segmentBytes: sizeConfig(metadata, 'segment.bytes', segmentBytes),
       maxBatchBytes: sizeConfig(metadata, 'max.message.bytes', DEFAULT_MAX_MESSAGE_BYTES),
       dirty: syncer.mark,
+      sealed: this.#cleaner.mark,
+      cleanup: cleanupOf(metadata),
       crash,
     }
   }

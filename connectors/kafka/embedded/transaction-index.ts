@@ -64,6 +64,21 @@ export class TransactionIndex {
     return found
   }
 
+  /** Whether the data batch of a producer at `offset`, which is not open any more, was aborted. */
+  isAborted(producerId: bigint, offset: bigint): boolean {
+    for (let i = this.#firstMarkerAt(offset); i < this.#aborted.length; i++) {
+      const entry = this.#aborted[i]!
+      if (entry.producerId === producerId && entry.firstOffset <= offset) return true
+      if (entry.stableOffset > offset) break
+    }
+    return false
+  }
+
+  /** Forgets transactions whose markers lie in `[from, end)`: their records are gone. */
+  forget(from: bigint, end: bigint): void {
+    this.#aborted.splice(this.#firstMarkerAt(from), this.#firstMarkerAt(end) - this.#firstMarkerAt(from))
+  }
+
   /** Forgets what lies wholly below the log start. */
   dropBelow(logStart: bigint): void {
     this.#aborted = this.#aborted.slice(this.#firstMarkerAt(logStart))

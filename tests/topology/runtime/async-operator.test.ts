@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { openMemoryLog } from '../../../connectors/kafka/index.ts'
+import { LogClient, openMemoryBroker, openMemoryLog } from '../../../connectors/kafka/index.ts'
+import type { Log } from '../../../connectors/kafka/index.ts'
 import { memoryDatabases } from '../../../state-stores/index.ts'
-import { HandClock } from '../../../topology/testing/index.ts'
+import type { Clock } from '../../../topology/index.ts'
+import { HandClock, StallableClock } from '../../../topology/testing/index.ts'
 import type { TopologyDriver } from '../../../topology/testing/index.ts'
-import { header, pairs, random, send, sendBatch, spin, t0, useDrivers } from './harness.ts'
+import { header, pairs, random, send, sendBatch, spin, t0, turnedUntil, useDrivers } from './harness.ts'
 import type { Caller } from './programs.ts'
 import { callProgram } from './programs.ts'
 import { troubledLog } from './troubled-log.ts'
@@ -258,19 +260,30 @@ describe('rate limit: at most that many real starts in any window (A5)', () => {
       starts.push([value, clock.now() - t0])
       return starts.length === 1 ? never() : Promise.resolve('ok')
     }
-    const options = { topologies: [callProgram({ call, limit: { calls: 1, windowMs: 60_000 } })], clock }
-    const driver = await start(options)
+    const topologies = [callProgram({ call, limit: { calls: 1, windowMs: 60_000 } })]
+    let drawn = 0
+    const unlike = { bytes: (length: number): Buffer => Buffer.alloc(length, ++drawn) }
+    const broker = openMemoryBroker({ clock, random: unlike })
+    const dying = new StallableClock(clock)
+    const client = (view: Clock): Log => new LogClient({ broker, clock: view, random, ownsBroker: false })
+    const member = { processId: 'driver', clock: dying }
+    const driver = await start({ topologies, clock, log: client(dying), member })
     await send(driver, 'requests', 'a|k', 'a1')
     await send(driver, 'requests', 'b|k', 'b1')
     await spins(clock, 3)
     expect(await committedOffset(driver)).toBe(0n)
-    // A crash: nothing is closed, local state is gone.
-    const again = await start({ ...options, log: driver.log, databases: memoryDatabases() })
-    await again.advance(50_000)
+    // A crash: nothing is closed, local state is gone, and the group waits until the session is over.
+    dying.stall()
+    const again = await turnedUntil(
+      clock,
+      start({ topologies, clock, log: client(clock), databases: memoryDatabases() }),
+    )
+    await again.advance(40_000)
     expect(starts).toEqual([['a1', 0]])
     await again.advance(120_000)
     expect(starts.map(([value]) => value)).toEqual(['a1', 'a1', 'b1'])
     expect(tightest(starts.map(([, at]) => at), 1)).toBeGreaterThanOrEqual(60_000) // prettier-ignore
+    dying.resume()
   })
 
   test('a limit that cannot be told any more when a record comes due is none', async () => {

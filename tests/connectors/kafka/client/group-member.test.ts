@@ -286,6 +286,23 @@ describe('losing membership', () => {
     },
   )
 
+  test('GM4: an assignment that comes after a stall is not believed before the group says that it still holds', async () => {
+    const one = start()
+    one.hook = async (request) => {
+      if (request !== 'syncGroup') return
+      one.hook = null
+      one.client.stall()
+    }
+    await clock.advance(1.5 * SESSION_MS)
+    expect(cluster.coordinator.describe([GROUP], [])[0]!.state).toBe('Empty')
+    one.client.resume(() => 0)
+    await settle()
+    expect(one.calls).toEqual([])
+    await clock.advance(1_000)
+    expect(one.calls).toEqual(['assigned 0,1,2,3'])
+    expect(check(one.session)).toBe('ok')
+  })
+
   test('a heartbeat of a member that was removed means lost, and it joins under a new id', async () => {
     const one = start()
     await clock.advance(0)
