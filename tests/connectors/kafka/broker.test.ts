@@ -171,15 +171,16 @@ describe('what comes twice', () => {
     const [one, two] = [await init('p'), await init('q')]
     const bytes = sealed(one, 'a', 0, true)
     await broker.produce({ transactionalId: 'p', batches: [{ ...WHERE, batch: bytes }] })
-    await produce(two, 'q', 0, 0, true, 'q')
+    await produce(two, 'q', 1, 0, true, 'q')
     await broker.produce({ transactionalId: 'p', batches: [{ ...WHERE, partition: 1, batch: bytes }] })
     await end(one, 'commit')
     await end(two, 'commit', 'q')
-    expect(await values(0)).toEqual(['a', 'q'])
-    expect(await values(1)).toEqual(['a'])
+    expect(await values(0)).toEqual(['a'])
+    expect(await values(1)).toEqual(['q', 'a'])
+    expect((await fetchAll(0)).batches.readBigInt64BE(0)).toBe(0n)
   })
 
-  test('a repeated batch of a transaction keeps what the transaction covers', async () => {
+  test('a repeated batch of a transaction is written once', async () => {
     const identity = await init('p')
     const bytes = sealed(identity, 'a', 0, true)
     await broker.produce({ transactionalId: 'p', batches: [{ ...WHERE, batch: bytes }] })
@@ -327,16 +328,19 @@ test('no identity is given out twice over restarts (L16)', async () => {
     expect(seen.has(`${producerId}/${epoch}`)).toBe(false)
     seen.add(`${producerId}/${epoch}`)
   }
-  for (let i = 0; i < 4; i++) {
+  for (let i = 0; i < 6; i++) {
     note(await broker.initProducerId({ transactionalId: null, transactionTimeoutMs: 1 }))
     const identity = await init('p')
     note(identity)
-    await write(identity, `v${i}`)
-    note(await end(identity, i % 2 === 0 ? 'commit' : 'abort'))
+    if (i % 3 === 2) note(await end(identity, 'abort'))
+    else {
+      await write(identity, `v${i}`)
+      note(await end(identity, i % 2 === 0 ? 'commit' : 'abort'))
+    }
     disk.restart('kill', () => 0)
     await reopen()
   }
-  expect(await values()).toEqual(['v0', 'v2'])
+  expect(await values()).toEqual(['v0', 'v4'])
 })
 
 /** The state log of the version before: no `ended`, no record of an abort. */

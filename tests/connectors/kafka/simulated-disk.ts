@@ -35,6 +35,8 @@ export class SimulatedDisk {
   failWith: (kind: OperationKind, path: string) => Error | null = () => null
   /** What an append waits for: a slow disk. */
   slow: (path: string) => Promise<void> | null = () => null
+  /** What a read waits for, when its bytes are there already. */
+  slowRead: (path: string) => Promise<void> | null = () => null
 
   get crashed(): boolean {
     return this.#crashed
@@ -43,7 +45,7 @@ export class SimulatedDisk {
   /** The process (`kill`) or the machine (`power`) comes up again. @param pick a number below its argument */
   restart(how: 'kill' | 'power', pick: (below: number) => number): void {
     if (how === 'power') {
-      this.#names = new Map(this.#durableNames)
+      this.#loseNames(pick)
       for (const inode of new Set(this.#names.values())) inode.synced = inode.bytes = afterPowerFailure(inode, pick)
     }
     this.#crashed = false
@@ -105,6 +107,17 @@ export class SimulatedDisk {
     }
   }
 
+  /** Of the names that changed since their directory was synced, any may have reached the disk and any may not. */
+  #loseNames(pick: (below: number) => number): void {
+    for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      const [now, durable] = [this.#names.get(name), this.#durableNames.get(name)]
+      const kept = now === durable || pick(2) === 0 ? now : durable
+      if (kept === undefined) this.#names.delete(name)
+      else this.#names.set(name, kept)
+    }
+    this.#durableNames = new Map(this.#names)
+  }
+
   #syncNames(path: string): void {
     const inside = (name: string): boolean => name.slice(0, name.lastIndexOf('/')) === path
     for (const name of [...this.#durableNames.keys()].filter(inside)) this.#durableNames.delete(name)
@@ -136,7 +149,9 @@ export class SimulatedDisk {
       },
       pread: async (position, length) => {
         this.#alive(life)
-        return Buffer.from(inode.bytes.subarray(position, position + length))
+        const bytes = Buffer.from(inode.bytes.subarray(position, position + length))
+        await this.slowRead(path)
+        return bytes
       },
       truncate: async (size) =>
         this.#change(life, 'truncate', path, () => {
