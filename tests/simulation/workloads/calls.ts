@@ -18,19 +18,20 @@ const refused = 'refused'
 class Provider {
   /** Start times by the caller's clock, by life and account. */
   readonly starts = new Map<string, number[]>()
-  #losses = 0
+  readonly #lost = new Set<string>()
 
   /** Whoever loses its membership in a group leaves behind starts that nothing has committed. */
   counted(machine: Machine): Machine {
     const notice = (line: string): void => {
-      if (line.includes('membership was lost')) this.#losses++
+      if (line.includes('membership was lost')) this.#lost.add(machine.life)
       machine.notice(line)
     }
     return { ...machine, notice }
   }
 
   started(life: string, account: string, atMs: number): void {
-    const name = `${account} of ${life} ${this.#losses}`
+    if (this.#lost.has(life)) return
+    const name = `${account} of ${life}`
     const starts = this.starts.get(name)
     if (starts === undefined) this.starts.set(name, [atMs])
     else starts.push(atMs)
@@ -141,7 +142,7 @@ function checkPartition(evidence: Evidence, partition: number): Violation[] {
   return violations
 }
 
-/** No membership starts more calls of an account in any window than its limit allows. */
+/** Until it loses its membership, no life starts more calls of an account in any window than the limit allows. */
 function checkLimit(provider: Provider, limit: CallLimit | null): Violation[] {
   if (limit === null) return []
   for (const [who, starts] of provider.starts)
