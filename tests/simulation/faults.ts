@@ -33,6 +33,7 @@ export interface FaultWorld {
   /** Of the program, beside the engine's. */
   readonly crashPoints: readonly string[]
   readonly clockJumpMostMs: number
+  restartFeeder(): void
 }
 
 const calmShare = 0.25
@@ -92,13 +93,16 @@ export class Faults {
   }
 
   #upset(upset: Upset): void {
-    const { options, chance, cluster } = this.#world
+    const { options, chance, cluster, histogram } = this.#world
     const host = chance.of(this.#world.hosts)
     switch (upset) {
       case 'crash':
         return this.#crash(host)
       case 'stop':
         return this.#stop(host)
+      case 'feederCrash':
+        histogram.count('generator kill')
+        return this.#world.restartFeeder()
       case 'brokerCrash':
         return this.#crashBroker()
       case 'coordinatorMove':

@@ -63,7 +63,9 @@ export class SeenPartition implements TopicPartition {
   add(fetched: FetchedPartition, seenAt: number): SeenBatch[] {
     this.highWatermark = fetched.highWatermark
     this.lastStableOffset = fetched.lastStableOffset
-    const added = batchesOf(fetched, seenAt).filter(({ lastOffset }) => lastOffset >= this.next)
+    // Above the last stable offset a restart of the broker may put markers in another order, which no reader sees.
+    const stable = batchesOf(fetched, seenAt).filter(({ lastOffset }) => lastOffset < fetched.lastStableOffset)
+    const added = stable.filter(({ lastOffset }) => lastOffset >= this.next)
     for (const batch of added) this.#take(batch)
     return added
   }

@@ -45,6 +45,7 @@ export interface Options {
 export type Upset =
   | 'crash'
   | 'stop'
+  | 'feederCrash'
   | 'brokerCrash'
   | 'coordinatorMove'
   | 'pause'
@@ -58,6 +59,7 @@ export type Upset =
 const upsets: readonly Upset[] = [
   'crash',
   'stop',
+  'feederCrash',
   'brokerCrash',
   'coordinatorMove',
   'pause',
@@ -78,7 +80,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
     seed,
     program: chance.of(programs),
     processes: chance.between(1, 4),
-    partitions: chance.between(2, 5),
+    partitions: chance.between(3, 8),
     records: chance.between(200, 420),
     safetyMs: chance.between(15_000, 30_000),
     periodMs: chance.between(1500, 5000),
@@ -162,6 +164,7 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
   const means: Record<Upset, readonly [number, number]> = {
     crash: short ? [600, 3000] : [4000, 15_000],
     stop: [2000, 15_000],
+    feederCrash: [2000, 10_000],
     brokerCrash: [3000, 15_000],
     coordinatorMove: [1500, 10_000],
     pause: [2000, 10_000],

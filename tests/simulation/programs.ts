@@ -4,6 +4,7 @@ import { firstLight } from './application/program.ts'
 import type { ProgramFactory } from './program.ts'
 import { calls } from './workloads/calls.ts'
 import { ledger } from './workloads/ledger.ts'
+import { mixed } from './workloads/mixed.ts'
 import { poison } from './workloads/poison.ts'
 import { sharedStore } from './workloads/shared-store.ts'
 import { timers } from './workloads/timers.ts'
@@ -13,6 +14,7 @@ export const programs: Readonly<Record<string, ProgramFactory>> = {
   calls,
   'first-light': firstLight,
   ledger,
+  mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop]),
   poison,
   'shared-store': sharedStore,
   timers,

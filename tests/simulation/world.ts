@@ -124,6 +124,7 @@ export class World {
       disarm: () => this.#armed.clear(),
       crashPoints: this.program.crashPoints ?? [],
       clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
+      restartFeeder: () => this.#startFeeder(),
     })
   }
 
@@ -314,16 +315,12 @@ export class World {
     this.faults.start()
   }
 
+  /** The generator's process, or its next life. */
   #startFeeder(): void {
+    this.#feederLife?.kill()
     const life = this.#newLife(feederName, 0)
     this.#feederLife = life
     this.feeder.run(life, this.#openLog(life))
-  }
-
-  /** The generator's process dies too, and begins again. */
-  restartFeeder(): void {
-    this.#feederLife?.kill()
-    this.#startFeeder()
   }
 
   async #checkRecovery(broker: Broker): Promise<void> {

@@ -50,7 +50,15 @@ const heldPerCall = 8
 const waitingPrefix = 0x77
 const startsPrefix = 0x72
 
-export type CallMemo = ReadonlyMap<string, Call>
+/** What a task that takes over in the same process goes on with. */
+export interface CallMemo {
+  /** Calls that are in flight or have succeeded, by id (A3). */
+  readonly calls: ReadonlyMap<string, Call>
+  /** Real start times by account (A5). */
+  readonly starts: ReadonlyMap<string, readonly number[]>
+}
+
+export const noMemo: CallMemo = { calls: new Map(), starts: new Map() }
 
 /** What may follow an answer, as part of its step. */
 export interface AfterAnswer {
@@ -72,7 +80,7 @@ export class AsyncOperator {
   readonly #lanes = new Map<string, Entry[]>()
   #ready: Entry[] = []
   #answered: Entry[] = []
-  readonly #due = new Heap<Waiting>((a, b) => a.dueAt - b.dueAt || a.order - b.order)
+  readonly #due = new Heap<Waiting>(byDue)
   readonly #laneDue = new Map<string, { dueAt: number; count: number }>()
   /** Open offsets per input partition, ascending. */
   readonly #open = new Map<string, Set<bigint>>()
@@ -99,8 +107,9 @@ export class AsyncOperator {
     this.#done = options.done
     this.#waiting = options.waiting
     this.#wake = options.wake
-    this.#memo = new Map(options.memo)
+    this.#memo = new Map(options.memo.calls)
     this.#load()
+    for (const [account, starts] of options.memo.starts) this.#started.set(account, [...starts])
   }
 
   /** Calls that are in flight or answered and not yet committed. */
@@ -188,6 +197,7 @@ export class AsyncOperator {
       moved++
       this.#takeOne(top, now, waitOn)
     }
+    this.#postpone(waitOn)
     return moved > 0
   }
 
@@ -303,7 +313,8 @@ export class AsyncOperator {
     this.#cancelWake()
     for (const call of this.#calls.values()) call.detach()
     // A call that failed is worth another try.
-    return new Map([...this.#memo, ...this.#calls].filter(([, call]) => !call.hasFailed))
+    const calls = new Map([...this.#memo, ...this.#calls].filter(([, call]) => !call.hasFailed))
+    return { calls, starts: this.#started }
   }
 
   /** Resolves when nothing is in flight, or after `boundMs`; what still runs is abandoned un-acknowledged. */
@@ -367,29 +378,34 @@ export class AsyncOperator {
       if (row !== null) this.#waiting.delete(row)
       this.#wait(record, origin, lane, dueAt, false)
     }
-    if (this.#laneDue.has(lane)) this.#postpone(lane, dueAt)
+    this.#postpone(new Map([[lane, dueAt]]))
     this.#staged.push(() => {
       for (const entry of entries) this.#complete(entry)
       this.#lanes.delete(lane)
     })
   }
 
-  /** Moves what waits in a lane behind what was just put there. */
-  #postpone(lane: string, dueAt: number): void {
-    const earlier = this.#due.items.filter((waiting) => waiting.lane === lane && waiting.dueAt <= dueAt)
-    for (const { row, order } of earlier.toSorted((a, b) => a.dueAt - b.dueAt || a.order - b.order)) {
-      const value = this.#waiting.get(row)
-      if (value === undefined) continue
-      const { origin } = this.#decode(value.subarray(1))
-      this.#waiting.delete(row)
-      const moved = { dueAt, row: waitingRow(dueAt, origin), lane, order: this.#order++ }
-      this.#waiting.put(moved.row, value)
-      this.#staged.push(() => {
-        this.#due.remove((waiting) => waiting.order === order)
-        this.#leaveLaneWait(lane)
-        this.#index(moved)
-      })
-    }
+  /** Lanes whose front was just made to wait until a time: what waits there for an earlier one moves behind it (A1). */
+  #postpone(lanes: ReadonlyMap<string, number>): void {
+    const untilOf = ({ lane }: Waiting): number => (this.#laneDue.has(lane) ? (lanes.get(lane) ?? -1) : -1)
+    if (![...lanes.keys()].some((lane) => this.#laneDue.has(lane))) return
+    const early = this.#due.items.filter((waiting) => waiting.dueAt <= untilOf(waiting))
+    for (const waiting of early.toSorted(byDue)) this.#moveBehind(waiting, untilOf(waiting))
+    const moved = new Set(early)
+    this.#staged.push(() => this.#due.remove((waiting) => moved.has(waiting)))
+  }
+
+  #moveBehind({ row, lane }: Waiting, dueAt: number): void {
+    const value = this.#waiting.get(row)
+    if (value === undefined) return
+    const { origin } = this.#decode(value.subarray(1))
+    const moved = { dueAt, row: waitingRow(dueAt, origin), lane, order: this.#order++ }
+    this.#waiting.delete(row)
+    this.#waiting.put(moved.row, value)
+    this.#staged.push(() => {
+      this.#leaveLaneWait(lane)
+      this.#index(moved)
+    })
   }
 
   /** The record's offset, or its row, holds nothing any more. */
@@ -501,6 +517,8 @@ export class AsyncOperator {
     }
   }
 }
+
+const byDue = (a: Waiting, b: Waiting): number => a.dueAt - b.dueAt || a.order - b.order
 
 const idOf = (origin: RecordOrigin): string => `${origin.topic}-${origin.partition}@${origin.offset}`
 

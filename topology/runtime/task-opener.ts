@@ -8,6 +8,7 @@ import { EngineError } from '../errors.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { topicName } from '../graph/topology.ts'
 import type { CallMemo } from './async-operator.ts'
+import { noMemo } from './async-operator.ts'
 import type { ChangelogOptions, Reading } from './changelog.ts'
 import { readingsOf } from './changelog.ts'
 import type { Collector } from './collector.ts'
@@ -111,7 +112,7 @@ export class TaskOpener {
         const { part, partition } = place
         const inputs = await unlessAborted(opening.signal, this.#inputs(place))
         const startedAt = kept?.startedAt ?? clock.now()
-        const memo: CallMemo = kept?.memo ?? new Map()
+        const memo = kept?.memo ?? noMemo
         const shared = { topology, collector, counters, clock, settings, wake, crash }
         return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
       } catch (error) {

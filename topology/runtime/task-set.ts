@@ -16,6 +16,7 @@ import type { StateBudget, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Topology } from '../graph/topology.ts'
 import type { CallMemo } from './async-operator.ts'
+import { noMemo } from './async-operator.ts'
 import type { Reading } from './changelog.ts'
 import { remaining } from './changelog.ts'
 import type { RuntimeSettings } from './settings.ts'
@@ -148,7 +149,7 @@ export class TaskSet {
       if (this.#slots.get(id)?.role === 'active') continue
       const state = await this.#takeState(id)
       const slot = this.#slot(place, 'active', false)
-      this.#open(slot, state === null ? null : { state, memo: new Map(), startedAt: this.#options.clock.now() })
+      this.#open(slot, state === null ? null : { state, memo: noMemo, startedAt: this.#options.clock.now() })
     }
     if (standbys !== null) await this.#assignStandbys(standbys)
     this.#openMissing()
@@ -178,7 +179,7 @@ export class TaskSet {
       const state = this.#parked.get(id) ?? null
       this.#parked.delete(id)
       const standby = this.#slot(place, 'standby', place.warmUp)
-      this.#open(standby, state === null ? null : { state, memo: new Map(), startedAt: 0 })
+      this.#open(standby, state === null ? null : { state, memo: noMemo, startedAt: 0 })
     }
   }
 

@@ -26,7 +26,7 @@ import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
 import type { AfterAnswer, CallMemo } from './async-operator.ts'
-import { AsyncOperator } from './async-operator.ts'
+import { AsyncOperator, noMemo } from './async-operator.ts'
 import { BoundedStore, boundedWindowStore } from './bounded-store.ts'
 import type { Call } from './call.ts'
 import type { Collector } from './collector.ts'
@@ -371,7 +371,7 @@ export class Task implements TaskFrame {
 
   /** What a successor in this process can use again. Ends this task's listening to its calls. */
   takeMemo(): CallMemo {
-    return this.#operator?.memo() ?? new Map()
+    return this.#operator?.memo() ?? noMemo
   }
 
   /** Waits for calls in flight up to a bound. */

@@ -5,7 +5,7 @@
 
 import type { Broker } from '../../../connectors/kafka/index.ts'
 import { endOffset } from '../../../connectors/kafka/index.ts'
-import type { Observer, SeenBatch, SeenPartition } from '../observer.ts'
+import type { Marker, Observer, SeenBatch, SeenPartition } from '../observer.ts'
 import { batchesOf } from '../observer.ts'
 import type { Violation } from '../program.ts'
 
@@ -43,23 +43,31 @@ function compare(seen: SeenPartition, found: readonly SeenBatch[]): Violation[] 
   const where = `${seen.topic}-${seen.partition}`
   const byOffset = new Map(found.map((batch) => [batch.baseOffset, batch]))
   const start = found[0]?.baseOffset ?? seen.next
-  for (const batch of seen.batches) {
-    if (batch.lastOffset < start) continue
+  const visible = seen.batches.filter(({ lastOffset }) => lastOffset >= start)
+  for (const batch of visible) {
     const recovered = byOffset.get(batch.baseOffset)
-    if (recovered === undefined)
-      return [
-        {
-          invariant: 'I17',
-          what: `${where}: the batch at ${batch.baseOffset} was visible and is gone after a restart`,
-        },
-      ]
-    if (!isSame(batch, recovered))
-      return [{ invariant: 'I17', what: `${where}: the batch at ${batch.baseOffset} is another one after a restart` }]
+    const what = `${where}: the batch at ${batch.baseOffset}`
+    if (recovered === undefined) return [{ invariant: 'I17', what: `${what} was visible and is gone after a restart` }]
+    if (!isSame(batch, recovered)) return [{ invariant: 'I17', what: `${what} is another one after a restart` }]
   }
-  return []
+  const lost = missingMarker(visible, found)
+  return lost === null ? [] : [{ invariant: 'I17', what: `${where}: the marker ${lost} is gone after a restart` }]
 }
 
 const isSame = (a: SeenBatch, b: SeenBatch): boolean =>
-  a.marker === null || b.marker === null
-    ? a.crc === b.crc && a.lastOffset === b.lastOffset
-    : a.producerId === b.producerId && a.marker.abort === b.marker.abort
+  a.marker === null ? a.crc === b.crc && a.lastOffset === b.lastOffset : b.marker !== null
+
+/** Markers of transactions that were open together may change places. */
+function missingMarker(seen: readonly SeenBatch[], found: readonly SeenBatch[]): string | null {
+  const left = new Map<string, number>()
+  for (const { marker } of found) if (marker !== null) left.set(nameOf(marker), (left.get(nameOf(marker)) ?? 0) + 1)
+  for (const { marker } of seen) {
+    if (marker === null) continue
+    const count = left.get(nameOf(marker)) ?? 0
+    if (count === 0) return nameOf(marker)
+    left.set(nameOf(marker), count - 1)
+  }
+  return null
+}
+
+const nameOf = ({ producerId, epoch, abort }: Marker): string => `${producerId}/${epoch} ${abort ? 'ABORT' : 'COMMIT'}`

@@ -3,7 +3,7 @@
  * provider with a rate limit sees no more calls than it allows, whatever fails.
  */
 
-import type { AsyncOperation, StreamRecord, Topology } from '../../../topology/index.ts'
+import type { AsyncOperation, CallLimit, StreamRecord, Topology } from '../../../topology/index.ts'
 import { TopologyBuilder, noHeaders, stringSerde } from '../../../topology/index.ts'
 import type { Evidence, Machine, ProgramFactory, Violation } from '../program.ts'
 import { hashText } from '../random.ts'
@@ -16,27 +16,58 @@ const refused = 'refused'
 
 /** A service outside: answers are a function of the request, so that asking twice is harmless. */
 class Provider {
-  readonly calls: { readonly life: string; readonly id: string }[] = []
+  /** Start times by the caller's clock, by life and account. */
+  readonly starts = new Map<string, number[]>()
+  readonly #lost = new Set<string>()
 
-  answer(life: string, value: string): string {
-    this.calls.push({ life, id: idOf(value) })
+  /** Whoever loses its membership in a group leaves behind starts that nothing has committed. */
+  counted(machine: Machine): Machine {
+    const notice = (line: string): void => {
+      if (line.includes('membership was lost')) this.#lost.add(machine.life)
+      machine.notice(line)
+    }
+    return { ...machine, notice }
+  }
+
+  started(life: string, account: string, atMs: number): void {
+    if (this.#lost.has(life)) return
+    const name = `${account} of ${life}`
+    const starts = this.starts.get(name)
+    if (starts === undefined) this.starts.set(name, [atMs])
+    else starts.push(atMs)
+  }
+
+  answer(value: string): string {
     return isRefused(value) ? refused : answerTo(value)
   }
 }
+
+const laneOf = (key: string, value: string): string => `${key}#${(hashText(idOf(value)) >>> 0) % 2}`
 
 const answerTo = (value: string): string => String(hashText(idOf(value)) >>> 0)
 const isRefused = (value: string): boolean => value.split('|')[1] === 'bad'
 
 type Request = StreamRecord<string, string>
 
-function operation(machine: Machine, provider: Provider, concurrency: number): AsyncOperation<string, string> {
+interface Manner {
+  readonly concurrency: number
+  readonly limit: CallLimit | null
+}
+
+function operation(
+  machine: Machine,
+  provider: Provider,
+  { concurrency, limit }: Manner,
+): AsyncOperation<string, string> {
   return {
     concurrency,
     timeoutMs: 5000,
     ...text,
-    lane: (record) => String(record.key),
+    lane: (record) => laneOf(String(record.key), record.value),
+    limit: (record) => (limit === null ? null : { account: String(record.key), limit }),
     async call(record) {
-      const answer = await machine.outside('provider', () => provider.answer(machine.life, record.value))
+      provider.started(machine.life, String(record.key), machine.clock.now())
+      const answer = await machine.outside('provider', () => provider.answer(record.value))
       if (answer === refused) throw new Error('the provider refuses the request')
       return answer
     },
@@ -47,7 +78,7 @@ function operation(machine: Machine, provider: Provider, concurrency: number): A
   }
 }
 
-const topology = (machine: Machine, provider: Provider, concurrency: number): Topology =>
+const topology = (machine: Machine, provider: Provider, manner: Manner): Topology =>
   new TopologyBuilder('calls')
     .source('requests', { topic: 'requests', ...text })
     .store('done', { kind: 'done' })
@@ -56,7 +87,7 @@ const topology = (machine: Machine, provider: Provider, concurrency: number): To
       parents: ['requests'],
       doneStore: 'done',
       waitingStore: 'waiting',
-      operator: operation(machine, provider, concurrency),
+      operator: operation(machine, provider, manner),
     })
     .sink('out', { parents: ['call'], topics: ['answers'], ...text })
     .build()
@@ -64,13 +95,16 @@ const topology = (machine: Machine, provider: Provider, concurrency: number): To
 export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
   const ids = new Ids()
   const provider = new Provider()
-  const concurrency = chance.of([1, 4, 16])
+  const manner = {
+    concurrency: chance.of([1, 4, 16]),
+    limit: chance.of([null, { calls: 1, windowMs: 150 }, { calls: 3, windowMs: 1000 }]),
+  }
   return {
     name: 'calls',
     topics: [kept('requests', partitions), kept('answers', partitions)],
     // What is committed is the lowest open offset, so a request that is answered may stand above it for a while.
     groups: [{ group: 'calls', topics: ['requests'] }],
-    start: (machine) => startWorker(machine, runtime, [topology(machine, provider, concurrency)]),
+    start: (machine) => startWorker(provider.counted(machine), runtime, [topology(machine, provider, manner)]),
     generate(feed, nowMs, pick) {
       feed.send(
         Array.from({ length: 1 + pick.below(8) }, () =>
@@ -82,6 +116,7 @@ export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
     check: (evidence) => [
       ...Array.from({ length: partitions }, (_, partition) => checkPartition(evidence, partition)).flat(),
       ...unanswered(evidence, partitions).map((what): Violation => ({ invariant: 'I1', what })),
+      ...checkLimit(provider, manner.limit),
     ],
   }
 }
@@ -97,7 +132,7 @@ function checkPartition(evidence: Evidence, partition: number): Violation[] {
   }
   const lanes = new Map<string, number>()
   for (const record of evidence.committed('requests', partition)) {
-    const lane = textOf(record.key)
+    const lane = laneOf(textOf(record.key), textOf(record.value))
     const place = places.get(idOf(textOf(record.value)))
     if (place === undefined) continue
     if (place < (lanes.get(lane) ?? -1))
@@ -105,6 +140,19 @@ function checkPartition(evidence: Evidence, partition: number): Violation[] {
     lanes.set(lane, Math.max(place, lanes.get(lane) ?? -1))
   }
   return violations
+}
+
+/** Until it loses its membership, no life starts more calls of an account in any window than the limit allows. */
+function checkLimit(provider: Provider, limit: CallLimit | null): Violation[] {
+  if (limit === null) return []
+  for (const [who, starts] of provider.starts)
+    for (let last = limit.calls; last < starts.length; last++) {
+      const windowMs = (starts[last] ?? 0) - (starts[last - limit.calls] ?? 0)
+      // A clock that went back says nothing about the time between.
+      if (windowMs >= 0 && windowMs < limit.windowMs)
+        return [{ invariant: 'I15', what: `${limit.calls + 1} calls of ${who} started within ${windowMs} ms` }]
+    }
+  return []
 }
 
 /** Requests with neither an answer nor, when the provider refuses them, a dead letter. */

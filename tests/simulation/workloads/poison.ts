@@ -44,11 +44,11 @@ const step = (repair: Repair) => (): NodeProcessor => ({
 
 const topology = (repair: Repair): Topology =>
   new TopologyBuilder('poison')
-    .source('events', { topic: 'events', key: stringSerde, value: readable })
+    .source('incidents', { topic: 'incidents', key: stringSerde, value: readable })
     .store('ledgers')
     .store('aside', { kind: 'set-aside' })
-    .processor('ledger', { parents: ['events'], stores: ['ledgers', 'aside'], supplier: step(repair) })
-    .sink('out', { parents: ['ledger'], topics: ['ledger'], key: stringSerde, value: stringSerde })
+    .processor('ledger', { parents: ['incidents'], stores: ['ledgers', 'aside'], supplier: step(repair) })
+    .sink('out', { parents: ['ledger'], topics: ['incident-ledger'], key: stringSerde, value: stringSerde })
     .build()
 
 /** An operator at work: redrives every blocked key, and gives up what fails again. */
@@ -67,15 +67,15 @@ export const poison: ProgramFactory = ({ partitions, runtime, chance }) => {
   const share = chance.of([0.01, 0.05, 0.15])
   return {
     name: 'poison',
-    topics: [kept('events', partitions), kept('ledger', partitions)],
-    groups: [{ group: 'poison', topics: ['events'] }],
+    topics: [kept('incidents', partitions), kept('incident-ledger', partitions)],
+    groups: [{ group: 'poison', topics: ['incidents'] }],
     start: (machine) => startWorker(machine, runtime, [topology(repair)], (worker) => redriveAll(worker, repair)),
     healed: () => (repair.done = true),
     generate(feed, nowMs, pick) {
       const kind = (): string => (pick.chance(share) ? pick.of(['bad', 'bad', 'cursed', 'garbage']) : 'good')
       feed.send(
         Array.from({ length: 1 + pick.below(12) }, () =>
-          ids.record('events', keyOf(pick, 14), eventTime(pick, nowMs), kind()),
+          ids.record('incidents', keyOf(pick, 14), eventTime(pick, nowMs), kind()),
         ),
       )
     },
@@ -91,8 +91,8 @@ export const poison: ProgramFactory = ({ partitions, runtime, chance }) => {
 function differences(evidence: Evidence, partitions: number): string[] {
   const found: string[] = []
   for (let partition = 0; partition < partitions; partition++) {
-    const outputs = byKey(evidence.committed('ledger', partition))
-    for (const [key, records] of byKey(evidence.committed('events', partition))) {
+    const outputs = byKey(evidence.committed('incident-ledger', partition))
+    for (const [key, records] of byKey(evidence.committed('incidents', partition))) {
       let row: string | null = null
       const wanted = records
         .filter(({ value }) => !isCursed(textOf(value)))
@@ -108,9 +108,9 @@ function differences(evidence: Evidence, partitions: number): string[] {
 
 /** I12: the first bad record of a key has a dead letter, and no good record has one. */
 function checkLetters(evidence: Evidence, partition: number): Violation[] {
-  const letters = new Set(evidence.committed('events.dlq', partition).map(({ value }) => textOf(value)))
+  const letters = new Set(evidence.committed('incidents.dlq', partition).map(({ value }) => textOf(value)))
   const violations: Violation[] = []
-  for (const [key, records] of byKey(evidence.committed('events', partition))) {
+  for (const [key, records] of byKey(evidence.committed('incidents', partition))) {
     const values = records.map(({ value }) => textOf(value))
     const firstCursed = values.find((value) => isCursed(value))
     const anyLetter = values.some((value) => letters.has(value))

@@ -42,16 +42,16 @@ const deadline = (): NodeProcessor => ({
 
 const topology = (): Topology =>
   new TopologyBuilder('deadlines')
-    .source('orders', { topic: 'orders', ...text })
+    .source('bills', { topic: 'bills', ...text })
     .store('waiting')
     .store('timers', { kind: 'timers' })
     .processor('deadline', {
-      parents: ['orders'],
+      parents: ['bills'],
       stores: ['waiting'],
       timers: { store: 'timers', handles: ['deadline'] },
       supplier: deadline,
     })
-    .sink('out', { parents: ['deadline'], topics: ['outcomes'], ...text })
+    .sink('out', { parents: ['deadline'], topics: ['bill-outcomes'], ...text })
     .build()
 
 export const timers: ProgramFactory = ({ partitions, runtime, chance }) => {
@@ -64,17 +64,17 @@ export const timers: ProgramFactory = ({ partitions, runtime, chance }) => {
     const key = `${pick.of(['acme', 'globex'])}/o${++orders}`
     const dueAt = nowMs + 100 + pick.below(longestMs)
     const send = (afterMs: number, make: (at: number) => string): void => {
-      later.push({ at: nowMs + afterMs, record: (at) => ids.record('orders', key, at, make(at)) })
+      later.push({ at: nowMs + afterMs, record: (at) => ids.record('bills', key, at, make(at)) })
     }
     const moved = dueAt + 1 + pick.below(longestMs)
     if (pick.chance(0.2)) send(pick.below(dueAt - nowMs), () => `arm|${moved}`)
     if (pick.chance(0.6)) send(pick.below(Math.round((dueAt - nowMs) * 1.2)), () => 'save')
-    return ids.record('orders', key, nowMs, `arm|${dueAt}`)
+    return ids.record('bills', key, nowMs, `arm|${dueAt}`)
   }
   return {
     name: 'timers',
-    topics: [kept('orders', partitions), kept('outcomes', partitions)],
-    groups: [{ group: 'deadlines', topics: ['orders'] }],
+    topics: [kept('bills', partitions), kept('bill-outcomes', partitions)],
+    groups: [{ group: 'deadlines', topics: ['bills'] }],
     start: (machine) => startWorker(machine, runtime, [topology()]),
     generate(feed, nowMs, pick) {
       const due = later.filter(({ at }) => at <= nowMs)
@@ -105,8 +105,8 @@ function storiesOf(evidence: Evidence, partition: number): Map<string, Story> {
     if (story === undefined) stories.set(name, (story = { records: [], missed: [] }))
     return story
   }
-  for (const record of evidence.committed('orders', partition)) of(record.key).records.push(record)
-  for (const record of evidence.committed('outcomes', partition)) {
+  for (const record of evidence.committed('bills', partition)) of(record.key).records.push(record)
+  for (const record of evidence.committed('bill-outcomes', partition)) {
     const [kind, id = '', dueAt = '0'] = textOf(record.value).split('|')
     if (kind === 'missed') of(record.key).missed.push({ id, dueAt: Number(dueAt) })
   }

@@ -26,9 +26,9 @@ const route = (): NodeProcessor => ({
 
 const topology = (): Topology =>
   new TopologyBuilder('two-hop')
-    .source('orders', { topic: 'orders', ...text })
-    .part('route', { source: 'orders' })
-    .processor('route', { parents: ['orders'], supplier: route })
+    .source('parcels', { topic: 'parcels', ...text })
+    .part('route', { source: 'parcels' })
+    .processor('route', { parents: ['parcels'], supplier: route })
     .repartition('by-target')
     .sink('to-target', { parents: ['route'], topics: ['by-target'], ...text })
     .source('targeted', { topic: 'by-target', ...text })
@@ -44,13 +44,13 @@ export const twoHop: ProgramFactory = ({ partitions, runtime }) => {
   const ids = new Ids()
   return {
     name: 'two-hop',
-    topics: [kept('orders', partitions), kept('balance', partitions)],
-    groups: [{ group: 'two-hop', topics: ['orders', between] }],
+    topics: [kept('parcels', partitions), kept('balance', partitions)],
+    groups: [{ group: 'two-hop', topics: ['parcels', between] }],
     start: (machine) => startWorker(machine, runtime, [topology()]),
     generate(feed, nowMs, pick) {
       const records = Array.from({ length: 1 + pick.below(10) }, () => {
         const source = keyOf(pick, 10)
-        return ids.record('orders', source, eventTime(pick, nowMs), `${keyOf(pick, 8)}|${source}`)
+        return ids.record('parcels', source, eventTime(pick, nowMs), `${keyOf(pick, 8)}|${source}`)
       })
       feed.send(records)
     },
@@ -79,7 +79,7 @@ function checkRoutes(evidence: Evidence, partitions: number): Violation[] {
       const source = partitionFor(Buffer.from(textOf(record.value).split('|')[2] ?? ''), partitions)
       add(found, `${source} to ${partition}`, lineOf(record))
     }
-    for (const record of evidence.committed('orders', partition)) {
+    for (const record of evidence.committed('parcels', partition)) {
       const value = textOf(record.value)
       const target = partitionFor(Buffer.from(routed(value)), partitions)
       add(wanted, `${partition} to ${target}`, { key: routed(value), value })
