@@ -154,9 +154,9 @@ describe('the checks speak', () => {
   test('I2: of a call that one process did twice without a reason, and not when its task was taken away in between', () => {
     const { entries } = stage.world.providers
     const entry = entries.find(({ provider }) => provider === 'perplexity')!
-    entries.push({ ...entry, at: entry.at + 100 })
+    entries.push({ ...entry, sentAt: entry.sentAt + 100, at: entry.at + 100 })
     expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I2 perplexity .* without a reason$/m)
-    stage.world.incidents.push({ at: entry.at + 50, life: entry.caller })
+    stage.world.incidents.push({ at: entry.sentAt + 50, life: entry.caller })
     expect(said(stage.seen, stage.world)).toEqual([])
     entries.pop()
     stage.world.incidents.pop()
