@@ -40,7 +40,7 @@ export function firstLight(setting: {
     groups: groupsOf(world),
     start: (machine) => startNode(machine, { world, outbox, settings }),
     wanted: 0,
-    processesMost: 1,
+    processesMost: 3,
     records: (evidence) => recordsIn(evidence, partitions),
     crashPoints: ['C20', 'C21', 'C22', 'C23'],
     clockJumpMostMs: 4_000,
