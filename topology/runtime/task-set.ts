@@ -191,12 +191,13 @@ export class TaskSet {
 
   /** These will be given up: those that open stop it, those that run take no more records. Returns the latter. */
   async hold(ids: readonly string[]): Promise<readonly Task[]> {
-    await this.#cancel(ids)
+    // First of all: what goes back while this waits must not open again.
     for (const id of ids) {
       const slot = this.#slots.get(id)
       if (slot !== undefined) slot.held = true
     }
     this.#changed()
+    await this.#cancel(ids)
     return ids.flatMap((id) => this.#slots.get(id)?.task ?? [])
   }
 
@@ -228,9 +229,9 @@ export class TaskSet {
     this.#changed()
   }
 
-  /** Stops everything that opens. Then nothing changes but by a call. */
-  async cancelAll(): Promise<void> {
-    await this.#cancel([...this.#slots.keys()])
+  /** Everything will be given up: what opens stops it, and nothing opens any more. */
+  async holdAll(): Promise<void> {
+    await this.hold([...this.#slots.keys()])
   }
 
   /** Gives up everything, standbys too, between two turns. @param clean the work of the tasks is committed */

@@ -1,0 +1,89 @@
+/** Assignments that change while tasks open or go back, and what is left of them: nothing open, nothing half done. */
+
+import { describe, expect, test } from 'vitest'
+import type { Log, RebalanceListener, TopicPartition } from '../../../connectors/kafka/index.ts'
+import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
+import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
+import { memoryDatabases } from '../../../state-stores/index.ts'
+import type { RuntimeSettings } from '../../../topology/index.ts'
+import { HandClock } from '../../../topology/testing/index.ts'
+import { lasting } from './cluster.ts'
+import { override, pairs, random, send, spin, t0, useDrivers } from './harness.ts'
+import { countProgram } from './programs.ts'
+
+const { start } = useDrivers()
+
+/** One key for each of two partitions. */
+const keys = ['t|0', 't|2']
+const partitions: readonly TopicPartition[] = [0, 1].map((partition) => ({ topic: 'words', partition }))
+
+interface Change {
+  readonly settings?: Partial<RuntimeSettings>
+  readonly databases?: StateDatabaseSupplier
+  readonly log?: (inner: Log) => Partial<Log>
+}
+
+/** One member whose listener the test calls itself. */
+async function alone({ settings = {}, databases = memoryDatabases(), log: change = () => ({}) }: Change = {}) {
+  const clock = new HandClock(t0)
+  const inner = openMemoryLog({ clock, random })
+  let listener: RebalanceListener | undefined
+  const log = override(inner, {
+    joinGroup: (options) => {
+      listener = options.listener
+      return inner.joinGroup(options)
+    },
+    ...change(inner),
+  })
+  const driver = await start({ topologies: [countProgram()], clock, log, databases, partitions: 2, settings })
+  if (listener === undefined) throw new Error('it did not join')
+  const status = () => {
+    const found = driver.worker.applications[0]?.status()
+    if (found === undefined) throw new Error('no application')
+    return found
+  }
+  return { clock, driver, listener, status }
+}
+
+async function counts(driver: Awaited<ReturnType<typeof alone>>['driver']): Promise<string[]> {
+  return pairs(await driver.read('counts-out')).sort()
+}
+
+describe('a membership that is lost', () => {
+  test('while the worker goes back to its last commit: no task goes on in secret, its state is closed (W9, W8)', async () => {
+    let fails = false
+    let opens = Promise.resolve()
+    const { clock, driver, listener, status } = await alone({
+      log: (inner) => ({
+        fetch: async (request) => {
+          if (!fails || request.partitions.some(({ topic }) => topic !== 'words')) return inner.fetch(request)
+          fails = false
+          throw new LogError('TIMEOUT', 'the fetch was not answered', 'retry')
+        },
+        openProducer: async (options) => {
+          await opens
+          return inner.openProducer(options)
+        },
+      }),
+    })
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    const reached = Promise.withResolvers<void>()
+    opens = reached.promise
+    fails = true
+    for (let n = 0; n < 30; n++) await spin(clock, 100)
+    expect(fails).toBe(false)
+    const lost = listener.lost()
+    await spin(clock, 100)
+    reached.resolve()
+    await spin(clock, 100)
+    await lost
+    await listener.assigned(partitions, Buffer.alloc(0))
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    for (let n = 0; n < 50; n++) await spin(clock, 100)
+    expect(driver.notices.filter((line) => line.includes('STATE_LOCKED'))).toEqual([])
+    expect(status()).toMatchObject({ state: 'running', tasks: 2 })
+    expect(await counts(driver)).toEqual(['t|0=1', 't|0=2', 't|2=1', 't|2=2'])
+  })
+})
+void lasting
