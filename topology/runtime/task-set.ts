@@ -21,6 +21,7 @@ import type { Reading } from './changelog.ts'
 import { remaining } from './changelog.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { StandbyTask, StandbyTasks } from './standby-task.ts'
+import type { TaskProgress } from './application-status.ts'
 import type { Task } from './task.ts'
 import type { HeldTask } from './task-assignment-data.ts'
 import type { KeptTask, TaskOpener, TaskPlace } from './task-opener.ts'
@@ -101,7 +102,7 @@ export class TaskSet {
     return [...this.#slots.values()].every(({ role, task }) => role === 'standby' || task !== null)
   }
 
-  get progress(): { restoring: number; restoreRemaining: number; standbys: number; standbyLag: number } {
+  get progress(): TaskProgress {
     const active = [...this.#slots.values()].filter(({ role, task }) => role === 'active' && task === null)
     const standbys = this.#standbys.tasks
     return {
