@@ -430,6 +430,8 @@ export class ApplicationWorker {
     const { watch, topology } = this.#options
     const group = this.#membership.metadata()
     invariant(group !== null, 'a commit needs a group membership')
+    // A task that opened while the others ended has found the session open, and it was thrown away since (W9).
+    await this.#transaction.open()
     const begun = watch()
     const tasks = this.#openTasks().filter((task) => task.isDirty)
     const offsets = tasks.flatMap((task) => task.prepareCommit())
