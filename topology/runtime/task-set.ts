@@ -212,7 +212,7 @@ export class TaskSet {
       if (!clean) await task.closeCalls(0)
       this.#end(slot, task)
       if (clean) this.#park(id, task.state)
-      else await this.#closeState(id, task.state, false)
+      else await this.#discardState(id, task.state)
     }
     this.#changed()
   }
@@ -224,7 +224,7 @@ export class TaskSet {
       if (task === null) continue
       await task.closeCalls(0)
       this.#end(slot, task)
-      await this.#closeState(id, task.state, false)
+      await this.#discardState(id, task.state)
     }
     this.#changed()
   }
@@ -258,7 +258,7 @@ export class TaskSet {
       const { task } = slot
       if (task === null) continue
       const memo = this.#end(slot, task)
-      if (slot.held) await this.#closeState(slot.id, task.state, false)
+      if (slot.held) await this.#discardState(slot.id, task.state)
       else this.#open(slot, { state: task.state, memo, startedAt: task.startedAt })
     }
     this.#changed()
@@ -428,6 +428,11 @@ export class TaskSet {
     this.#left.set(id, sumOf(state))
     this.#forgetState(state)
     await state.close({ flush })
+  }
+
+  /** What was not committed is to be forgotten: a close that fails must not keep the tasks behind it at work. */
+  async #discardState(id: string, state: TaskState): Promise<void> {
+    await this.#closeState(id, state, false).catch((error: unknown) => this.#closeFailed(id, error))
   }
 
   #closeFailed(id: string, error: unknown): void {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Log, RebalanceListener, TopicPartition } from '../../../connectors/kafka/index.ts'
 import { LogError, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
-import { memoryDatabases } from '../../../state-stores/index.ts'
+import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
 import type { RuntimeSettings } from '../../../topology/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import { lasting } from './cluster.ts'
@@ -141,4 +141,35 @@ describe('a task that opens while the others end', () => {
     expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
   })
 })
-void lasting
+describe('a state that cannot be closed', () => {
+  test('keeps no other task at work when the membership was lost: every record counts once (W9, I2)', async () => {
+    const inner = lasting()
+    let failures = 0
+    const databases = override(inner, {
+      open: async (path) => {
+        const database = await inner.open(path)
+        const close = async (): Promise<void> => {
+          await database.close()
+          if (failures-- > 0) throw new StateError('STATE_IO', `${path}: close failed`, 'retry')
+        }
+        return override(database, { close })
+      },
+    })
+    const { clock, driver, listener, status } = await alone({ databases })
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    await listener.joining?.()
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    for (let n = 0; n < 10; n++) await spin(clock, 50)
+    expect(status().processed).toBe(4)
+    failures = 1
+    await listener.lost()
+    expect(failures).toBeLessThanOrEqual(0)
+    expect(status().tasks).toBe(0)
+    await listener.assigned(partitions, Buffer.alloc(0))
+    for (let n = 0; n < 20; n++) await spin(clock, 50)
+    expect(driver.failures).toEqual([])
+    expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
+    expect(driver.notices.join('\n')).toContain('close failed')
+  })
+})
