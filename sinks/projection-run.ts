@@ -4,6 +4,7 @@
  * P5 A record that cannot be used is in the dead-letter topic before the offset passes it.
  * P6 Trouble stops this projection only, for a while; nothing is skipped because of it.
  * P7 Memory is bounded: nothing is fetched while earlier bytes wait to be written.
+ * P4 also without records: an owner that has nothing to write looks now and then whether SQL still counts it as one.
  */
 
 import type { FetchedPartition, Log } from '../connectors/kafka/index.ts'
@@ -39,6 +40,8 @@ export interface SinkSettings {
   /** How long a fetch waits for the first record, in ms. */
   readonly fetchWaitMs: number
   readonly sessionTimeoutMs: number
+  /** How often a run looks whether its claims still stand: a rebuild elsewhere ends them, and no record may tell. In ms. */
+  readonly claimCheckMs: number
   /** More dead letters in a minute than this, and more than half of the records, stop the projection. */
   readonly deadLettersPerMinute: number
   /** Waits between attempts, in ms: doubled from the first to the last. */
@@ -74,6 +77,7 @@ export class ProjectionRun {
   #interrupt = new AbortController()
   #stopping = false
   #loop: Promise<void> | null = null
+  #checkedAt = -Infinity
   /** The batch being written. */
   #writing: Promise<void> = Promise.resolve()
   readonly #rate: DeadLetterRate
@@ -146,6 +150,7 @@ export class ProjectionRun {
         await this.#assignment.hold((source, nextOffset) => this.#moveTo(source, nextOffset))
         if (this.#assignment.sources.length === 0) await this.#pause(null)
         else await this.#readOnce()
+        await this.#checkClaims()
         this.#goesOn()
       } catch (error) {
         if (this.#isStopping()) break
@@ -177,6 +182,30 @@ export class ProjectionRun {
       this.#writing = writing.catch(() => undefined)
       await writing
     }
+  }
+
+  /** P4. A commit is refused when somebody has claimed since; who has nothing to commit must ask. */
+  async #checkClaims(): Promise<void> {
+    const now = this.#options.clock.now()
+    const sinceMs = now - this.#checkedAt
+    // A clock that was set back counts as late.
+    if (this.#stopping || (sinceMs >= 0 && sinceMs < this.#options.settings.claimCheckMs)) return
+    const claimed = this.#assignment.sources.filter(({ claim }) => claim !== null)
+    if (claimed.length === 0) return
+    const epochs = new Map<number, bigint>()
+    for (const { sink, topic, partition, epoch } of await this.#options.tables.offsets())
+      if (sink === this.name && topic === this.#assignment.topic.name) epochs.set(partition, epoch)
+    this.#checkedAt = now
+    const taken = claimed.find(
+      (source) =>
+        this.#assignment.of(source.partition) === source && epochs.get(source.partition) !== source.claim?.epoch,
+    )
+    if (taken !== undefined) this.#fenced(taken)
+  }
+
+  #fenced({ partition }: Source): void {
+    this.#options.notice(`sink ${this.name}: partition ${partition} was taken over, joining again`)
+    this.#assignment.lose()
   }
 
   async #take(source: Source, answer: FetchedPartition): Promise<void> {
@@ -222,8 +251,7 @@ export class ProjectionRun {
       case 'moved':
         return this.#moveTo(source, outcome.nextOffset)
       case 'fenced':
-        this.#options.notice(`sink ${this.name}: partition ${source.partition} was taken over, joining again`)
-        return this.#assignment.lose()
+        return this.#fenced(source)
       case 'rejected':
         return this.#writeParts(source, halves(records, next, outcome.reason))
     }

@@ -37,6 +37,7 @@ export const defaultSinkSettings: SinkSettings = Object.freeze({
   fetchBytes: 256 * 1024,
   fetchWaitMs: 1_000,
   sessionTimeoutMs: 10_000,
+  claimCheckMs: 5_000,
   deadLettersPerMinute: 600,
   backOffMs: { first: 100, last: 5_000 },
 })

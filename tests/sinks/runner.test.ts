@@ -461,6 +461,20 @@ describe('SinkRunner', () => {
     expect(command.status().every(({ state }) => state === 'stopped')).toBe(true)
   })
 
+  test('P4: a rebuild reaches partitions that another runner has, also when no record comes any more (I9)', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const of = projections.filter(({ name }) => name === 'organizations')
+    const settings = { sessionTimeoutMs: 300, claimCheckMs: 30 }
+    const runners = [0, 1].map(() => started(fixture.runner(tables, { projections: of, settings })))
+    const parts = (): string => JSON.stringify(runners.map((runner) => runner.status()[0]!.partitions.length).sort())
+    await eventually(() => parts() === '[1,2]', 'two share three partitions')
+    await fixture.append(authEvents, ...Array.from({ length: 20 }, (_, i) => created(tenantA, i + 1)))
+    await settled(fixture.log, tables, of)
+    await runners[0]!.rebuild('organizations')
+    expect(names(tables)).toHaveLength(20)
+  })
+
   test('P7: nothing more is fetched while rows wait to be written', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()

@@ -390,7 +390,7 @@ export class ApplicationWorker {
   /** W9. */
   async #lost(): Promise<void> {
     this.#options.notice(`application "${this.name}": its membership was lost, it joins again`)
-    await this.#set().cancelAll()
+    await this.#set().holdAll()
     await this.#mutex.run(async () => {
       this.#membership.rebalancing(false)
       await this.#set()
@@ -404,7 +404,7 @@ export class ApplicationWorker {
   async #closeTasks(clean: boolean): Promise<void> {
     const tasks = this.#tasks
     if (tasks === null) return
-    await tasks.cancelAll()
+    await tasks.holdAll()
     const open = this.#openTasks()
     await Promise.all(
       open.map((task) => task.closeCalls(clean && !this.#committer.isBroken ? this.#settings.closeTimeoutMs : 0)),

@@ -97,12 +97,14 @@ export class Committer {
     const { watch, topology, membership, transaction } = this.#options
     const group = membership.metadata()
     invariant(group !== null, 'a commit needs a group membership')
+    // A task that opened while the others ended has found the session open, and it was thrown away since (W9).
+    await transaction.open()
+    this.#crash('C12')
     const begun = watch()
     const tasks = this.#options.tasks().filter((task) => task.isDirty)
     const offsets = tasks.flatMap((task) => task.prepareCommit())
     const prepared = watch()
     this.#broken = true
-    this.#crash('C12')
     const ends = await transaction.commit(this.#collector, group, offsets)
     this.#crash('C10')
     this.#broken = false

@@ -192,12 +192,13 @@ export class TaskSet {
 
   /** These will be given up: those that open stop it, those that run take no more records. Returns the latter. */
   async hold(ids: readonly string[]): Promise<readonly Task[]> {
-    await this.#cancel(ids)
+    // First of all: what goes back while this waits must not open again.
     for (const id of ids) {
       const slot = this.#slots.get(id)
       if (slot !== undefined) slot.held = true
     }
     this.#changed()
+    await this.#cancel(ids)
     return ids.flatMap((id) => this.#slots.get(id)?.task ?? [])
   }
 
@@ -212,7 +213,7 @@ export class TaskSet {
       if (!clean) await task.closeCalls(0)
       this.#end(slot, task)
       if (clean) this.#park(id, task.state)
-      else await this.#closeState(id, task.state, false)
+      else await this.#discardState(id, task.state)
     }
     this.#changed()
   }
@@ -224,14 +225,14 @@ export class TaskSet {
       if (task === null) continue
       await task.closeCalls(0)
       this.#end(slot, task)
-      await this.#closeState(id, task.state, false)
+      await this.#discardState(id, task.state)
     }
     this.#changed()
   }
 
-  /** Stops everything that opens. Then nothing changes but by a call. */
-  async cancelAll(): Promise<void> {
-    await this.#cancel([...this.#slots.keys()])
+  /** Everything will be given up: what opens stops it, and nothing opens any more. */
+  async holdAll(): Promise<void> {
+    await this.hold([...this.#slots.keys()])
   }
 
   /** Gives up everything, standbys too, between two turns. @param clean the work of the tasks is committed */
@@ -258,7 +259,7 @@ export class TaskSet {
       const { task } = slot
       if (task === null) continue
       const memo = this.#end(slot, task)
-      if (slot.held) await this.#closeState(slot.id, task.state, false)
+      if (slot.held) await this.#discardState(slot.id, task.state)
       else this.#open(slot, { state: task.state, memo, startedAt: task.startedAt })
     }
     this.#changed()
@@ -428,6 +429,11 @@ export class TaskSet {
     this.#left.set(id, sumOf(state))
     this.#forgetState(state)
     await state.close({ flush })
+  }
+
+  /** What was not committed is to be forgotten: a close that fails must not keep the tasks behind it at work. */
+  async #discardState(id: string, state: TaskState): Promise<void> {
+    await this.#closeState(id, state, false).catch((error: unknown) => this.#closeFailed(id, error))
   }
 
   #closeFailed(id: string, error: unknown): void {
