@@ -78,6 +78,33 @@ async function recordPath(supplier: StateDatabaseSupplier, count: number): Promi
   await task.close({ flush: false })
 }
 
+/** Windows of a minute, kept for five; a new one for every 20,000 records. */
+async function windows(supplier: StateDatabaseSupplier, retainDuplicates: boolean): Promise<void> {
+  const keys = keysOf(1000)
+  const window = { retentionMs: 300_000, windowSizeMs: 60_000, retainDuplicates }
+  const database = await supplier.open(`bench/windows-${retainDuplicates}`)
+  const task = TaskState.open({ database, stores: [{ name: 'w', logged: true, window }] })
+  const store = task.windowStore('w')
+  let [offset, record] = [0n, 0]
+  const what = retainDuplicates ? 'put of a duplicate' : 'get + put of a window'
+  await best(`savepoint + ${what}, flushes included`, OPERATIONS, 'record', async () => {
+    for (const end = record + OPERATIONS; record < end; record++) {
+      task.savepoint()
+      const [key, start] = [keys[record % keys.length] as Buffer, Math.floor(record / 20_000) * 60_000]
+      if (!retainDuplicates) store.get(key, start)
+      store.put(key, start, VALUE)
+      if (record % RECORDS_PER_COMMIT === 0) task.commit(new Map([['w', ++offset]]))
+    }
+    await task.flush()
+  })
+  if (!retainDuplicates)
+    await best('all windows of a key, from three segments', 20_000, 'fetch', () => {
+      for (const i of visits(20_000, keys.length))
+        for (const entry of store.fetch(keys[i] as Buffer, 0, Number.MAX_SAFE_INTEGER)) void entry
+    })
+  await task.close({ flush: false })
+}
+
 async function disk(supplier: StateDatabaseSupplier): Promise<void> {
   const count = 100_000
   const keys = keysOf(count)
@@ -147,6 +174,7 @@ try {
   const options = { blockCacheBytes: 128 * MIB, writeBufferBytes: 384 * MIB, notice: console.log }
   const supplier = rocksDatabases({ directory, ...options })
   for (const count of [1_000, 100_000]) await recordPath(supplier, count)
+  for (const retainDuplicates of [false, true]) await windows(supplier, retainDuplicates)
   await disk(supplier)
   await supplier.close()
 } finally {

@@ -44,6 +44,8 @@ export interface Config {
   readonly roles: readonly Role[]
   readonly services: readonly string[] | 'all'
   readonly clock: 'real' | 'warp'
+  /** Where this process kills itself, and at which pass. */
+  readonly crashPoint: string | null
   readonly http: {
     readonly host: string
     readonly port: number
@@ -133,6 +135,7 @@ function assemble(values: Values): Config {
     roles: values.ROLES,
     services: values.SERVICES === 'all' ? 'all' : values.SERVICES.split(',').map((name) => name.trim()),
     clock: values.CLOCK,
+    crashPoint: values.CRASH_POINT,
     http: {
       host: values.HOST,
       port: values.PORT,

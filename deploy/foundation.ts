@@ -5,7 +5,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Log } from '../connectors/kafka/index.ts'
+import type { CrashPoint, Log } from '../connectors/kafka/index.ts'
 import { openEmbeddedLog } from '../connectors/kafka/index.ts'
 import type { SqlKeyRing } from '../connectors/keys/index.ts'
 import { openKeyRing } from '../connectors/keys/index.ts'
@@ -19,6 +19,7 @@ import { lockDirectory } from '../state-stores/index.ts'
 import type { Serde } from '../topology/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { loadSecrets } from './config.ts'
+import { crashAt } from './crash.ts'
 import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import type { DatabaseRole } from './migrate.ts'
@@ -35,6 +36,8 @@ export interface Foundation {
   readonly pools: Pools
   readonly registry: EmbeddedRegistry
   readonly keyRing: SqlKeyRing
+  /** Where this process is to kill itself, by CRASH_POINT. */
+  readonly crash: CrashPoint
   codec(topic: { readonly name: string }): Required<Serde<AnyEvent>>
   close(): Promise<void>
 }
@@ -63,7 +66,11 @@ async function open(
   const lock = await lockDirectory(config.dataDir)
   closers.push(() => lock.release())
   const secrets = loadSecrets(config.dataDir, config.secrets)
-  const [log, ownerUrl] = await Promise.all([openLog(config, notice, closers), openDatabase(config, notice, closers)])
+  const crash = crashAt(config.crashPoint)
+  const [log, ownerUrl] = await Promise.all([
+    openLog(config, crash, notice, closers),
+    openDatabase(config, notice, closers),
+  ])
   const { roleUrls } = await migrate({ ownerUrl, secret: secrets.databaseRole, notice })
   const pools = await openPools(roleUrls, notice, closers)
   await createTopics(log, config.log.topicPartitions)
@@ -81,6 +88,7 @@ async function open(
     pools,
     registry,
     keyRing,
+    crash,
     codec: ({ name }) => {
       const codec = codecs.get(name)
       if (codec === undefined) throw new Error(`topic "${name}" has no codec`)
@@ -90,7 +98,12 @@ async function open(
   }
 }
 
-async function openLog(config: Config, notice: (line: string) => void, closers: (() => Promise<void>)[]): Promise<Log> {
+async function openLog(
+  config: Config,
+  crash: CrashPoint,
+  notice: (line: string) => void,
+  closers: (() => Promise<void>)[],
+): Promise<Log> {
   const log = await openEmbeddedLog({
     directory: join(config.dataDir, 'log'),
     clock: machineClock,
@@ -98,6 +111,7 @@ async function openLog(config: Config, notice: (line: string) => void, closers: 
     fsync: config.log.fsync,
     fsyncIntervalMs: config.log.fsyncIntervalMs,
     notice,
+    crash,
   })
   closers.push(() => log.close())
   return log

@@ -11,6 +11,8 @@ const counted: readonly [keyof ApplicationStatus & string, string, string][] = [
   ['setAside', 'stream_records_set_aside_total', 'Records set aside behind a blocked key'],
   ['timersFired', 'stream_timers_fired_total', 'Timers that fired'],
   ['answers', 'stream_call_answers_total', 'Answers of outside calls that were emitted'],
+  ['lateRecords', 'stream_late_records_total', 'Records that came after the grace of their window'],
+  ['expiredPuts', 'stream_expired_puts_total', 'Rows for windows older than their store keeps'],
   ['commits', 'stream_commits_total', 'Transactions committed'],
   ['blockedKeys', 'stream_blocked_keys', 'Keys that are blocked now'],
   ['timersArmed', 'stream_timers_armed', 'Timers armed now'],

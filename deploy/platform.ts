@@ -90,7 +90,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   const sinks = new SinkRunner({
     log: foundation.log,
     projections,
-    tables: postgresTables(foundation.pools.sink),
+    tables: postgresTables(foundation.pools.sink, foundation.crash),
     decode: foundation.codec,
     clock: machineClock,
     notice,
@@ -159,6 +159,7 @@ function ingestOf({ foundation }: Running): Ingest {
     time: () => machineClock.now(),
     random: machineRandom,
     settings: { ...ingestDefaults, transactionalId: `ingest-${processId}` },
+    crash: foundation.crash,
   })
 }
 

@@ -65,8 +65,8 @@ export async function startStreams(
     notice,
   })
   const { bufferBytes, flushBytes, flushMs } = config.state
-  const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, sessionTimeoutMs, timerRestartGraceMs } =
-    config.stream
+  const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, timerRestartGraceMs } = config.stream
+  const { sessionTimeoutMs, heartbeatIntervalMs } = config.stream
   const worker = new Worker({
     topologies,
     log,
@@ -80,12 +80,14 @@ export async function startStreams(
       commitMinIntervalMs,
       transactionTimeoutMs,
       sessionTimeoutMs,
+      heartbeatIntervalMs,
       timerRestartGraceMs,
     },
     processId,
     workerIndex: 0,
     notice,
     failed,
+    crash: foundation.crash,
   })
   await worker.start()
   return {

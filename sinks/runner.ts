@@ -117,12 +117,17 @@ export class SinkRunner {
   async rebuild(name: string): Promise<void> {
     const projection = this.#projection(name)
     await this.#run(name).stop()
-    await this.#options.tables.reset(projection)
     const run = this.#newRun(projection)
     this.#runs.set(name, run)
-    run.start()
-    await this.#reachEnd(projection, run)
-    if (!this.#started) await run.stop()
+    try {
+      await this.#options.tables.reset(projection)
+      run.start()
+      await this.#reachEnd(projection, run)
+    } finally {
+      // Also after trouble, emptied or not: who kept it up to date before goes on doing so.
+      if (this.#started) run.start()
+      else await run.stop()
+    }
   }
 
   async #reachEnd(projection: AnyProjection, run: ProjectionRun): Promise<void> {

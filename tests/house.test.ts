@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { importMap } from './house/import-map.ts'
+import * as invariants from './house/invariants.ts'
 import * as rules from './house/rules.ts'
 import { readSourceFile } from './house/source-file.ts'
 
@@ -30,11 +31,17 @@ function textsOf(pattern: string): { path: string; text: string }[] {
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
+const documents = textsOf(`{${folders.filter((folder) => folder !== 'tests').join(',')}}/**/*.{md,mjs}`)
 const files = textsOf(`{${folders.join(',')}}/**/*.ts`).map(({ path, text }) => readSourceFile(path, text))
 const product = files.filter(({ path }) => !path.startsWith('tests/'))
 
-/** Product code that only tests run: scenarios need a player, database tests a database. */
-const harness = ['processors/scenario.ts', 'deploy/local/scratch-database.ts', 'deploy/policies.ts']
+/** Product code that only tests run: scenarios need a player, database tests a database, log tests a Kafka. */
+const harness = [
+  'processors/scenario.ts',
+  'deploy/local/scratch-database.ts',
+  'deploy/local/kafka.ts',
+  'deploy/policies.ts',
+]
 
 /** Where processes begin, what the package exports, and what a runner finds by its name. */
 const productRoots = product
@@ -94,6 +101,31 @@ describe('this tree', () => {
   })
 })
 
+describe('numbered invariants', () => {
+  const stated = invariants.statedInvariants([...product, ...documents])
+  const tests = files.filter(({ path }) => path.startsWith('tests/'))
+  const uncited = invariants.uncitedInvariants(stated, tests)
+  const owed = Object.entries(invariants.owedCitations).flatMap(([place, numbers]) =>
+    numbers.map((number) => `${place} ${number}`),
+  )
+
+  test('are many, and each means one thing in its place', () => {
+    expect(stated.length).toBeGreaterThan(150)
+    expect(invariants.ambiguousInvariants(stated)).toEqual([])
+  })
+  test('are each cited by a test of their place, but for those that are owed', () => {
+    const names = uncited.map(invariants.nameOf)
+    expect(names.filter((name) => !owed.includes(name))).toEqual([])
+  })
+  test('what is owed is stated still, and comes off the list when it is cited', () => {
+    const known = new Set(stated.map(invariants.nameOf))
+    expect(owed.filter((name) => !known.has(name))).toEqual([])
+    const names = new Set(uncited.map(invariants.nameOf))
+    const paid = owed.filter((name) => invariants.settledPlaces(name.split(' ')[0] ?? '') && !names.has(name))
+    expect(paid).toEqual([])
+  })
+})
+
 describe('each rule finds what it forbids', () => {
   const file = (path: string, text: string) => readSourceFile(path, text)
 
@@ -137,6 +169,36 @@ describe('each rule finds what it forbids', () => {
   ])('the import map allows %s with %s', (path, text) => {
     expect(rules.brokenImportMap([file(path, text)])).toEqual([])
     expect(rules.besideTheDoor([file(path, text)])).toEqual([])
+  })
+
+  test('an invariant that no test cites', () => {
+    const header =
+      '/**\n * Words.\n *\n *   R1  One.\n * R2 Two.\n * R3 and R4 are elsewhere.\n * R5  Five (`b.ts`).\n */\n// R6  Six.'
+    const stated = invariants.statedInvariants([
+      { path: 'topology/runtime/a.ts', text: header },
+      { path: 'state-stores/DESIGN.md', text: '- **R1** Other.\n\n| R2–R3 | table |' },
+    ])
+    expect(stated.map(invariants.nameOf)).toEqual(['state-stores R1', 'topology R1', 'topology R2'])
+    const uncited = (path: string, text: string): string[] =>
+      invariants.uncitedInvariants(stated, [file(path, text)]).map(invariants.nameOf)
+    expect(uncited('tests/topology/a.test.ts', "test('it holds (R1, R2)')")).toEqual(['state-stores R1'])
+    expect(uncited('tests/topology/a.test.ts', '/** R1-R2 */')).toEqual(['state-stores R1'])
+    expect(uncited('tests/topology/a.test.ts', '// R1–R2\nconst x = `${R3}`')).toEqual(['state-stores R1'])
+    expect(uncited('tests/state-stores/a.test.ts', '// R1')).toEqual(['topology R1', 'topology R2'])
+    expect(uncited('tests/topology/a.test.ts', 'const R1 = R2 // R10, C01')).toHaveLength(3)
+    const suite = "import { x } from '../../state-stores/index.ts'\n// R1, R2"
+    expect(uncited('tests/contracts/store.ts', suite)).toEqual(['topology R1', 'topology R2'])
+    expect(uncited('tests/e2e/a.test.ts', suite)).toHaveLength(3)
+  })
+
+  test('a number that two files of a place state', () => {
+    const text = '/**\n * R1  One.\n */'
+    const twice = ['topology/a.ts', 'topology/b.ts'].map((path) => ({ path, text }))
+    expect(invariants.ambiguousInvariants(invariants.statedInvariants(twice))).toEqual([
+      'topology: R1 is stated by topology/a.ts and topology/b.ts',
+    ])
+    const apart = [{ path: 'topology/a.ts', text }, { path: 'state-stores/a.ts', text }, { path: 'topology/DESIGN.md', text: '- **R1** One.' }] // prettier-ignore
+    expect(invariants.ambiguousInvariants(invariants.statedInvariants(apart))).toEqual([])
   })
 
   test('the door', () => {

@@ -11,8 +11,8 @@
  * G5 What waits is bounded in bytes.
  */
 
-import type { Log, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
-import { RecordBatchBuilder } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
+import { RecordBatchBuilder, noCrash } from '../../connectors/kafka/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import type { PlacedRecord } from './encode.ts'
 import type { IngestSettings } from './settings.ts'
@@ -39,6 +39,7 @@ export class GroupCommit {
   readonly #log: Log
   readonly #clock: Clock
   readonly #options: Options
+  readonly #crash: CrashPoint
   #session: Promise<ProducerSession> | null = null
   #generation = 0
   #queue: Waiting[] = []
@@ -46,7 +47,8 @@ export class GroupCommit {
   #running: Promise<void> | null = null
   #closed = false
 
-  constructor(log: Log, clock: Clock, options: Options) {
+  constructor(log: Log, clock: Clock, options: Options, crash: CrashPoint = noCrash) {
+    this.#crash = crash
     this.#log = log
     this.#clock = clock
     this.#options = options
@@ -64,6 +66,7 @@ export class GroupCommit {
     for (const { key, value } of records) sizeBytes += key.length + value.length + recordOverheadBytes
     if (this.#closed) return Promise.reject(logUnavailable())
     if (this.#queuedBytes + sizeBytes > this.#options.queueBytes) return Promise.reject(overloaded())
+    this.#crash('C24')
     return new Promise((resolve, reject) => {
       this.#queue.push({ records, sizeBytes, generation, resolve, reject })
       this.#queuedBytes += sizeBytes
@@ -123,6 +126,7 @@ export class GroupCommit {
       const positions = await this.#appendAll(session, current)
       committing = true
       await session.end('commit')
+      this.#crash('C25')
       current.forEach((waiting, index) => waiting.resolve(positions[index]!))
     } catch {
       if (!committing) await session.end('abort').catch(() => undefined)

@@ -1,7 +1,7 @@
 /** Events come in here: judged, placed and appended, once. Other endpoints that command something use the same way. */
 
 import { createHash } from 'node:crypto'
-import type { Log } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log } from '../../connectors/kafka/index.ts'
 import { LogError } from '../../connectors/kafka/index.ts'
 import type { Pool } from '../../connectors/postgres/index.ts'
 import { failureOf } from '../../connectors/postgres/index.ts'
@@ -32,6 +32,8 @@ export interface IngestOptions {
   readonly time: () => number
   readonly random: Random
   readonly settings: IngestSettings
+  /** Where a process may be made to die; nowhere unless told. */
+  readonly crash?: CrashPoint
 }
 
 /** A command of another endpoint: an event, and the words of its request for the idempotency key. */
@@ -58,7 +60,7 @@ const keyForm = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log, pool, clock, time, random, settings } = options
-  const commits = new GroupCommit(log, clock, settings)
+  const commits = new GroupCommit(log, clock, settings, options.crash)
   const encoder = eventEncoder(log, options.codec, options.keyRing)
   const kept = reservations(pool)
   const once = idempotentAppend({ log, commits, reservations: kept, clock, settings })

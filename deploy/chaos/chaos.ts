@@ -21,8 +21,12 @@ function summary(report: AcquireReport | LedgerReport): string {
   if (report.program === 'acquire')
     return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
   const { kills, kills_in_start, seconds, acknowledged, entries, records, checks, restored_records_max } = report
-  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start) in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
+  const atPlaces = Object.values(report.kills_at_places).reduce((sum, count) => sum + count, 0)
+  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start, ${atPlaces} at places between two effects) in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
 }
+
+const placesLine = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts).sort().map(([place, count]) => `${place} ${count}`).join(', ') // prettier-ignore
 
 const options = readChaosArguments(process.argv.slice(2), machineRandom.bytes(4).readUInt32BE() % 1_000_000_000)
 if (typeof options === 'string') {
@@ -32,6 +36,7 @@ if (typeof options === 'string') {
   try {
     const report = options.program === 'ledger' ? await runLedger(options) : await runAcquire(options)
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
+    if (report.program === 'ledger') say(`died at places: ${placesLine(report.kills_at_places)}`)
     for (const finding of report.findings) say(`FINDING ${finding}`)
     const { length } = report.findings
     say(`${summary(report)}: ${length === 0 ? 'nobody could tell' : `${length} findings`}`)

@@ -10,7 +10,14 @@ const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sen
 const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
-  const relations = [...between, ...served, ...production, ...providerNames.flatMap(ofProvider), secretsDiffer]
+  const relations = [
+    ...between,
+    ...served,
+    ...development,
+    ...production,
+    ...providerNames.flatMap(ofProvider),
+    secretsDiffer,
+  ]
   return relations.map((relation) => relation(config, values)).filter((line) => line !== null)
 }
 
@@ -50,6 +57,13 @@ const secretVariables = {
   dataKey: 'DATA_KEY_SECRET',
   databaseRole: 'DATABASE_ROLE_SECRET',
 } as const satisfies Record<keyof Config['secrets'], string>
+
+const development: readonly Relation[] = [
+  ({ mode, crashPoint }) =>
+    mode === 'production' && crashPoint !== null
+      ? 'CRASH_POINT: is given; wanted in development only: the process would kill itself'
+      : null,
+]
 
 /** Secrets are generated only where DATA_DIR holds all the data they protect. */
 const production: readonly Relation[] = Object.entries(secretVariables).map(

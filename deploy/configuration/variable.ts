@@ -62,6 +62,16 @@ export function text(options: Described & { readonly wanted: string; readonly pa
   return variable(options, options.wanted, z.string().regex(options.pattern))
 }
 
+/** Text that need not be given: null then. */
+export function given(options: {
+  readonly meaning: string
+  readonly wanted: string
+  readonly pattern: RegExp
+}): Variable<string | null> {
+  const { meaning, wanted, pattern } = options
+  return { meaning, wanted, schema: z.string().regex(pattern), fallback: null, secret: false }
+}
+
 /** An address; `null` when it is not given. A password inside is never shown. */
 export function url(options: {
   readonly meaning: string

@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, list, secret, text, url, whole } from './variable.ts'
+import { choice, given, list, secret, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -106,6 +106,12 @@ export const variables = {
     min: 0,
     max: 24 * hourMs,
     unit: 'ms',
+  }),
+  CRASH_POINT: given({
+    meaning:
+      'development only: the process kills itself at this place, C07:3 the third time it passes; topology/DESIGN.md has the list',
+    wanted: 'a place as C07, or C07:3 for its third pass',
+    pattern: /^C(0[1-9]|[12]\d|30)(:[1-9]\d{0,8})?$/,
   }),
   CLOCK: choice(['real', 'warp'], { meaning: 'warp: business time jumps when nothing is to do', fallback: 'real' }),
   TOPIC_PARTITIONS: whole({ meaning: 'partitions of a topic when it is created', fallback: '3', min: 1, max: 1024 }),

@@ -27,8 +27,10 @@ export class StoreBuffer implements KeyValueStore {
   /** A step reads a key and then writes it: the last cell found saves the second look-up. */
   #last: Cell | null = null
   #order: KeyOrder | null = null
-  /** Rows below it are dropped from disk, or soon will be; nobody asks for them. */
+  /** Nobody asks for rows below it any more. */
   #expiredBelow = ''
+  /** Up to where they were dropped from disk. */
+  #droppedBelow = ''
 
   constructor(name: StoreName, logged: boolean, owner: StoreOwner) {
     this.name = name
@@ -95,12 +97,15 @@ export class StoreBuffer implements KeyValueStore {
     this.#owner.cached(cell)
   }
 
-  /** Rows below this key expire: they go to no disk and no cache any more. False when that is known already. */
+  /** Rows below this key expire: they go to no disk and no cache any more. False when the disk has none of them. */
   expire(below: Buffer): boolean {
-    const bound = hold(below)
-    if (bound === this.#expiredBelow) return false
-    this.#expiredBelow = bound
-    return true
+    this.#expiredBelow = hold(below)
+    return this.#expiredBelow !== this.#droppedBelow
+  }
+
+  async dropExpired(below: Buffer): Promise<void> {
+    await this.#owner.database.drop(this.name, below)
+    this.#droppedBelow = hold(below)
   }
 
   isExpired(cell: Cell): boolean {

@@ -439,7 +439,7 @@ export class TaskState {
   ): Promise<void> {
     await this.#database.write(rows, positions)
     // Not one batch with the rows, and need not be: what a kill leaves here is invisible, and is dropped with the next.
-    for (const [store, below] of expired) await this.#database.drop(store.name, below)
+    for (const [store, below] of expired) await store.dropExpired(below)
   }
 
   #endFlush(): void {

@@ -268,7 +268,7 @@ export function logContract(name: string, durable: boolean, factory: () => Promi
         expect(await offset('stable')).toBe(2n)
       })
 
-      test('aborted records are never delivered to read_committed, and the position passes over them', async () => {
+      test('aborted records are never delivered to read_committed, and the position passes over them (R2, R3)', async () => {
         const producer = await open('p')
         producer.begin()
         await send(producer, 0, 'lost')

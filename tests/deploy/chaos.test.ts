@@ -129,7 +129,7 @@ describe('event ids', () => {
     expect(() => eventIdOf(bytes)).toThrow(/Confluent framing|no event id/)
   })
 
-  test('an id that occurs again is found, in another topic too; an aborted one does not count', async () => {
+  test('an id that occurs again is found, in another topic too; an aborted one does not count (K2)', async () => {
     const log = newLog()
     await topic(log, 'a_events', 2)
     await topic(log, 'b_events')
@@ -182,7 +182,7 @@ describe('state and changelog', () => {
     stores: [{ store: 'sessions', position: 5n, end: 9n, bytesBehind: 1000, largestTransactionBytes: 300, ...changes }],
   })
 
-  test('the bound is the flush size plus one transaction', () => {
+  test('the bound is the flush size plus one transaction (L2, K5)', () => {
     expect(stateLagFindings([task({})], 700)).toEqual([])
     expect(stateLagFindings([task({})], 699)).toEqual([
       expect.stringContaining('1000 bytes behind its changelogs; at most 999 are allowed'),
@@ -190,7 +190,7 @@ describe('state and changelog', () => {
     expect(stateLagFindings([task({ position: 9n, bytesBehind: 0 }), task({ position: null })], 700)).toEqual([])
   })
 
-  test('a store that stands for more than was committed is found', () => {
+  test('a store that stands for more than was committed is found (L1)', () => {
     expect(stateLagFindings([task({ position: 10n, bytesBehind: 0 })], 700)).toEqual([
       'research/main_0: store sessions stands at 10, its changelog ends at 9',
     ])
@@ -205,7 +205,7 @@ describe('rows', () => {
     expect(differentRows(rows(tables), rows(tables))).toEqual([])
   })
 
-  test('a lost, a new and a changed row are found', () => {
+  test('a lost, a new and a changed row are found (K3)', () => {
     const before = rows({ a: ['1', '2'], b: ['1'], c: ['1'] })
     const after = rows({ a: ['1'], b: ['1', '2'], c: ['9'] })
     expect(differentRows(before, after)).toEqual([
@@ -228,7 +228,7 @@ describe('the log of the process', () => {
     '2026-01-01T00:00:00.000Z bug: TypeError',
     'cannot go on: STORAGE_FULL',
     'STATE_CORRUPT: bad position',
-  ])('%s is a finding', (line) => {
+  ])('%s is a finding (K4)', (line) => {
     expect(startLogFindings(`ready\n${line}\n`)).toHaveLength(1)
   })
 })

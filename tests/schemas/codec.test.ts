@@ -66,7 +66,7 @@ describe('personal fields', () => {
     expect(a.value.subarray(-20).equals(b.value.subarray(-20))).toBe(false)
   })
 
-  test('decode to erased once the key is destroyed; the rest stays readable', async () => {
+  test('decode to erased once the key is destroyed; the rest stays readable (E5)', async () => {
     const { codec, keyRing } = await ready()
     const { event, key } = exampleEvent(authEvents, 'signup_requested', 't1')
     const value = codec.serialize(event as never, key)
@@ -117,7 +117,7 @@ describe('personal fields', () => {
 })
 
 describe('keys', () => {
-  test('the tenant of the key must be the tenant of the event', async () => {
+  test('the tenant of the key must be the tenant of the event (C4)', async () => {
     const { codec } = await ready()
     const { event, key } = exampleEvent(authEvents, 'email_verified', 't1')
     const value = codec.serialize(event as never, key)
@@ -181,7 +181,7 @@ describe('schemas', () => {
     expect(() => codec.deserialize(written, key)).toThrow(expect.objectContaining({ reason: 'bad_value' }))
   })
 
-  test('an event type nobody here knows passes through as it came', async () => {
+  test('an event type nobody here knows passes through as it came (C3, E7)', async () => {
     const { codec, registry } = await ready()
     const schema = eventSchema('passkey_added', { ...authEvents.events.email_verified })
     registry.schemas.set(902, JSON.stringify(schema))
@@ -218,7 +218,7 @@ describe('schemas', () => {
     }
   })
 
-  test('a registry that is away is trouble, an id it registers later is read', async () => {
+  test('a registry that is away is trouble, an id it registers later is read (C2, E6)', async () => {
     const { codec, registry } = await ready()
     const { event, key } = exampleEvent(authEvents, 'email_verified', 't1')
     const value = codec.serialize(event as never, key)

@@ -9,7 +9,7 @@ const [cipher, other] = [fieldCipher(ring, 't1')!, fieldCipher(ring, 't2')!]
 const email = fieldTag(['com.workflow.events.SignupRequested', 'email'])
 const name = fieldTag(['com.workflow.events.SignupRequested', 'first_name'])
 
-test('P1: the same text is the same bytes, and opens to itself', () => {
+test('P1: the same text is the same bytes, and opens to itself (E4)', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const sealed = cipher.seal(email, text)

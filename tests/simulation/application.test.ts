@@ -48,6 +48,20 @@ describe('the application, without faults', () => {
     await stage.whileTurning(node.close())
   })
 
+  test('I2: a second process that comes later takes its part, and goes on alone', async () => {
+    const stage = await new Stage('two', lively).open()
+    const first = await stage.start('p1')
+    await stage.run(4_000)
+    const second = await stage.start('p2')
+    await stage.run(8_000)
+    const tasks = second.worker.applications.map((application) => application.status().tasks)
+    expect(tasks.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0)
+    await stage.whileTurning(first.close())
+    await stage.settle([second])
+    expect(said(stage.seen, stage.world)).toEqual([])
+    await stage.whileTurning(second.close())
+  })
+
   test.each(['early', 'middle', 'late'])(
     'a process that ends in an orderly way in the middle (%s) is taken over',
     async (seed) => {
@@ -154,9 +168,9 @@ describe('the checks speak', () => {
   test('I2: of a call that one process did twice without a reason, and not when its task was taken away in between', () => {
     const { entries } = stage.world.providers
     const entry = entries.find(({ provider }) => provider === 'perplexity')!
-    entries.push({ ...entry, at: entry.at + 100 })
+    entries.push({ ...entry, sentAt: entry.sentAt + 100, at: entry.at + 100 })
     expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I2 perplexity .* without a reason$/m)
-    stage.world.incidents.push({ at: entry.at + 50, life: entry.caller })
+    stage.world.incidents.push({ at: entry.sentAt + 50, life: entry.caller })
     expect(said(stage.seen, stage.world)).toEqual([])
     entries.pop()
     stage.world.incidents.pop()

@@ -51,6 +51,9 @@ export interface FaultWorld {
   /** How often a point was passed so far. */
   passesOf(point: string): number
   disarm(): void
+  /** Of the program, beside the engine's. */
+  readonly crashPoints: readonly string[]
+  readonly clockJumpMostMs: number
   restartFeeder(): void
 }
 
@@ -148,7 +151,7 @@ export class Faults {
   #crash(host: Host): void {
     const { options, chance, histogram } = this.#world
     const { crash } = options
-    if (chance.chance(crash.atPoint)) return this.#arm(host.name, workPoints, 2)
+    if (chance.chance(crash.atPoint)) return this.#arm(host.name, [...workPoints, ...this.#world.crashPoints], 2)
     if (host.isDown) return
     histogram.count('kill')
     host.crash(this.downMs())
@@ -292,9 +295,10 @@ export class Faults {
     const life = host.life
     if (life === null || life.isDead) return
     histogram.count('clock jump')
+    const mostMs = Math.min(options.clock.jumpMs, this.#world.clockJumpMostMs)
     // Whatever is due by a clock that was far ahead waits until the right one has come that far.
-    const aheadMs = chance.unit() * Math.min(options.clock.jumpMs, farthestAheadMs) - life.skewMs
-    life.jump(Math.round(chance.chance(0.5) ? aheadMs : -chance.unit() * options.clock.jumpMs))
+    const aheadMs = chance.unit() * Math.min(mostMs, farthestAheadMs) - life.skewMs
+    life.jump(Math.round(chance.chance(0.5) ? aheadMs : -chance.unit() * mostMs))
   }
 
   #fill(disk: { full: boolean }, what: string): void {

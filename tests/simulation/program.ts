@@ -124,6 +124,16 @@ export interface Program {
   healed?(): void
   /** What the program still waits for, beside lag and open transactions, before the run may end; null when nothing. */
   unfinished(evidence: Evidence, fed: readonly Fed[]): string | null
+  /** How many records the generator sends, when not as many as the seed draws. */
+  readonly wanted?: number
+  /** How many records the program had to deal with, when they are not the generator's. */
+  records?(evidence: Evidence): number
+  /** Crash points of its own, beside the engine's. */
+  readonly crashPoints?: readonly string[]
+  /** It runs on no more processes than this: each of them is large. */
+  readonly processesMost?: number
+  /** Its business lives by the wall clock: jumps are no longer than this, in ms. */
+  readonly clockJumpMostMs?: number
   /** Judges the whole run, after it has converged. */
   check(evidence: Evidence, fed: readonly Fed[]): readonly Violation[]
   /** Consumer groups and the topics they must have read to the end. */

@@ -1,5 +1,6 @@
 /** The programs a seed may draw. */
 
+import { firstLight } from './application/program.ts'
 import type { ProgramFactory } from './program.ts'
 import { calls } from './workloads/calls.ts'
 import { ledger } from './workloads/ledger.ts'
@@ -11,6 +12,7 @@ import { twoHop } from './workloads/two-hop.ts'
 
 export const programs: Readonly<Record<string, ProgramFactory>> = {
   calls,
+  'first-light': firstLight,
   ledger,
   mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop]),
   poison,

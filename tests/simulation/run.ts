@@ -214,7 +214,7 @@ function outcomeOf(world: World, healedMs: number): Outcome {
     traceHash: scheduler.traceHash,
     stats: {
       tasks: topics.reduce((sum, topic) => sum + world.evidence.partitions(topic), 0),
-      records: world.feeder.fed.length,
+      records: world.program.records?.(world.evidence) ?? world.feeder.fed.length,
       faults: world.faultCounts.total,
       faultsByKind: world.faultCounts.toJson(),
       crashHits: world.crashHits.toJson(),

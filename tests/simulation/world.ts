@@ -108,7 +108,10 @@ export class World {
       changed: (broker, starts) => this.#brokerChanged(broker, starts),
       notice: (life, line) => this.#note(life, line),
     })
-    this.hosts = Array.from({ length: options.processes }, (_, index) => this.#host(`p${index + 1}`))
+    this.hosts = Array.from(
+      { length: Math.min(options.processes, this.program.processesMost ?? Infinity) },
+      (_, index) => this.#host(`p${index + 1}`),
+    )
     this.feeder = this.#makeFeeder()
     this.faults = new Faults({
       options,
@@ -123,6 +126,8 @@ export class World {
       isArmed: (process) => this.#armed.has(process),
       passesOf: (point) => this.crashPasses.counts.get(point) ?? 0,
       disarm: () => this.#armed.clear(),
+      crashPoints: this.program.crashPoints ?? [],
+      clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
       restartFeeder: () => this.#startFeeder(),
     })
   }
@@ -194,7 +199,7 @@ export class World {
     return new Feeder({
       program: this.program,
       chance,
-      wanted: records,
+      wanted: this.program.wanted ?? records,
       everyMs: (safetyMs / records) * 5,
       partitionsOf: (topic) => counts.get(topic) ?? 1,
       transactional: chance.chance(0.5),

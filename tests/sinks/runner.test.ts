@@ -396,7 +396,33 @@ describe('SinkRunner', () => {
     expect(names(tables)).toHaveLength(2)
   })
 
-  test('a rebuild gives the same rows, whether the runner is at work or not', async () => {
+  test.each(['before', 'after'])(
+    'P6: a rebuild whose answer is lost (%s it emptied the tables) leaves the projection at work',
+    async (when) => {
+      const fixture = await new LogFixture().open()
+      const tables = new MemoryTables()
+      const losing: TablePort = {
+        claim: (source, first) => tables.claim(source, first),
+        commit: (batch) => tables.commit(batch),
+        offsets: () => tables.offsets(),
+        erase: (of, tenant) => tables.erase(of, tenant),
+        reset: async (projection) => {
+          if (when === 'after') await tables.reset(projection)
+          throw new Error('no answer')
+        },
+      }
+      await fixture.append(authEvents, created(tenantA, 1))
+      const runner = started(fixture.runner(losing))
+      await settled(fixture.log, tables)
+      await expect(runner.rebuild('organizations')).rejects.toThrow('no answer')
+      await fixture.append(authEvents, created(tenantB, 2))
+      await settled(fixture.log, tables)
+      const organizations = projections.find(({ name }) => name === 'organizations')!
+      expect(tables.rows(organizations.tables[0]!)).toHaveLength(2)
+    },
+  )
+
+  test('a rebuild gives the same rows, whether the runner is at work or not (P12)', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
     for (const tenant of [tenantA, tenantB]) {

@@ -207,7 +207,7 @@ export class ApplicationWorker {
       collector: this.#collector,
       counters: this.#counters,
       wake,
-      ready: () => this.#mutex.run(() => this.#transaction.open()),
+      ready: () => this.#transaction.open(),
     })
     return new TaskSet({
       ...shared,
@@ -248,6 +248,11 @@ export class ApplicationWorker {
       await this.#transaction.discard()
       if (!failed) this.#state = 'closed'
     }
+  }
+
+  /** Looks again at once: something outside the loop has changed, e.g. a flush met damage. */
+  wake(): void {
+    this.#signal.raise()
   }
 
   // For operators ------------------------------------------------------------------------------------------------
@@ -343,6 +348,7 @@ export class ApplicationWorker {
       throw trouble
     }
     this.#stalls.look()
+    for (const { state } of this.#openTasks()) if (state.damage !== null) throw state.damage
     this.#membership.turn()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()
@@ -429,7 +435,9 @@ export class ApplicationWorker {
     const offsets = tasks.flatMap((task) => task.prepareCommit())
     const prepared = watch()
     this.#broken = true
+    this.#crash('C12')
     const ends = await this.#transaction.commit(this.#collector, group, offsets)
+    this.#crash('C10')
     this.#broken = false
     const ended = watch()
     for (const task of tasks) task.committed(positionsOf(topology, task, ends))

@@ -13,6 +13,7 @@
 
 import type { ChangelogOptions, Reading, ReplayOptions } from './changelog.ts'
 import { atEnd, checkReplay, positionsOf, readingsOf, replay } from './changelog.ts'
+import { unlessAborted } from './signal.ts'
 
 export interface RestoreOptions extends ChangelogOptions, ReplayOptions {
   readonly fetchMaxBytes: number
@@ -25,7 +26,8 @@ export interface RestoreOptions extends ChangelogOptions, ReplayOptions {
 /** @returns how many changelog records were read. @throws EngineError TASK_CORRUPTED by S2, and the signal's reason */
 export async function restoreTask(options: RestoreOptions): Promise<number> {
   const startedAt = options.now()
-  const readings = await readingsOf(options)
+  const asked = readingsOf(options)
+  const readings = await (options.signal === undefined ? asked : unlessAborted(options.signal, asked))
   options.started?.(readings)
   let records = 0
   for (let open = readings.filter(isOpen); open.length > 0; open = readings.filter(isOpen)) {

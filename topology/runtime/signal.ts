@@ -63,3 +63,13 @@ export class Permits {
     }
   }
 }
+
+/** Stops waiting when the signal says so; what was asked for goes on unheard. @throws the signal's reason */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

@@ -14,7 +14,7 @@ import { readingsOf } from './changelog.ts'
 import type { Collector } from './collector.ts'
 import { restoreTask } from './restore.ts'
 import type { RuntimeSettings } from './settings.ts'
-import { Permits } from './signal.ts'
+import { Permits, unlessAborted } from './signal.ts'
 import type { TaskCounters, TaskInput } from './task.ts'
 import { Task } from './task.ts'
 
@@ -103,15 +103,14 @@ export class TaskOpener {
    */
   async open(place: TaskPlace, kept: KeptTask | null, opening: Opening): Promise<Task> {
     const { topology, collector, counters, clock, settings, wake, crash, ready } = this.#options
-    await this.#closedIfFails(kept?.state ?? null, ready)
+    await this.#closedIfFails(kept?.state ?? null, () => unlessAborted(opening.signal, ready()))
     return this.#wipedOnDamage(place, kept?.state ?? null, async (given) => {
       const state = await this.#openAndRestore(place, given, opening)
       try {
         opening.signal.throwIfAborted()
         crash('C15')
         const { part, partition } = place
-        const inputs = await this.#inputs(place)
-        opening.signal.throwIfAborted()
+        const inputs = await unlessAborted(opening.signal, this.#inputs(place))
         const startedAt = kept?.startedAt ?? clock.now()
         const memo = kept?.memo ?? noMemo
         const shared = { topology, collector, counters, clock, settings, wake, crash }
@@ -134,8 +133,7 @@ export class TaskOpener {
       opening.state(state)
       try {
         if (state.damage !== null) throw state.damage
-        const readings = await readingsOf({ ...this.#changelogs(place), state })
-        opening.signal.throwIfAborted()
+        const readings = await unlessAborted(opening.signal, readingsOf({ ...this.#changelogs(place), state }))
         return { state, readings }
       } catch (error) {
         await state.close({ flush: opening.signal.aborted }).catch(() => undefined)

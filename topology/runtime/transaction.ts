@@ -30,6 +30,7 @@ export class Transaction {
   #begunAt = 0
   #endedAt = 0
   #session: ProducerSession | null = null
+  #opening: Promise<void> | null = null
 
   constructor(
     log: Log,
@@ -53,6 +54,11 @@ export class Transaction {
   /** Opens the session, unless it is open: fences the one before and ends what it left open. */
   async open(): Promise<void> {
     if (this.#session !== null) return
+    this.#opening ??= this.#open().finally(() => (this.#opening = null))
+    await this.#opening
+  }
+
+  async #open(): Promise<void> {
     this.#crash('C18')
     this.#session = await this.#log.openProducer({
       transactionalId: this.#transactionalId,
@@ -89,7 +95,6 @@ export class Transaction {
     const session = this.#session
     invariant(session !== null, 'a commit needs an open producer session')
     const crash = this.#crash
-    crash('C12')
     session.begin()
     const rounds = collector.take()
     const ends = new Map<string, bigint>()
@@ -108,7 +113,6 @@ export class Transaction {
     const ended = session.end('commit')
     crash('C09')
     await ended
-    crash('C10')
     return ends
   }
 }

@@ -15,7 +15,12 @@ export class Worker {
   constructor(options: WorkerOptions) {
     const { topologies, ...shared } = options
     this.applications = topologies.map((topology) => new ApplicationWorker({ ...shared, topology }))
-    this.#flusher = new Flusher(shared.budget, shared.clock, shared.notice, shared.crash ?? noCrash)
+    const notice = (line: string): void => {
+      shared.notice(line)
+      // A task whose files are damaged is restored, and it may be idle.
+      for (const application of this.applications) application.wake()
+    }
+    this.#flusher = new Flusher(shared.budget, shared.clock, notice, shared.crash ?? noCrash)
   }
 
   /** Starts all side by side. When one cannot start, those that did are closed and its error is thrown. */

@@ -40,7 +40,7 @@ export interface DriverOptions {
 export interface DriverMember {
   readonly processId: string
   readonly workerIndex?: number
-  /** The process's view of the clock, when it can stall on its own. */
+  /** The process's view of the clock, when it can stall on its own; the log it is given should see no other. */
   readonly clock?: Clock
   readonly crash?: CrashPoint
 }

@@ -65,6 +65,7 @@ export class StallableClock implements Clock {
   readonly #clock: Clock
   readonly #missed = new Set<() => void>()
   #stalled = false
+  #running = Promise.withResolvers<void>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -86,12 +87,23 @@ export class StallableClock implements Clock {
     }
   }
 
+  get isStalled(): boolean {
+    return this.#stalled
+  }
+
+  /** Resolves when it is not stalled: what comes from outside is heard only then. */
+  async whenRunning(): Promise<void> {
+    while (this.#stalled) await this.#running.promise
+  }
+
   stall(): void {
     this.#stalled = true
+    this.#running = Promise.withResolvers()
   }
 
   resume(): void {
     this.#stalled = false
+    this.#running.resolve()
     const missed = [...this.#missed]
     this.#missed.clear()
     for (const call of missed) call()

@@ -143,7 +143,9 @@ export class ClientProducer implements ProducerSession {
       try {
         this.#identity = await retrying(this.#context, this.#limitMs, ask)
       } catch (error) {
-        throw this.#failed(error, mayEndAgain)
+        // What we hold for open the coordinator has ended: its time was over.
+        const isEnded = error instanceof LogError && error.code === 'INVALID_TXN_STATE'
+        throw this.#failed(isEnded ? this.#fenced(error) : error, mayEndAgain)
       }
       this.#sequences.clear()
     }

@@ -96,12 +96,13 @@ export class Cleaner {
     }
   }
 
-  /** @returns whether there is more to do, or time alone will bring it */
+  /** @returns whether there is more to do, or time or the end of a transaction will bring it */
   async #clean(log: PartitionLog): Promise<boolean> {
     const cleanup = log.cleanup
     if (cleanup.deletes) await this.#deleteOld(log, cleanup)
     const more = cleanup.compacts && (await this.#compact(log, cleanup))
-    return more || (cleanup.deletes && cleanup.retentionMs >= 0 && log.settled().length > 0)
+    const ages = cleanup.deletes && cleanup.retentionMs >= 0 && log.settled().length > 0
+    return more || ages || log.hasUnsettled
   }
 
   async #deleteOld(log: PartitionLog, { retentionMs, retentionBytes }: Cleanup): Promise<void> {

@@ -171,7 +171,7 @@ export class EmbeddedBroker implements Broker {
     this.#checkOpen()
     const { transactionalId, producerId, epoch, group, offsets } = request
     const transaction = this.#transactions.join(transactionalId, request)
-    this.#groups.check(group)
+    this.#groups.check(group, 'transactional', this.#offsets.has(group.groupId))
     this.#checkOffsets(offsets)
     if (offsets.length === 0) return
     const writtenAt = this.#offsets.addPending(producerId, group.groupId, offsets)
@@ -188,7 +188,7 @@ export class EmbeddedBroker implements Broker {
   async offsetCommit(request: OffsetCommitRequest): Promise<void> {
     this.#checkOpen()
     const { group, offsets } = request
-    this.#groups.check(group, 'plain')
+    this.#groups.check(group, 'plain', this.#offsets.has(group.groupId))
     this.#checkOffsets(offsets)
     if (offsets.length === 0) return
     const batch = this.#offsets.encode(group.groupId, offsets).build(NO_PRODUCER)

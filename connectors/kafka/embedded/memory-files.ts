@@ -41,8 +41,8 @@ class MemoryFile implements LogFile {
   }
 
   async append(bytes: readonly Buffer[], position: number): Promise<void> {
+    this.#reserve(bytes.reduce((end, part) => end + part.length, position))
     for (const part of bytes) {
-      this.#reserve(position + part.length)
       part.copy(this.#bytes, position)
       position += part.length
     }

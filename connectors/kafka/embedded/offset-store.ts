@@ -108,10 +108,16 @@ export class OffsetStore {
     const offsets = this.#committed.get(groupId)
     return partitions.map((where) => {
       const found = offsets?.get(nameOf(where))
-      if (found === undefined) return null
+      // A negative one can be committed, and means none.
+      if (found === undefined || found.offset < 0n) return null
       const { topic, partition, offset, metadata } = found
       return { topic, partition, offset, metadata }
     })
+  }
+
+  /** Whether a group has committed anything. */
+  has(groupId: string): boolean {
+    return this.#committed.has(groupId)
   }
 
   groups(): readonly string[] {

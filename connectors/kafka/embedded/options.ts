@@ -17,11 +17,11 @@ export interface MemoryLogOptions {
   /** One line for a person, when something was repaired or is in trouble. */
   readonly notice?: (line: string) => void
   readonly crash?: CrashPoint
-  readonly groups?: GroupSettings
   /** How long a sealed segment waits to be compacted or deleted, in ms. */
   readonly cleanIntervalMs?: number
   /** Bound of the key map of a compaction, in bytes, roughly. */
   readonly cleanMapBytes?: number
+  readonly groups?: GroupSettings
 }
 
 export interface EmbeddedLogOptions extends MemoryLogOptions {

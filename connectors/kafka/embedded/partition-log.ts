@@ -232,6 +232,11 @@ export class PartitionLog implements TopicPartition {
     })
   }
 
+  /** Whether a sealed segment waits for the end of a transaction. */
+  get hasUnsettled(): boolean {
+    return this.#segments.length - 1 > this.settled().length
+  }
+
   /** Of a decided batch. */
   isAborted(producerId: bigint, offset: bigint): boolean {
     return this.#transactions.isAborted(producerId, offset)

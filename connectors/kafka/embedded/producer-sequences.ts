@@ -2,6 +2,7 @@
  * Which batch of which producer comes next in one partition (Kafka's `ProducerStateManager`):
  *
  *   - a batch continues its producer's sequence, or opens a new epoch at 0; a gap is OUT_OF_ORDER_SEQUENCE_NUMBER
+ *   - one that is not known may begin anywhere, but in a transaction at 0 (Kafka 4)
  *   - one of the last five batches sent again is answered with its old offset
  *   - an epoch older than one seen is INVALID_PRODUCER_EPOCH
  *   - markers and committed offsets, which the log writes itself, have no sequence (-1)
@@ -9,7 +10,14 @@
  * Entries are immutable, so that a write that failed is undone by putting the former entry back.
  */
 
-import { baseOffsetOf, baseSequenceOf, epochOf, lastOffsetDeltaOf, producerIdOf } from '../batch-format.ts'
+import {
+  baseOffsetOf,
+  baseSequenceOf,
+  epochOf,
+  isTransactional,
+  lastOffsetDeltaOf,
+  producerIdOf,
+} from '../batch-format.ts'
 import { LogError } from '../port.ts'
 import { nextSequence } from '../sequence.ts'
 
@@ -64,7 +72,12 @@ export class ProducerSequences {
   check(batch: Buffer): bigint | null {
     const producerId = producerIdOf(batch, 0)
     const entry = this.#producers.get(producerId)
-    if (producerId === NO_PRODUCER || entry === undefined) return null
+    if (producerId === NO_PRODUCER) return null
+    if (entry === undefined) {
+      if (isTransactional(batch, 0) && baseSequenceOf(batch, 0) > 0)
+        throw outOfOrder(producerId, baseSequenceOf(batch, 0), 0)
+      return null
+    }
     const epoch = epochOf(batch, 0)
     if (epoch < entry.epoch) {
       throw new LogError(
@@ -82,10 +95,7 @@ export class ProducerSequences {
       }
     }
     const expected = this.next(producerId, epoch)
-    if (baseSequence !== expected) {
-      const what = `producer ${producerId} sent sequence ${baseSequence}, expected ${expected}`
-      throw new LogError('OUT_OF_ORDER_SEQUENCE_NUMBER', what, 'stop')
-    }
+    if (baseSequence !== expected) throw outOfOrder(producerId, baseSequence, expected)
     return null
   }
 
@@ -122,6 +132,11 @@ function afterBatch(former: ProducerEntry | undefined, bytes: Buffer, at: number
 function afterMarker(former: ProducerEntry | undefined, bytes: Buffer, at: number): ProducerEntry {
   const epoch = epochOf(bytes, at)
   return former?.epoch === epoch ? former : { at: baseOffsetOf(bytes, at), epoch, lastSequence: NO_SEQUENCE, sent: [] }
+}
+
+const outOfOrder = (producerId: bigint, baseSequence: number, expected: number): LogError => {
+  const what = `producer ${producerId} sent sequence ${baseSequence}, expected ${expected}`
+  return new LogError('OUT_OF_ORDER_SEQUENCE_NUMBER', what, 'stop')
 }
 
 const nothing = (): void => {}

@@ -51,6 +51,7 @@ const CHECKS: Readonly<Record<string, { readonly legal: RegExp; readonly what: s
   'max.message.bytes': { legal: SIZE, what: 'a size in bytes' },
   'retention.ms': { legal: BOUND, what: 'a time in ms, or -1' },
   'retention.bytes': { legal: BOUND, what: 'a size in bytes, or -1' },
+  'segment.ms': { legal: /^[1-9]\d{0,15}$/, what: 'a time in ms' },
   'delete.retention.ms': { legal: /^\d{1,15}$/, what: 'a time in ms' },
   'min.cleanable.dirty.ratio': { legal: /^(0?\.\d+|0|1|1\.0*)$/, what: 'a number from 0 to 1' },
 }

@@ -9,8 +9,8 @@
  *       by recovery is committed if and only if a record names its first offset.
  *   L8  A producer's next transaction begins after the markers of its last one are written everywhere; until then
  *       CONCURRENT_TRANSACTIONS.
- *   L9  Who opens a transactional id bumps its epoch durably, then aborts what was left open. A transaction that timed out is
- *       ended the same way.
+ *   L9  Who opens a transactional id aborts what was left open, then bumps the epoch durably once more. A transaction that
+ *       timed out is aborted the same way, without that second bump.
  *   L10 Whatever moves one transactional id on happens in turn: opening, end, timeout. What is written meanwhile is refused.
  *   L15 The decision bumps the epoch in the same record, an abort's too, and the markers carry it. So a request that is late
  *       belongs to no later transaction, and an end that is asked for again is known by its epoch.
@@ -189,21 +189,15 @@ export class TransactionCoordinator {
     this.#ids.set(transactionalId, id)
   }
 
-  /** Bumps the epoch, which fences who had it, and aborts what that one left (L9). */
+  /** Aborts what was left open, then bumps the epoch once more, which fences who had it (L9). */
   async #takeOver(transactionalId: string, id: TransactionalId): Promise<void> {
-    const left = id.transaction
-    const former = id.identity
+    if (id.transaction !== null) await this.#end(transactionalId, id, 'abort')
     id.moving = true
     try {
-      const next = await this.#following(former)
+      const next = await this.#following(id.identity)
       await this.#write(transactionalId, id, { ...next, ended: null, commit: [] })
-      left?.stopTimeout()
       id.identity = next
       id.ended = null
-      id.transaction = null
-      if (left === null) return
-      await left.settled()
-      await this.#finish(transactionalId, id, left, former, 'abort')
     } finally {
       id.moving = false
     }
@@ -236,13 +230,13 @@ export class TransactionCoordinator {
     }
   }
 
-  /** Aborts a transaction that was left open too long, and fences its producer. */
+  /** Aborts a transaction that was left open too long. Its producer writes no more; only its own abort is answered (L15). */
   async #expire(transactionalId: string, transaction: Transaction): Promise<void> {
     try {
       await this.#turns.take(transactionalId, async () => {
         const id = this.#ids.get(transactionalId)
         if (id?.transaction !== transaction) return
-        await this.#takeOver(transactionalId, id)
+        await this.#end(transactionalId, id, 'abort')
         this.#context.notice(`transaction of ${transactionalId} was aborted: open for more than ${id.timeoutMs} ms`)
       })
     } catch (error) {

@@ -7,15 +7,16 @@
  *   acked <producer> <n>    every entry of the producer up to n is acknowledged
  *   drained                 with --drain: nothing is left to do; it has closed everything and ends
  *
- * Its standard error is for people: what the engine has to say.
+ * Its standard error is for people: what the engine has to say. `--crash C07:3` makes it kill itself the third time it comes
+ * to that place between two effects.
  */
 
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { Log } from '../../../connectors/kafka/index.ts'
-import { RecordBatchBuilder, openEmbeddedLog, partitionFor } from '../../../connectors/kafka/index.ts'
+import type { CrashPoint, Log } from '../../../connectors/kafka/index.ts'
+import { RecordBatchBuilder, noCrash, openEmbeddedLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import { StateBudget, rocksDatabases } from '../../../state-stores/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
 import { machineClock, machineRandom } from '../../machine.ts'
@@ -26,17 +27,36 @@ import { auditProgram, ledgerProgram, partitions, topics } from './programs.ts'
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const notice = (line: string): void => void process.stderr.write(`${line}\n`)
 
-function readArguments(): { directory: string; seed: number; life: number; flushBytes: number; drain: boolean } {
+interface ChildArguments {
+  readonly directory: string
+  readonly seed: number
+  readonly life: number
+  readonly flushBytes: number
+  readonly drain: boolean
+  readonly crash: CrashPoint
+}
+
+function readArguments(): ChildArguments {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
-    options: { directory: text, seed: text, life: text, 'flush-bytes': text, drain: { type: 'boolean' } },
+    options: { directory: text, seed: text, life: text, 'flush-bytes': text, crash: text, drain: { type: 'boolean' } },
   })
   const { directory = '', seed, life, drain = false } = values
-  return { directory, seed: Number(seed), life: Number(life), flushBytes: Number(values['flush-bytes']), drain }
+  const flushBytes = Number(values['flush-bytes'])
+  return { directory, seed: Number(seed), life: Number(life), flushBytes, drain, crash: crashAt(values.crash) }
+}
+
+function crashAt(place: string | undefined): CrashPoint {
+  if (place === undefined) return noCrash
+  const [point, passes] = place.split(':')
+  let left = Number(passes)
+  return (name) => {
+    if (name === point && --left === 0) process.kill(process.pid, 'SIGKILL')
+  }
 }
 
 async function main(): Promise<void> {
-  const { directory, seed, life, flushBytes, drain } = readArguments()
+  const { directory, seed, life, flushBytes, drain, crash } = readArguments()
   const log = await openEmbeddedLog({
     directory: join(directory, 'log'),
     clock: machineClock,
@@ -47,6 +67,7 @@ async function main(): Promise<void> {
     segmentBytes: 4 * 1024 * 1024,
     checkpointBytes: 256 * 1024,
     notice,
+    crash,
   })
   await createTopics(log)
   const databases = rocksDatabases({
@@ -68,6 +89,7 @@ async function main(): Promise<void> {
     processId: 'ledger',
     workerIndex: 0,
     notice,
+    crash,
     failed: (error) => {
       notice(`cannot go on: ${error.message}`)
       process.exit(70)

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ChaosArguments } from '../arguments.ts'
 import type { KillMoment } from '../seeded.ts'
-import { killMoments } from '../seeded.ts'
+import { killMoments, seeded } from '../seeded.ts'
 import { startLogFindings } from '../start-log.ts'
 import { copyOf } from '../state-lag.ts'
 import type { CheckAnswer, Expected } from './check.ts'
@@ -25,6 +25,8 @@ export interface LedgerReport {
   readonly kills: number
   /** Kills before the process was ready: while it opened, recovered or restored. */
   readonly kills_in_start: number
+  /** How often it died at each named place between two effects. */
+  readonly kills_at_places: Readonly<Record<string, number>>
   readonly checks: number
   readonly acknowledged: number
   readonly entries: number
@@ -41,6 +43,7 @@ interface Progress {
   seed: number
   kills: number
   killsInStart: number
+  killsAtPlaces: Record<string, number>
   lives: number
   acknowledged: [string, number][]
   committed: [string, string][]
@@ -82,9 +85,9 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
   }
   const isOver = (): boolean => performance.now() - begun > options.timeoutMin * 60_000 || totals.findings.length > 0
   try {
-    for (const moment of moments(site)) {
+    for (const kill of killsOf(site)) {
       if (isOver()) break
-      await killAt(site, moment)
+      await killAt(site, kill)
       if (site.progress.kills % options.checkEvery === 0) await add(false)
     }
     if (totals.findings.length === 0) {
@@ -95,7 +98,7 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
     site.child?.kill('SIGKILL')
     for (const signal of signals) process.off(signal, interrupted)
   }
-  const { kills, killsInStart, acknowledged } = site.progress
+  const { kills, killsInStart, killsAtPlaces, acknowledged } = site.progress
   if (kills < options.kills && totals.findings.length === 0)
     totals.findings.push(`only ${kills} of ${options.kills} kills within ${options.timeoutMin} minutes`)
   const log = readFileSync(site.logFile, 'utf8')
@@ -103,6 +106,7 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
   if (totals.findings.length === 0 && !options.keep) rmSync(site.directory, { recursive: true, force: true })
   return {
     ...{ program: 'ledger', seed: site.progress.seed, kills, kills_in_start: killsInStart, checks: totals.checks },
+    kills_at_places: killsAtPlaces,
     acknowledged: acknowledged.reduce((sum, [, last]) => sum + last + 1, 0),
     ...{ entries: totals.entries, records: totals.records, restored_records_max: restoredMax(log) },
     bytes_behind_max: totals.bytesBehindMax,
@@ -115,7 +119,7 @@ function openSite(options: ChaosArguments): Site {
   const directory = options.resume ?? mkdtempSync(join(tmpdir(), 'chaos-'))
   const progress: Progress =
     options.resume === null
-      ? { seed: options.seed, kills: 0, killsInStart: 0, lives: 0, acknowledged: [], committed: [] }
+      ? { seed: options.seed, kills: 0, killsInStart: 0, killsAtPlaces: {}, lives: 0, acknowledged: [], committed: [] }
       : (JSON.parse(readFileSync(join(directory, 'progress.json'), 'utf8')) as Progress)
   const dataDir = join(directory, 'data')
   mkdirSync(dataDir, { recursive: true })
@@ -166,21 +170,45 @@ function start(site: Site, further: readonly string[] = []): Life {
   return { ready: ready.promise, ended, kill: () => void child.kill('SIGKILL') }
 }
 
-/** A start takes less time than the product's: what is killed in it must fall into it. */
-const moments = ({ options, progress }: Site): KillMoment[] =>
-  killMoments(progress.seed, options.kills, options.lifeMs, 900).slice(progress.kills)
+/** Places between two effects of the engine and of its log (`crash('C07')` in the sources) that one process comes to. */
+const places = [
+  ...['C01', 'C02', 'C03', 'C04', 'C05', 'C06', 'C07', 'C08', 'C09', 'C10', 'C11', 'C12', 'C14', 'C15', 'C18', 'C19'],
+  ...['C26', 'C27', 'C28', 'C30'],
+]
 
-async function killAt(site: Site, moment: KillMoment): Promise<void> {
-  const life = start(site)
-  let wasReady = false
+/** How long a process may take to come to its place after it became ready, in ms. */
+const placeMs = 1_500
+
+interface Kill extends KillMoment {
+  /** One in three dies by itself, at such a place and pass; by the clock when it does not come there. */
+  readonly at: { readonly place: string; readonly pass: number } | null
+}
+
+/** A start takes less time than the product's: what is killed in it must fall into it. */
+function killsOf({ options, progress }: Site): Kill[] {
+  const draw = seeded(progress.seed ^ 0x5bd1e995)
+  return killMoments(progress.seed, options.kills, options.lifeMs, 900)
+    .map((moment): Kill => {
+      const [isAtPlace, place, pass] = [draw() < 1 / 3, places[Math.floor(draw() * places.length)], 1 + Math.floor(draw() * 3)] // prettier-ignore
+      if (!isAtPlace || place === undefined) return { ...moment, at: null }
+      return { after: 'ready', waitMs: placeMs, at: { place, pass } }
+    })
+    .slice(progress.kills)
+}
+
+async function killAt(site: Site, { after, waitMs, at }: Kill): Promise<void> {
+  const life = start(site, at === null ? [] : ['--crash', `${at.place}:${at.pass}`])
+  let [wasReady, byItself] = [false, true]
   void life.ready.then((ready) => (wasReady = ready))
-  if (moment.after === 'ready') await life.ready
-  await Promise.race([sleep(moment.waitMs), life.ended])
+  if (after === 'ready') await life.ready
+  await Promise.race([sleep(waitMs).then(() => (byItself = false)), life.ended])
   life.kill()
   const { code, signal } = await life.ended
   if (signal !== 'SIGKILL') throw new Error(`the process ended by itself with code ${code}; see ${site.logFile}`)
   site.progress.kills += 1
   if (!wasReady) site.progress.killsInStart += 1
+  const counts = site.progress.killsAtPlaces
+  if (byItself && at !== null) counts[at.place] = (counts[at.place] ?? 0) + 1
   save(site)
 }
 

@@ -45,7 +45,7 @@ const documented = () =>
     .flatMap(([path, of]) => Object.keys(of).map((method) => `${method} ${path}`))
     .sort()
 
-test('the document holds every endpoint and operation, and nothing besides', () => {
+test('the document holds every endpoint and operation, and nothing besides (H1)', () => {
   const mounted = endpoints.map(({ method, path }) => `${method} /api/v1${path.replace(/:(\w+)/g, '{$1}')}`)
   const operations = ['/health', '/ready', '/metrics', '/openapi.json', '/docs'].map((path) => `get ${path}`)
   expect(documented()).toEqual([...mounted, ...operations].sort())

@@ -149,7 +149,7 @@ test('row 3: gzip is bounded in its output, taken once, and nothing else is', as
   })
 })
 
-test('row 4: headers, bodies and sockets that do not come are answered 408 and closed; others are served meanwhile', async () => {
+test('row 4: headers, bodies and sockets that do not come are answered 408 and closed; others are served meanwhile (H2)', async () => {
   const slow = [
     raw(server.port, ['POST /api/v1/echo HTTP/1.1\r\nHost: a\r\n']),
     raw(server.port, [post('/echo', ['Content-Length: 100'], '{"a"')]),
@@ -229,7 +229,7 @@ test('row 19: other methods are 405 with Allow; overrides are not read', async (
   expect(override.status).toBe(200)
 })
 
-test('row 19: forwarded addresses and tenant headers are not read', async () => {
+test('row 19: forwarded addresses and tenant headers are not read (H3)', async () => {
   const headers = { 'X-Forwarded-For': '9.9.9.9', 'X-Tenant-Id': tenantB, Forwarded: 'for=9.9.9.9' }
   const { body } = await call(`${api}/things/1`, { token: tokenOf(person(tenantA)), headers })
   expect(body).toEqual({ tenant: tenantA, id: '1', ip: '127.0.0.1' })
@@ -287,7 +287,7 @@ test('row 43: unknown, repeated and malformed parameters are 400', async () => {
   expect(await code('limit=%ff')).toBe('bad_parameter')
 })
 
-test('errors are problems with our id, and say nothing of the inside', async () => {
+test('errors are problems with our id, and say nothing of the inside (H4)', async () => {
   const broken = await call(`${api}/broken`)
   expect(broken.headers.get('content-type')).toBe('application/problem+json')
   expect(broken.body).toEqual({

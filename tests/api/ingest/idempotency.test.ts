@@ -38,7 +38,7 @@ test('five processes at once: one event, one answer', async () => {
   expect(await named('Processes')).toHaveLength(1)
 })
 
-test('another body under the same key is refused, and writes nothing', async () => {
+test('another body under the same key is refused, and writes nothing (K4)', async () => {
   await send(asked('First body'), 'reused')
   expect(await send(asked('Second body'), 'reused')).toMatchObject({
     status: 422,
@@ -154,7 +154,7 @@ test.each(['append', 'commit', 'after commit'] as const)(
   },
 )
 
-test('a process that was only slow, and wakes after it was taken over, writes nothing more', async () => {
+test('a process that was only slow, and wakes after it was taken over, writes nothing more (K3, G4)', async () => {
   let wake = (): void => undefined
   let paused = (): void => undefined
   const asleep = new Promise<void>((resolve) => (paused = resolve))
@@ -194,7 +194,7 @@ function pausingAfterInsert(pool: Pool, paused: () => void, until: Promise<void>
   })
 }
 
-test('no answer to the commit: 503, and a retry with the key finds what was written', async () => {
+test('no answer to the commit: 503, and a retry with the key finds what was written (G2)', async () => {
   let lose = true
   const log = delegating(world.log, {
     openProducer: async (options) => {

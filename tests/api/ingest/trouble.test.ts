@@ -36,7 +36,7 @@ function troubledLog(): { log: Log; trouble: { error: LogError | null; wait: Pro
   return { log, trouble }
 }
 
-test('disk full: 503 for those in the transaction, nothing visible, and service again when there is room', async () => {
+test('disk full: 503 for those in the transaction, nothing visible, and service again when there is room (G1)', async () => {
   const { log, trouble } = troubledLog()
   await using world = await openWorld({}, { log })
   await send(world.events, 'Before')
@@ -61,7 +61,7 @@ test('disk full: 503 for those in the transaction, nothing visible, and service 
   ])
 })
 
-test('a queue over its bytes: 503, and what was taken is written', async () => {
+test('a queue over its bytes: 503, and what was taken is written (G5)', async () => {
   const { log, trouble } = troubledLog()
   await using world = await openWorld({ queueBytes: 4_000 }, { log })
   await send(world.events, 'Before')

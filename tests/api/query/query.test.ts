@@ -237,7 +237,7 @@ test('a decision is a command in the tenant of the review, by those who may', as
   expect(world.commands.length).toBe(count)
 })
 
-test('row 41: an id of another tenant is an id that does not exist, to the byte', async () => {
+test('row 41: an id of another tenant is an id that does not exist, to the byte (Q2)', async () => {
   const without = ({ status, body }: { status: number; body: Record<string, unknown> }) => ({
     status,
     ...body,
@@ -338,7 +338,7 @@ test('row 44: what looks like SQL is text', async () => {
   expect((await world.get(`/audit-logs?event_type=${encodeURIComponent("x' or 1=1")}`)).status).toBe(400)
 })
 
-test('row 47: reads do not write, whatever is behind them', async () => {
+test('row 47: reads do not write, whatever is behind them (Q1)', async () => {
   await using broken = await openWorld()
   await broken.owner.query(
     `create function lifecycle.sneaky() returns uuid language plpgsql as $$ begin create table lifecycle.x (); return null; end $$`,
@@ -353,7 +353,7 @@ test('row 47: reads do not write, whatever is behind them', async () => {
     expect((await fetch(`${broken.server.url}/api/v1/reviews`, { method })).status).toBe(405)
 })
 
-test('row 48: a viewer without a tenant sees nothing', async () => {
+test('row 48: a viewer without a tenant sees nothing (Q1)', async () => {
   await using bare = await openWorld()
   await fill(bare, tenantA, canaryA)
   await bare.insert('organizations', {
@@ -370,7 +370,7 @@ test('row 48: a viewer without a tenant sees nothing', async () => {
   expect(JSON.stringify(broken.body)).not.toContain(canaryA)
 })
 
-test('row 45: a read over its time is 503, and the database serves the next', async () => {
+test('row 45: a read over its time is 503, and the database serves the next (Q4)', async () => {
   await using slow = await openWorld({ statementTimeoutMs: 100 })
   await slow.insert('review_queue', reviewRow(tenantA, 'r', 'low', 1))
   await slow.owner.query(
@@ -382,7 +382,7 @@ test('row 45: a read over its time is 503, and the database serves the next', as
   expect((await slow.get('/organizations')).status).toBe(200)
 })
 
-test('row 45: a busy tenant waits behind itself; another is served', async () => {
+test('row 45: a busy tenant waits behind itself; another is served (Q4)', async () => {
   await using busy = await openWorld({ poolMax: 2, settings: { readsPerTenant: 1, waitingPerTenant: 2 } })
   await busy.insert('review_queue', reviewRow(tenantA, 'r', 'low', 1))
   await busy.owner.query(
@@ -396,7 +396,7 @@ test('row 45: a busy tenant waits behind itself; another is served', async () =>
   expect(statuses).toEqual([200, 200, 200, 503, 503, 503])
 })
 
-test('min_position: waits in every projection that is read, and says when it did not come', async () => {
+test('min_position: waits in every projection that is read, and says when it did not come (Q3)', async () => {
   world.visible.asked.length = 0
   expect((await world.get(`/lifecycle/${a}?min_position=client_events-2@41,outbox:17`)).status).toBe(200)
   expect(world.visible.asked).toEqual([

@@ -341,6 +341,30 @@ for (const how of ['kill', 'power'] as const) {
   })
 }
 
+test.each(['kill', 'power'] as const)('%s between the rename and the end of it (C29)', async (how) => {
+  let passes = 0
+  for (let finished = false; !finished; passes++) {
+    let left = Infinity
+    const world: World = await started({
+      fsync: 'always',
+      crash: (name) => {
+        if (name === 'C29' && left-- === 0) world.disk.stop()
+      },
+    })
+    const written = await history(world)
+    await world.clean()
+    await fill(world)
+    left = passes
+    await world.clean()
+    finished = !world.disk.crashed
+    const random = seededRandom(`pick-${passes}`)
+    world.disk.restart(how, (below) => random.bytes(4).readUInt32BE() % below)
+    await world.open()
+    await expectCompacted(world, written)
+  }
+  expect(passes).toBeGreaterThan(2)
+})
+
 describe('retention', () => {
   test('by age: sealed segments go when all their records are too old, and the start moves durably', async () => {
     const world = await started({}, { 'retention.ms': '60000', 'segment.bytes': '400' })

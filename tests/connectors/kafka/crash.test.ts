@@ -1,9 +1,9 @@
-/** Stops the machine at every single operation on the disk, and looks at what the next start finds (L2-L9). */
+/** Stops the machine at every single operation on the disk, and looks at what the next start finds (L2-L9, L15). */
 
 import { expect, test } from 'vitest'
 
-import { openEmbeddedLog } from '../../../connectors/kafka/index.ts'
-import type { FsyncPolicy, Log, ProducerSession } from '../../../connectors/kafka/index.ts'
+import { noCrash, openEmbeddedLog } from '../../../connectors/kafka/index.ts'
+import type { CrashPoint, FsyncPolicy, Log, ProducerSession } from '../../../connectors/kafka/index.ts'
 import { batch, readAll } from '../../contracts/log.ts'
 import { HandClock, seededRandom } from './hand-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
@@ -46,7 +46,7 @@ for (const [how, fsync] of [
       disk.restart(how, pick)
       const found = await check(disk, fsync, sent)
       if (fsync !== 'always') continue
-      // What readers have seen stays, and what is acknowledged now, also when the power fails.
+      // What readers have seen stays, and what is acknowledged now, also when the power fails (L12, L13).
       const acknowledged = crashAt % 2 === 0 ? [] : await appendOnce(disk, fsync)
       disk.restart('power', pick)
       const later = await look(disk, fsync)
@@ -58,7 +58,23 @@ for (const [how, fsync] of [
   })
 }
 
-const openOn = (disk: SimulatedDisk, fsync: FsyncPolicy): Promise<Log> =>
+for (const point of ['C26', 'C27', 'C28', 'C30'] as const) {
+  test.each(['kill', 'power'] as const)(`%s at every pass of ${point}`, async (how) => {
+    let passes = 0
+    for (let finished = false; !finished; passes++) {
+      const [disk, sent] = [new SimulatedDisk(), [] as Sent[]]
+      let left = passes
+      finished = await workUntilCrash(disk, 'always', sent, (name) => {
+        if (name === point && left-- === 0) disk.stop()
+      })
+      disk.restart(how, picker(passes))
+      await check(disk, 'always', sent)
+    }
+    expect(passes).toBeGreaterThan(3)
+  })
+}
+
+const openOn = (disk: SimulatedDisk, fsync: FsyncPolicy, crash: CrashPoint = noCrash): Promise<Log> =>
   openEmbeddedLog({
     directory: '/log',
     clock: new HandClock(),
@@ -70,12 +86,18 @@ const openOn = (disk: SimulatedDisk, fsync: FsyncPolicy): Promise<Log> =>
     checkpointBytes: 500,
     notice: () => {},
     files: disk.mount(),
+    crash,
   })
 
 /** True when all of it was done before the crash point. */
-async function workUntilCrash(disk: SimulatedDisk, fsync: FsyncPolicy, sent: Sent[]): Promise<boolean> {
+async function workUntilCrash(
+  disk: SimulatedDisk,
+  fsync: FsyncPolicy,
+  sent: Sent[],
+  crash?: CrashPoint,
+): Promise<boolean> {
   try {
-    await work(await openOn(disk, fsync), sent)
+    await work(await openOn(disk, fsync, crash), sent)
     return !disk.crashed
   } catch (error) {
     if (!disk.crashed) throw error

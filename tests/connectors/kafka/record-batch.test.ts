@@ -79,14 +79,14 @@ describe('record batch codec', () => {
     expect(read(fetched(builder.build(STAMP)))[0]!.value!.toString()).toBe('second')
   })
 
-  test('every truncation is CORRUPT_MESSAGE', () => {
+  test('every truncation is CORRUPT_MESSAGE (R1)', () => {
     const whole = encode([plain('tenant-a', 'one'), plain('tenant-b', 'two')])
     for (let length = 1; length < whole.length; length++) {
       expect(codeOf(() => read(fetched(whole.subarray(0, length))))).toBe('CORRUPT_MESSAGE')
     }
   })
 
-  test('no change of bytes is delivered', () => {
+  test('no change of bytes is delivered (R1)', () => {
     const whole = encode([plain('tenant-a', 'one'), plain('tenant-b', 'two')])
     const outsideCrc = 16
     fc.assert(
@@ -102,7 +102,7 @@ describe('record batch codec', () => {
     )
   })
 
-  test('bytes with a valid CRC and senseless lengths end in CORRUPT_MESSAGE or in records, never in a crash', () => {
+  test('bytes with a valid CRC and senseless lengths end in CORRUPT_MESSAGE or in records, never in a crash (R1)', () => {
     fc.assert(
       fc.property(
         fc.array(fc.uint8Array({ maxLength: 40 }), { minLength: 1, maxLength: 5 }),
@@ -135,7 +135,7 @@ describe('cursor', () => {
     expect(cursor.nextOffset).toBe(base + 3n)
   })
 
-  test('an ABORT marker takes its producer off the list; only a marker does, whatever a key looks like', () => {
+  test('an ABORT marker takes its producer off the list; only a marker does, whatever a key looks like (R2)', () => {
     // The second record's key is four zero bytes, as an ABORT marker's is.
     const log = concat(
       data(1n, 'lost', true),
@@ -149,7 +149,7 @@ describe('cursor', () => {
     expect(valuesOf(log, [{ producerId: 1n, firstOffset: 0n }])).toEqual(['kept', 'kept'])
   })
 
-  test('several aborts of one producer, one of them without its marker in the answer', () => {
+  test('several aborts of one producer, one of them without its marker in the answer (R2)', () => {
     const abort = markerBatch('abort', { producerId: 1n, epoch: 0 }, 0)
     const log = concat(
       data(1n, 'lost', true),
@@ -166,7 +166,7 @@ describe('cursor', () => {
     expect(valuesOf(log, aborted)).toEqual(['kept', 'plain'])
   })
 
-  test('read_uncommitted delivers everything but markers', () => {
+  test('read_uncommitted delivers everything but markers (R2)', () => {
     const log = concat(data(1n, 'a', true), markerBatch('abort', { producerId: 1n, epoch: 0 }, 0), data(1n, 'b', true))
     expect(valuesOf(log, [], 'read_uncommitted')).toEqual(['a', 'b'])
   })

@@ -42,6 +42,12 @@ export class SimulatedDisk {
     return this.#crashed
   }
 
+  /** The machine stops here; whoever was at work gets no further. */
+  stop(): never {
+    this.#crashed = true
+    throw new Error('the machine stopped')
+  }
+
   /** The process (`kill`) or the machine (`power`) comes up again. @param pick a number below its argument */
   restart(how: 'kill' | 'power', pick: (below: number) => number): void {
     if (how === 'power') {

@@ -67,7 +67,7 @@ describe('recovery', () => {
     await fails('STORAGE_ERROR', open(missing, { segmentBytes: 250 }))
   })
 
-  test('a damaged catalogue, and data that it does not know, are never written over', async () => {
+  test('a damaged catalogue, and data that it does not know, are never written over (L11)', async () => {
     const { disk, log } = await started({})
     await send(await plain(log), 'precious')
     await log.close()
@@ -82,7 +82,7 @@ describe('recovery', () => {
     expect(without.bytesOf(newestSegment(without)).length).toBeGreaterThan(0)
   })
 
-  test('deleted segments stay deleted', async () => {
+  test('deleted segments stay deleted (L12)', async () => {
     const { disk, log } = await started({ segmentBytes: 250 })
     const producer = await plain(log)
     for (let i = 0; i < 8; i++) await send(producer, `v${i}`)
@@ -164,7 +164,7 @@ describe('a full disk', () => {
     expect(await valuesIn(log)).toEqual(['a', 'b'])
   })
 
-  test('a topic that found no space does not exist', async () => {
+  test('a topic that found no space does not exist (L11)', async () => {
     const { disk, log } = await started({})
     disk.failWith = (kind, path) => (kind === 'append' && path.includes('catalogue') ? full() : null)
     await fails('STORAGE_FULL', log.createTopics([{ name: 'late', partitions: 1, config: {} }]))
@@ -261,7 +261,7 @@ test('a transaction that ended leaves no timer behind', async () => {
   }
 })
 
-test('internal topics stay short, and nothing is forgotten', async () => {
+test('internal topics stay short, and nothing is forgotten (L14)', async () => {
   const { disk, log } = await started({ checkpointBytes: 4_000 })
   const [producer, other] = [
     await transactional(log),

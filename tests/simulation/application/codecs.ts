@@ -1,6 +1,5 @@
 /** Codecs and data keys of one process life. Schemas and their ids are the same everywhere; what is loaded is not. */
 
-import { createHash } from 'node:crypto'
 import type { ServiceSettings } from '../../../processors/index.ts'
 import { services } from '../../../processors/index.ts'
 import type { AnyEvent, EventTopic, KeyRing, SchemaRegistry } from '../../../schemas/index.ts'
@@ -12,6 +11,7 @@ import {
   eventCodec,
   researchEvents,
   reviewEvents,
+  uuidv5,
 } from '../../../schemas/index.ts'
 import type { Serde } from '../../../topology/index.ts'
 
@@ -41,7 +41,7 @@ function registryOf(): SchemaRegistry & { readonly schemas: ReadonlyMap<number, 
     register(_subject, schema) {
       const text = canonicalText(schema)
       let id = ids.get(text)
-      if (id === undefined) ids.set(text, (id = createHash('sha1').update(text).digest().readUInt32BE(0) >>> 1))
+      if (id === undefined) ids.set(text, (id = Number.parseInt(uuidv5(text).slice(0, 8), 16) >>> 1))
       schemas.set(id, JSON.stringify(schema))
       return Promise.resolve(id)
     },
@@ -58,13 +58,16 @@ export function keyRing(): KeyRing {
   const loaded = new Map<string, Buffer>()
   return {
     load(tenants) {
-      for (const tenant of tenants)
-        if (!loaded.has(tenant)) loaded.set(tenant, createHash('sha256').update(`data key of ${tenant}`).digest())
+      for (const tenant of tenants) if (!loaded.has(tenant)) loaded.set(tenant, dataKey(tenant))
       return Promise.resolve()
     },
     get: (tenant) => loaded.get(tenant),
   }
 }
+
+/** 32 bytes, the same in every process. */
+const dataKey = (tenant: string): Buffer =>
+  Buffer.from((uuidv5(`one ${tenant}`) + uuidv5(`two ${tenant}`)).replaceAll('-', ''), 'hex')
 
 export interface Codecs {
   readonly keyRing: KeyRing

@@ -3,7 +3,7 @@
  * things happen. So a provider asked twice answers alike, and a run without faults says the same as one with.
  */
 
-import { createHash } from 'node:crypto'
+import { uuidv5 } from '../../../schemas/index.ts'
 
 export class Draw {
   readonly #seed: string
@@ -12,15 +12,14 @@ export class Draw {
     this.#seed = seed
   }
 
-  #bytes(about: readonly (string | number)[]): Buffer {
-    return createHash('sha1')
-      .update(JSON.stringify([this.#seed, ...about]))
-      .digest()
+  /** 32 hexadecimal digits, but for two all of them drawn. */
+  #hex(about: readonly (string | number)[]): string {
+    return uuidv5(JSON.stringify([this.#seed, ...about])).replaceAll('-', '')
   }
 
   /** From 0 up to but not 1. */
   part(...about: readonly (string | number)[]): number {
-    return this.#bytes(about).readUInt32BE(0) / 2 ** 32
+    return Number.parseInt(this.#hex(about).slice(0, 8), 16) / 2 ** 32
   }
 
   chance(probability: number, ...about: readonly (string | number)[]): boolean {
@@ -40,11 +39,10 @@ export class Draw {
 
   /** Random text that stands nowhere else: 16 bytes. */
   canary(...about: readonly (string | number)[]): string {
-    return this.#bytes(['canary', ...about]).toString('hex', 0, 8)
+    return this.#hex(['canary', ...about]).slice(16)
   }
 
   uuid(...about: readonly (string | number)[]): string {
-    const hex = this.#bytes(['uuid', ...about]).toString('hex', 0, 16)
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`
+    return uuidv5(JSON.stringify([this.#seed, 'uuid', ...about]))
   }
 }

@@ -70,8 +70,7 @@ export class OutboxServer {
   of(reach: Reach, clock: Clock): OutboxRows {
     return {
       lead: async (news) => {
-        const led = await reach('outbox', () => this.#lead(clock, news))
-        const rows = await led
+        const rows = await reach('outbox', () => this.#lead(clock, news))
         return rows === null ? null : this.#far(rows, reach)
       },
       placeOf: async (id) => await reach('outbox', () => this.#world.outbox.placeOf(id)),

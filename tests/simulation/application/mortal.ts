@@ -1,4 +1,4 @@
-/** A life that can end: after it, timers do not fire, promises do not settle, and listeners hear nothing. */
+/** A life that can end: after it, timers do not fire and promises do not settle. */
 
 import type { Clock } from '../../../topology/index.ts'
 
@@ -32,12 +32,7 @@ export class Mortal {
         if (typeof own !== 'function') return own
         return (...given: unknown[]) => {
           if (this.#dead) return new Promise(() => undefined)
-          return this.#heard(
-            (own as (...all: unknown[]) => unknown).apply(
-              target,
-              given.map((one) => this.#told(one)),
-            ),
-          )
+          return this.#heard((own as (...all: unknown[]) => unknown).apply(target, given))
         }
       },
     })
@@ -47,18 +42,9 @@ export class Mortal {
     if (!(answer instanceof Promise)) return answer
     return new Promise((resolve, reject) => {
       answer.then(
-        this.alive((value: unknown) => resolve(isSession(value) ? this.of(value) : value)),
+        this.alive((value: unknown) => resolve(value)),
         this.alive((error: unknown) => reject(error as Error)),
       )
     })
   }
-
-  /** A listener that is given away. */
-  #told(given: unknown): unknown {
-    if (typeof given !== 'object' || given === null || !('listener' in given)) return given
-    return { ...given, listener: this.of(given.listener as object) }
-  }
 }
-
-const isSession = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && ('leave' in value || 'sendOffsets' in value)

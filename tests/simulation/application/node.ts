@@ -15,7 +15,8 @@ import type { Machine, Running } from '../program.ts'
 import type { Codecs } from './codecs.ts'
 import { callTopics, openCodecs } from './codecs.ts'
 import { Desk } from './desk.ts'
-import { OutboxServer, tablesOf } from './edges.ts'
+import type { OutboxServer } from './edges.ts'
+import { tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
 
 export interface Node extends Running {

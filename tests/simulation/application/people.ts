@@ -65,9 +65,9 @@ export class People {
     this.#tables = tables
   }
 
-  /** Everything that was ever sent straight to a topic. */
-  get commands(): readonly Command[] {
-    return [...this.#pending.values()].map(({ command }) => command)
+  /** What was sent straight to a topic and acknowledged. */
+  get sentCommands(): readonly Command[] {
+    return [...this.#pending.values()].filter(({ sent }) => sent).map(({ command }) => command)
   }
 
   /** A line about what is still to come; null when nobody wants anything more. */

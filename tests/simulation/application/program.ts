@@ -39,10 +39,22 @@ export function firstLight(setting: {
     topics: spokenTopics.map(({ name }) => ({ name, partitions, config: { 'retention.ms': '-1' } })),
     groups: groupsOf(world),
     start: (machine) => startNode(machine, { world, outbox, settings }),
+    wanted: 0,
+    processesMost: 3,
+    records: (evidence) => recordsIn(evidence, partitions),
+    crashPoints: ['C20', 'C21', 'C22', 'C23'],
+    clockJumpMostMs: 4_000,
     generate: () => undefined,
     unfinished: (evidence) => unfinishedOf(evidence, world),
     check: (evidence: Evidence): readonly Violation[] => checkFirstLight(evidence, world),
   }
+}
+
+function recordsIn(evidence: Evidence, partitions: number): number {
+  const counts = spokenTopics.flatMap(({ name }) =>
+    Array.from({ length: partitions }, (_, partition) => evidence.committed(name, partition).length),
+  )
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 function groupsOf(world: FirstLight): Program['groups'] {

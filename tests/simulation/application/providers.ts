@@ -16,7 +16,8 @@ export interface ProviderEntry {
   readonly attempt: number
   readonly tenantId: string
   readonly request: string
-  /** True time in ms. */
+  /** True times in ms: when the caller sent it, and when it was served. */
+  readonly sentAt: number
   readonly at: number
   /** Which life of which process asked. */
   readonly caller: string
@@ -105,8 +106,9 @@ export class Providers {
       concurrency: 8,
       timeoutMs: 10_000,
       call: async (call) => {
+        const sentAt = this.#now()
         try {
-          return await reach(script.name, () => this.#serve(script, call, caller))
+          return await reach(script.name, () => this.#serve(script, call, { caller, sentAt }))
         } catch {
           return { class: 'retry', status: 0, output: null, error: 'no answer' }
         }
@@ -114,7 +116,7 @@ export class Providers {
     }))
   }
 
-  #serve(script: Script, call: ProviderCall, caller: string): CallOutcome {
+  #serve(script: Script, call: ProviderCall, from: { readonly caller: string; readonly sentAt: number }): CallOutcome {
     const { callId: key, operation, attempt, tenantId, request } = call
     const place = `${script.name} ${key}`
     const known = script.repeat === 'keyed' ? this.#known.get(place) : undefined
@@ -126,7 +128,7 @@ export class Providers {
       tenantId,
       request: JSON.stringify(request),
       at: this.#now(),
-      caller,
+      ...from,
       done: known === undefined,
     })
     const outcome = known ?? this.#outcome(script, call)

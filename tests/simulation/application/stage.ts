@@ -3,11 +3,12 @@
  * faults only (lost requests and answers outside, kills); everything the log itself can do wrong is the simulator's.
  */
 
-import type { Log } from '../../../connectors/kafka/index.ts'
-import { openMemoryLog } from '../../../connectors/kafka/index.ts'
+import type { Broker, Log } from '../../../connectors/kafka/index.ts'
+import { LogClient, openMemoryBroker } from '../../../connectors/kafka/index.ts'
 import { memoryDatabases } from '../../../state-stores/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import type { Machine } from '../program.ts'
+import { unfinishedOf } from './checks/index.ts'
 import { spokenTopics } from './codecs.ts'
 import { Draw } from './draw.ts'
 import { OutboxServer } from './edges.ts'
@@ -21,6 +22,7 @@ import { startNode } from './node.ts'
 export class Stage {
   readonly clock = new HandClock()
   readonly log: Log
+  readonly #broker: Broker
   readonly world: FirstLight
   readonly seen: ReadLog
   readonly outbox: OutboxServer
@@ -33,7 +35,9 @@ export class Stage {
 
   constructor(seed: string, options: { readonly tenants: number; readonly companies: number }) {
     this.#draw = new Draw(`stage ${seed}`)
-    this.log = openMemoryLog({ clock: this.clock, random: { bytes: (length) => this.#bytes(length) } })
+    const [clock, random] = [this.clock, { bytes: (length: number) => this.#bytes(length) }]
+    this.#broker = openMemoryBroker({ clock, random })
+    this.log = new LogClient({ broker: this.#broker, clock, random })
     this.world = new FirstLight({ seed, withinMs: 5_000, ...options })
     this.seen = new ReadLog(this.log, () => this.clock.now())
     this.outbox = new OutboxServer(this.world)
@@ -55,20 +59,21 @@ export class Stage {
     const life = `${name}#${this.#serial++}`
     const mortal = new Mortal()
     const clock = mortal.clock(this.clock)
+    const random = { bytes: (length: number) => this.#bytes(length) }
     const machine: Machine = {
       name,
       life,
       clock,
-      random: { bytes: (length) => this.#bytes(length) },
+      random,
       watch: () => this.clock.now(),
-      log: mortal.of(this.log),
+      log: new LogClient({ broker: mortal.of(this.#broker), clock, random, ownsBroker: false }),
       databases: memoryDatabases(),
       crash: () => undefined,
       notice: () => undefined,
       failed: (error) => this.failures.push(error),
       outside: (service, work) => this.#outside(mortal, service, work),
     }
-    const settings = { commitIntervalMs: 50, timerRestartGraceMs: 2_000 }
+    const settings = { commitIntervalMs: 50, timerRestartGraceMs: 2_000, sessionTimeoutMs: 3_000 }
     return { mortal, started: startNode(machine, { world: this.world, outbox: this.outbox, settings }) }
   }
 
@@ -102,7 +107,7 @@ export class Stage {
   }
 
   async turn(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await new Promise<void>((resolve) => void this.clock.after(0, resolve))
     await this.clock.turnTo(this.clock.now() + ms)
     if (this.failures[0] !== undefined) throw this.failures[0]
   }
@@ -128,7 +133,8 @@ export class Stage {
         const waits = worker.applications.some((application) => application.status().callsWaiting > 0)
         return !waits && sinks.lag().every(({ lag }) => lag === 0n)
       })
-      quiet = calm && idle.every(Boolean) && this.world.people.waiting === null ? quiet + 1 : 0
+      const done = calm && idle.every(Boolean) && unfinishedOf(this.seen, this.world) === null
+      quiet = done ? quiet + 1 : 0
     }
     await this.seen.look()
   }

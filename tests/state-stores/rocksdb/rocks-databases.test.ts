@@ -42,6 +42,16 @@ describe('rocksdb', () => {
     await (await second.open('app/0_0')).close()
   })
 
+  test('says which databases a path has, finished ones alone', async () => {
+    const supplier = disk.supplier()
+    for (const path of ['app/main_1', 'app/main_0', 'other/main_0']) await (await supplier.open(path)).close()
+    await mkdir(join(disk.directory, 'app/main_2'))
+    expect(await supplier.list?.('app')).toEqual(['main_0', 'main_1'])
+    await supplier.wipe('app/main_0')
+    expect(await supplier.list?.('app')).toEqual(['main_1'])
+    expect(await supplier.list?.('nobody')).toEqual([])
+  })
+
   test('S8: a directory whose creation was never finished is begun anew and said so', async () => {
     await mkdir(join(disk.directory, 'app/0_0'), { recursive: true })
     await writeFile(join(disk.directory, 'app/0_0/MANIFEST-000001'), 'half')

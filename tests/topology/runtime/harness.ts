@@ -3,6 +3,8 @@
 import { afterEach } from 'vitest'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder } from '../../../connectors/kafka/index.ts'
+import type { StateDatabase, StateDatabaseSupplier } from '../../../state-stores/index.ts'
+import { memoryDatabases } from '../../../state-stores/index.ts'
 import { noHeaders } from '../../../topology/index.ts'
 import type { DriverOptions, ReadRecord } from '../../../topology/testing/index.ts'
 import { HandClock, TopologyDriver } from '../../../topology/testing/index.ts'
@@ -123,4 +125,25 @@ export function override<T extends object>(target: T, members: Partial<T>): T {
       return typeof member === 'function' ? (member.bind(target) as unknown) : member
     },
   })
+}
+
+/** Databases in memory that outlive their close, as files do. `wiped` are the paths, in order. */
+export function lastingDatabases(): StateDatabaseSupplier & { readonly wiped: string[] } {
+  const inner = memoryDatabases()
+  const kept = new Map<string, StateDatabase>()
+  const wiped: string[] = []
+  return {
+    wiped,
+    async open(path) {
+      const database = kept.get(path) ?? (await inner.open(path))
+      kept.set(path, database)
+      return override(database, { close: async () => undefined })
+    },
+    async wipe(path) {
+      wiped.push(path)
+      await kept.get(path)?.close()
+      kept.delete(path)
+    },
+    close: () => inner.close(),
+  }
 }

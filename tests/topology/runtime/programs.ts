@@ -37,6 +37,32 @@ export function countProgram(): Topology {
     .build()
 }
 
+/** Counts as `countProgram` does, and takes any failure of its store for "not there". */
+export function carelessProgram(): Topology {
+  return new TopologyBuilder('counter')
+    .source('words', { topic: 'words', ...text })
+    .store('counts')
+    .processor('count', {
+      parents: ['words'],
+      stores: ['counts'],
+      supplier: () => ({
+        process(record, context) {
+          const key = Buffer.from(record.key as string)
+          let count = 0
+          try {
+            count = Number(context.store('counts').get(key)?.toString() ?? 0)
+          } catch {
+            count = 0
+          }
+          context.store('counts').put(key, Buffer.from(String(count + 1)))
+          context.forward(out(record.key as string, String(count + 1), record.timestamp))
+        },
+      }),
+    })
+    .sink('out', { parents: ['count'], topics: ['counts-out'], ...text })
+    .build()
+}
+
 export interface Tumbling {
   readonly sizeMs: number
   readonly graceMs: number
@@ -157,6 +183,8 @@ export interface Caller {
   readonly lane?: (key: string, value: string) => string
   readonly notBefore?: (value: string) => number
   readonly answered?: (answer: string) => string
+  /** Instead of `limit`: by request. */
+  readonly limitOf?: (value: string) => { readonly account: string; readonly limit: CallLimit } | null
 }
 
 /** Calls `caller` for each record; `@<ms> text` must not be called before that time. */
@@ -189,7 +217,7 @@ export function callProgram(caller: Caller): Topology {
         value: stringSerde,
         lane: (record) => caller.lane?.(record.key as string, record.value) ?? (record.key as string),
         notBefore: (record) => caller.notBefore?.(record.value) ?? Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
-        limit: limitOf,
+        limit: (record) => (caller.limitOf === undefined ? limitOf() : caller.limitOf(record.value)),
         call: (record, signal) => caller.call(record.value, signal),
         answered: (record, answer, context) =>
           context.forward(out(record.key as string, caller.answered?.(answer) ?? answer, context.now())),

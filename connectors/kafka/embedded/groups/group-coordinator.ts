@@ -274,11 +274,15 @@ export class GroupCoordinator {
    * living group (generation -1 and no member), a plain one only while the group is empty.
    * @throws LogError ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID; for a plain commit also REBALANCE_IN_PROGRESS
    */
-  check(metadata: GroupMetadata, commit: 'transactional' | 'plain' = 'transactional'): void {
+  check(metadata: GroupMetadata, commit: 'transactional' | 'plain' = 'transactional', isKnownByOffsets = false): void {
     const { groupId, generationId, memberId, groupInstanceId } = metadata
     const group = this.#groups.get(groupId)
     if (generationId < 0 && (group === undefined || group.state === 'Empty')) return
-    if (group === undefined) throw this.#illegal(groupId, generationId, 'none')
+    if (group === undefined) {
+      // Known by its offsets alone it has no members; not known at all it has no generation.
+      if (isKnownByOffsets) throw refused('UNKNOWN_MEMBER_ID', `group ${groupId} has no member '${memberId}'`)
+      throw this.#illegal(groupId, generationId, 'none')
+    }
     const outsider = generationId < 0 && memberId === '' && groupInstanceId === null
     if (outsider && commit === 'transactional') return
     const { member } = this.#current({ groupId, generationId, memberId, instanceId: groupInstanceId })

@@ -4,12 +4,15 @@
  */
 
 import type { Violation } from '../../program.ts'
+import type { FirstLight } from '../first-light.ts'
+import type { Command } from '../people.ts'
 import type { Seen, SeenEvent } from '../seen.ts'
 
 const outside = new Set(['identity', 'ingest'])
 
-export function accounted(seen: Seen): Violation[] {
+export function accounted(seen: Seen, { people }: Pick<FirstLight, 'people'>): Violation[] {
   return [
+    ...commandsThere(seen, people.sentCommands),
     ...derivedOnce(seen),
     ...causesThere(seen),
     ...companiesBegun(seen),
@@ -24,6 +27,13 @@ export function accounted(seen: Seen): Violation[] {
 const violation = (invariant: Violation['invariant'], what: string): Violation => ({ invariant, what })
 
 const place = ({ topic, partition, offset }: SeenEvent): string => `${topic}-${partition}@${offset}`
+
+/** I1: what the log has acknowledged is in it. */
+function commandsThere(seen: Seen, sent: readonly Command[]): Violation[] {
+  return sent
+    .filter(({ event }) => seen.byId(event.event_id) === undefined)
+    .map(({ event }) => violation('I1', `${event.event_type} ${event.event_id} was acknowledged and is not there`))
+}
 
 /** I2: an event that a service made is in the log once, whatever topic it is on. */
 function derivedOnce({ events }: Seen): Violation[] {

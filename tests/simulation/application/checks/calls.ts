@@ -76,7 +76,9 @@ function repeats({ providers, incidents, notices }: FirstLight): Violation[] {
   )
   const excused = (earlier: ProviderEntry, later: ProviderEntry): boolean =>
     earlier.caller !== later.caller ||
-    [...incidents, ...notices].some(({ at, life }) => life === later.caller && at >= earlier.at && at <= later.at)
+    [...incidents, ...notices].some(
+      ({ at, life }) => life === later.caller && at >= earlier.sentAt && at <= later.sentAt,
+    )
   return [...byAttempt].flatMap(([name, entries]) =>
     entries.slice(1).flatMap((later, n): Violation[] => {
       const earlier = entries[n]!

@@ -15,7 +15,7 @@ export function checkFirstLight(log: LogSeen, world: FirstLight): readonly Viola
   const seen = new Seen(log)
   return [
     ...carriedOnce(seen, world),
-    ...accounted(seen),
+    ...accounted(seen, world),
     ...calls(seen, world),
     ...projected(seen, world.projections, [...world.snapshots, world.tablesNow()]),
     ...tenantsApart(seen, world),
@@ -28,7 +28,7 @@ export function unfinishedOf(log: LogSeen, world: FirstLight): string | null {
   const waiting = world.people.waiting ?? behind(log, world)
   if (waiting !== null) return waiting
   const seen = new Seen(log)
-  const open = [...carriedOnce(seen, world), ...accounted(seen), ...calls(seen, world)]
+  const open = [...carriedOnce(seen, world), ...accounted(seen, world), ...calls(seen, world)]
   return open.find(({ invariant }) => invariant === 'I1')?.what ?? null
 }
 

@@ -1,0 +1,234 @@
+/** Several processes in a real group: joins, generations and session timeouts are the embedded broker's. */
+
+import { afterEach, describe, expect, test } from 'vitest'
+import type { CrashPoint } from '../../../connectors/kafka/index.ts'
+import { partitionFor } from '../../../connectors/kafka/index.ts'
+import type { StallableClock } from '../../../topology/testing/index.ts'
+import type { ClusterOptions } from './cluster.ts'
+import { Cluster, lasting } from './cluster.ts'
+import { send, turnedUntil } from './harness.ts'
+import { countProgram } from './programs.ts'
+
+const open: Cluster[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((cluster) => cluster.close()))
+})
+
+function counting(options: Partial<ClusterOptions> = {}): Cluster {
+  const cluster = new Cluster({ topology: countProgram(), ...options })
+  open.push(cluster)
+  return cluster
+}
+
+/** For each of six partitions the same number of keys. */
+const keys = Array.from({ length: 200 }, (_, n) => `t|${n}`).filter(
+  (key, n, all) => all.slice(0, n).filter((other) => partitionOf(other) === partitionOf(key)).length < 3,
+)
+
+function partitionOf(key: string): number {
+  return partitionFor(Buffer.from(key), 6)
+}
+
+async function words(cluster: Cluster): Promise<void> {
+  const [driver] = cluster.drivers
+  if (driver === undefined) throw new Error('nobody is there')
+  for (const key of keys) await turnedUntil(cluster.clock, send(driver, 'words', key, 'x'))
+}
+
+/** Every key was counted once for each time it was said, in order. */
+async function expectExactlyOnce(cluster: Cluster, times: number): Promise<void> {
+  const found = new Map<string, number[]>()
+  for (const { key, value } of (await cluster.drivers[0]?.read('counts-out')) ?? []) {
+    const name = key?.toString() ?? ''
+    found.set(name, [...(found.get(name) ?? []), Number(value?.toString())])
+  }
+  const wanted = Array.from({ length: times }, (_, n) => n + 1)
+  expect(new Map(keys.map((key) => [key, found.get(key)]))).toEqual(new Map(keys.map((key) => [key, wanted])))
+  expect(cluster.failures).toEqual([])
+}
+
+describe('a group', () => {
+  test('a rebalance stops only the tasks that move; the others keep their stores and go on (W7)', async () => {
+    const cluster = counting()
+    await cluster.start('a')
+    await words(cluster)
+    await cluster.settle()
+    await cluster.start('b')
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    await words(cluster)
+    await cluster.settle()
+    expect([...cluster.process('a').opened.values()]).toEqual([1, 1, 1, 1, 1, 1])
+    expect(cluster.process('b').opened.size).toBe(3)
+    await expectExactlyOnce(cluster, 2)
+  })
+
+  test('1, 3, 2, 1 processes while records come: every record counts once', async () => {
+    const cluster = counting({ settings: { standbyReplicas: 1 } })
+    await cluster.start('a')
+    await words(cluster)
+    await cluster.start('b')
+    await words(cluster)
+    await cluster.start('c')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ a: 2, b: 2, c: 2 })
+    await words(cluster)
+    await cluster.stop('a')
+    await words(cluster)
+    await cluster.stop('c')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ b: 6 })
+    await expectExactlyOnce(cluster, 6)
+  })
+
+  test('one that dies is followed by those with its state after the session timeout; only a tail is restored (SB2)', async () => {
+    const cluster = counting({ settings: { standbyReplicas: 1 } })
+    await cluster.start('a')
+    await cluster.start('b')
+    for (let n = 0; n < 4; n++) await words(cluster)
+    await cluster.settle()
+    await cluster.run(2000)
+    expect(cluster.status('b')).toMatchObject({ tasks: 3, standbyTasks: 3, standbyLag: 0 })
+    const opened = new Map(cluster.process('b').opened)
+    cluster.kill('a')
+    await words(cluster)
+    await cluster.run(12_000, 200)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ b: 6 })
+    expect(cluster.process('b').opened).toEqual(opened)
+    await expectExactlyOnce(cluster, 5)
+  })
+
+  test('one that comes back to its disk gets its tasks back at once, and restores only a tail (TA4)', async () => {
+    const cluster = counting({ settings: { acceptableRecoveryLag: 60 } })
+    await cluster.start('a', { databases: lasting() })
+    const disk = lasting()
+    await cluster.start('b', { databases: disk })
+    for (let n = 0; n < 20; n++) await words(cluster)
+    await cluster.settle()
+    await cluster.stop('b')
+    await words(cluster)
+    await cluster.settle()
+    const { driver, opened } = await cluster.start('b', { databases: disk })
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    // Once to see how far it is, once when it is handed over.
+    expect([...opened.values()]).toEqual([2, 2, 2])
+    const restored = driver.notices.flatMap((line) => Number(/restored (\d+) changelog/.exec(line)?.[1] ?? NaN))
+    expect(restored).toHaveLength(3)
+    for (const records of restored) expect(records).toBeLessThanOrEqual(3)
+    await words(cluster)
+    await cluster.settle()
+    await expectExactlyOnce(cluster, 22)
+  })
+
+  test('one that stalled past its session commits nothing, joins again, and every record counts once (W9)', async () => {
+    const cluster = counting()
+    await cluster.start('a')
+    const zombie = await cluster.start('b')
+    await words(cluster)
+    await cluster.run(5, 5)
+    zombie.clock.stall()
+    const before = cluster.status('b').commits
+    await words(cluster)
+    await cluster.run(15_000, 200)
+    expect(cluster.status('a').tasks).toBe(6)
+    zombie.clock.resume()
+    await cluster.run(500)
+    expect(cluster.status('b').commits).toBe(before)
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    await expectExactlyOnce(cluster, 3)
+  })
+
+  test.each(['C12', 'C06', 'C07', 'C08', 'C09', 'C10'] as const)(
+    'one that stalls at %s past its session and comes back in the middle of its commit (W9, C3)',
+    async (point) => {
+      const cluster = counting()
+      await cluster.start('a')
+      const life: { armed: boolean; clock?: StallableClock } = { armed: false }
+      const crash: CrashPoint = (name) => {
+        if (!life.armed || name !== point) return
+        life.armed = false
+        life.clock?.stall()
+      }
+      const { clock } = await cluster.start('b', { crash })
+      life.clock = clock
+      await words(cluster)
+      await cluster.settle()
+      life.armed = true
+      await words(cluster)
+      await cluster.run(20_000, 200)
+      expect(life.armed).toBe(false)
+      expect(cluster.status('a').tasks).toBe(6)
+      clock.resume()
+      await cluster.run(500)
+      await words(cluster)
+      await cluster.settle()
+      expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+      await expectExactlyOnce(cluster, 3)
+    },
+  )
+
+  /** Dies at a place once it is told to. */
+  function mortal(point: string) {
+    const life: { armed: boolean; clock?: StallableClock } = { armed: false }
+    const crash: CrashPoint = (name) => {
+      if (!life.armed || name !== point) return
+      life.armed = false
+      life.clock?.stall()
+      throw new Error(`dies at ${point}`)
+    }
+    return { life, crash }
+  }
+
+  test.each(['C01', 'C02', 'C03', 'C04', 'C05', 'C06', 'C07', 'C08', 'C09', 'C10', 'C12', 'C16', 'C17'] as const)(
+    'one that dies at %s while another joins; it comes back with an empty disk, and every record counts once',
+    async (point) => {
+      const cluster = counting()
+      await cluster.start('a')
+      const { life, crash } = mortal(point)
+      life.clock = (await cluster.start('b', { crash })).clock
+      await words(cluster)
+      await cluster.settle()
+      life.armed = true
+      await words(cluster)
+      await cluster.start('c')
+      expect(life.armed).toBe(false)
+      cluster.kill('b')
+      await words(cluster)
+      await cluster.run(15_000, 200)
+      await cluster.start('b')
+      await words(cluster)
+      await cluster.settle()
+      expect(cluster.tasks).toEqual({ a: 2, b: 2, c: 2 })
+      await expectExactlyOnce(cluster, 4)
+    },
+  )
+
+  test.each(['C14', 'C15', 'C18', 'C19'] as const)(
+    'one that dies at %s, in the middle of what it was assigned: the others take it over',
+    async (point) => {
+      const cluster = counting()
+      await cluster.start('a')
+      await words(cluster)
+      await cluster.settle()
+      const { life, crash } = mortal(point)
+      life.armed = true
+      const born = (clock: StallableClock): void => {
+        life.clock = clock
+      }
+      const starting = cluster.start('b', { crash, born })
+      starting.catch(() => undefined)
+      await words(cluster)
+      await cluster.run(20_000, 200)
+      expect(life.armed).toBe(false)
+      if (cluster.processes.has('b')) cluster.kill('b')
+      await words(cluster)
+      await cluster.settle()
+      expect(cluster.tasks).toEqual({ a: 6 })
+      await expectExactlyOnce(cluster, 3)
+    },
+  )
+})
