@@ -5,6 +5,7 @@ import { bug, bySeeds } from '../bug.ts'
 
 const transaction = 'topology/runtime/transaction.ts'
 const worker = 'topology/runtime/application-worker.ts'
+const step = 'topology/runtime/task-step.ts'
 const task = 'topology/runtime/task.ts'
 const taskSet = 'topology/runtime/task-set.ts'
 const operator = 'topology/runtime/async-operator.ts'
@@ -82,20 +83,20 @@ export const engineBugs: readonly PlantedBug[] = [
     `    log.listOffsets(partitions, 'stable').then((ends) => ends.map((end) => (end > 0n ? end - 1n : end))),`,
     bySeeds(),
   ),
-  bug('what a throwing step wrote stays in the state', task, '      this.state.rollback()\n', '', bySeeds()),
+  bug('what a throwing step wrote stays in the state', step, '      this.#state.rollback()\n', '', bySeeds()),
   bug(
     'what a throwing step sent is sent all the same',
-    task,
-    '      this.#collector.rollback()\n',
-    '',
+    step,
+    'for (const part of this.#staged) part.rollback()',
+    'for (const part of this.#staged.slice(1)) part.rollback()',
     bySeeds('poison'),
   ),
   bug('rows of an aborted transaction stay in the state', taskSet, '    task.state.abort()\n', '', bySeeds()),
   bug(
     'a task that was given up goes on: its timers and records too',
     taskSet,
-    '      else await this.#closeState(id, task.state, false)\n    }\n    this.#changed()',
-    '      else await this.#closeState(id, task.state, false)\n    }',
+    '      else await this.#discardState(id, task.state)\n    }\n    this.#changed()',
+    '      else await this.#discardState(id, task.state)\n    }',
     bySeeds(),
   ),
   bug(
@@ -136,13 +137,13 @@ export const engineBugs: readonly PlantedBug[] = [
   bug(
     'a record of a blocked key is processed',
     task,
-    'const blocked = rawKey !== null && (this.#setAside?.isBlocked(rawKey) ?? false)',
-    'const blocked = rawKey !== null && head.offset % 2n === 0n && (this.#setAside?.isBlocked(rawKey) ?? false)',
+    'const blocked = rawKey !== null && this.#poison.isBlocked(rawKey)',
+    'const blocked = rawKey !== null && head.offset % 2n === 0n && this.#poison.isBlocked(rawKey)',
     bySeeds('poison'),
   ),
   bug(
     'which calls are open is not committed',
-    operator,
+    'topology/runtime/open-offsets.ts',
     'this.#done.put(row, offsetList(next, open))',
     'void next',
     bySeeds('calls'),
@@ -157,8 +158,8 @@ export const engineBugs: readonly PlantedBug[] = [
   bug(
     'answers of finished calls are forgotten with an abort',
     operator,
-    'return { calls, starts: this.#started }',
-    'return { calls: new Map([...calls].slice(0, 0)), starts: this.#started }',
+    'return { calls, starts: this.#limits.started }',
+    'return { calls: new Map([...calls].slice(0, 0)), starts: this.#limits.started }',
     bySeeds('calls'),
   ),
   bug(
