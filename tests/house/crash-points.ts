@@ -17,7 +17,7 @@ export const notBuilt: readonly string[] = []
 /** The commit, from its begin to the rows moving down: file, and the functions of it that are on the path. */
 export const commitPath: readonly { readonly path: string; readonly functions: readonly string[] }[] = [
   { path: 'topology/runtime/transaction.ts', functions: ['#commit'] },
-  { path: 'topology/runtime/application-worker.ts', functions: ['#commit'] },
+  { path: 'topology/runtime/committer.ts', functions: ['commit'] },
 ]
 
 const call = /\b(?:crash|hook)\)?\??\.?\(\s*'(C\d\d)'/g

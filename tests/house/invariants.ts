@@ -19,7 +19,7 @@ export interface Text {
 
 export interface Invariant {
   readonly place: string
-  /** As in `R6`. */
+  /** As in `R6` or `GM4`. */
   readonly number: string
   /** The files that state it: a heart and its DESIGN.md may both. */
   readonly paths: readonly string[]
@@ -44,18 +44,17 @@ export function statedInvariants(product: readonly Text[]): Invariant[] {
     .sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : byNumber(a.number, b.number)))
 }
 
-const byNumber = (a: string, b: string): number =>
-  a[0] === b[0] ? Number(a.slice(1)) - Number(b.slice(1)) : (a[0] ?? '') < (b[0] ?? '') ? -1 : 1
+const byNumber = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true })
 
 function inHeader(text: string): string[] {
   const header = /^\/\*\*([^]*?)\*\//.exec(text)?.[1] ?? ''
-  return [...header.matchAll(/^ *\* +([A-Z]\d{1,2})(?: {2,}(?=\S)| (?=[A-Z`]))(.*)/gm)]
+  return [...header.matchAll(/^ *\* +([A-Z]{1,2}\d{1,2})(?: {2,}(?=\S)| (?=[A-Z`]))(.*)/gm)]
     .filter(([, , words = '']) => !/\(`[a-z-]+\.ts`\)/.test(words))
     .map(([, number = '']) => number)
 }
 
 const inList = (text: string): string[] =>
-  [...text.matchAll(/^- \*\*([A-Z]\d{1,2})\*\*/gm)].map(([, number = '']) => number)
+  [...text.matchAll(/^- \*\*([A-Z]{1,2}\d{1,2})\*\*/gm)].map(([, number = '']) => number)
 
 /** Those that no test cites. */
 export function uncitedInvariants(stated: readonly Invariant[], tests: readonly SourceFile[]): Invariant[] {
@@ -80,7 +79,7 @@ function placesOf({ path, imports }: SourceFile): string[] {
 /** Numbers named in comments and strings; ranges spelt out. */
 export function citations(text: string): string[] {
   return wordsOf(text).flatMap((words) =>
-    [...words.matchAll(/\b([A-Z])([1-9]\d?)\b(?:[-–]([A-Z])([1-9]\d?)\b)?/g)].flatMap(
+    [...words.matchAll(/\b([A-Z]{1,2})([1-9]\d?)\b(?:[-–]([A-Z]{1,2})([1-9]\d?)\b)?/g)].flatMap(
       ([, letter = '', first = '', endLetter, last]) => {
         const end = last !== undefined && endLetter === letter ? Number(last) : Number(first)
         return Array.from({ length: Math.max(1, end - Number(first) + 1) }, (_, n) => `${letter}${Number(first) + n}`)

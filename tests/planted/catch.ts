@@ -1,33 +1,42 @@
 /** Runs what must catch a planted bug, in the copy that holds it. */
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { PlantedBug } from './bugs.ts'
+import type { BySeeds, ByTest, PlantedBug } from './bug.ts'
 import type { SourceCopy } from './tree.ts'
 
 export interface Verdict {
   readonly caught: boolean
-  /** How, in one line: the seed and the invariant, or the test. */
+  /** How, in one line: the invariant and what was seen, or the test. */
   readonly by: string
+  /** The seed that found it, which is also how many it took; null for a test. */
+  readonly seed: number | null
+  readonly seconds: number
 }
+
+type Finding = Omit<Verdict, 'seconds'>
 
 const timeLimitMs = 8 * 60_000
 
 export async function catchBug(copy: SourceCopy, { caughtBy }: PlantedBug): Promise<Verdict> {
-  return 'seeds' in caughtBy ? bySeeds(copy, caughtBy.seeds, caughtBy.program) : byTest(copy, caughtBy)
+  const startedAt = performance.now()
+  const found = await ('seeds' in caughtBy ? bySeeds(copy, caughtBy) : byTest(copy, caughtBy))
+  return { ...found, seconds: (performance.now() - startedAt) / 1000 }
 }
 
-/** The simulator must report a violation; that it breaks down is not enough. */
-async function bySeeds(copy: SourceCopy, seeds: number, program: string | undefined): Promise<Verdict> {
+/** The simulator must report a violation; that a seed breaks down or hangs is not enough. */
+async function bySeeds(copy: SourceCopy, { seeds, program }: BySeeds): Promise<Finding> {
   const args = ['tests/simulation/main.ts', '--seeds', String(seeds), '--until-failure', '--no-keep', '--workers', '1']
   const { code, output } = await run(copy, program === undefined ? args : [...args, '--program', program])
-  const line = output.split('\n').find((one) => /\bI\d+\b.*/.test(one) && !one.startsWith('seeds'))
-  return { caught: code === 1 && line !== undefined, by: line?.trim() ?? lastLines(output) }
+  const seed = /^seed (\d+) FAILED \(program ([\w-]+)\)$/m.exec(output)
+  const violation = /^ {2}(I\d+: .*)$/m.exec(output)?.[1]
+  const caught = code === 1 && seed !== null && violation !== undefined && !violation.includes('the process died')
+  return { caught, by: violation ?? lastLines(output), seed: seed === null ? null : Number(seed[1]) }
 }
 
-async function byTest(copy: SourceCopy, { test, file }: { test: string; file: string }): Promise<Verdict> {
+async function byTest(copy: SourceCopy, { test, file }: ByTest): Promise<Finding> {
   const report = join(copy.directory, 'planted-report.json')
   const { output } = await run(copy, [
     'node_modules/vitest/vitest.mjs',
@@ -39,8 +48,8 @@ async function byTest(copy: SourceCopy, { test, file }: { test: string; file: st
     `--outputFile=${report}`,
   ])
   const failed = failedTests(report)
-  if (failed === null) return { caught: false, by: lastLines(output) }
-  return { caught: failed.length > 0, by: failed[0] ?? 'every test passed' }
+  if (failed === null) return { caught: false, by: lastLines(output), seed: null }
+  return { caught: failed.length > 0, by: failed[0] ?? 'every test passed', seed: null }
 }
 
 function failedTests(report: string): string[] | null {
@@ -55,6 +64,8 @@ function failedTests(report: string): string[] | null {
     return tests.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
   } catch {
     return null
+  } finally {
+    rmSync(report, { force: true })
   }
 }
 

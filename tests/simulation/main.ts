@@ -7,6 +7,8 @@
  *   --set option=number                  an option that is not as drawn, to narrow a failure down: `--set processes=1`
  *
  *   --canary NAME                        a bug is planted on purpose: see canaries.ts
+ *   --until-failure                      ends with the first seed that fails
+ *   --no-keep                            the file of failing seeds is neither replayed nor added to
  *
  * Exit code 1 when a seed failed; failing seeds are appended to `failing-seeds.txt` and replayed first from then on.
  */
@@ -64,6 +66,7 @@ async function main(): Promise<void> {
       trace: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       'no-keep': { type: 'boolean', default: false },
+      'until-failure': { type: 'boolean', default: false },
     },
   })
   const { program, canary } = values
@@ -75,7 +78,8 @@ async function main(): Promise<void> {
     process.exitCode = 64
     return
   }
-  const kept = new Kept(readFileSync(keptFile, 'utf8'), (line) => appendFileSync(keptFile, line))
+  const keeps = !values['no-keep']
+  const kept = new Kept(keeps ? readFileSync(keptFile, 'utf8') : '', (line) => appendFileSync(keptFile, line))
   const startedAt = Date.now()
   const until = values.minutes === undefined ? Infinity : startedAt + Number(values.minutes) * 60_000
   const last = values.seeds === undefined ? Infinity : Number(values.from) + Number(values.seeds) - 1
@@ -86,10 +90,10 @@ async function main(): Promise<void> {
   await many(
     jobsOf(kept, Number(values.from), last, { program, changes, canary }),
     Number(values.workers),
-    until,
+    () => Date.now() < until && !(values['until-failure'] && report.failures > 0),
     (outcome) => {
       report.add(outcome)
-      if (!outcome.ok && !values['no-keep'] && values.set.length === 0 && canary === undefined) kept.add(outcome)
+      if (!outcome.ok && keeps && values.set.length === 0 && canary === undefined) kept.add(outcome)
     },
   )
   report.end()
@@ -122,12 +126,12 @@ function* jobsOf(kept: Kept, from: number, last: number, like: Omit<Job, 'seed'>
 async function many(
   jobs: Iterator<Job>,
   workers: number,
-  until: number,
+  goesOn: () => boolean,
   ended: (outcome: Outcome) => void,
 ): Promise<void> {
   const work = async (): Promise<void> => {
     let child = new Child()
-    for (let done = 1; Date.now() < until; done++) {
+    for (let done = 1; goesOn(); done++) {
       const { value: job } = jobs.next()
       if (job === undefined) break
       if (done % seedsPerProcess === 0) {

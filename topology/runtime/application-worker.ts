@@ -8,10 +8,8 @@
  *
  * W1  The producer is opened before committed offsets are read: what a predecessor left open is decided by then.
  * W2  Rebalances and turns of the loop never overlap: which tasks run changes between two turns.
- * W3  One transaction covers all tasks of the application in this worker.
- * W4  A commit follows at once when every task is drained, no sooner than `commitMinIntervalMs` after the last and not
- *     above `commitMaxShare` of the time; at the latest after `commitIntervalMs`; at once past `transactionMaxBytes`.
- *     When nothing was taken and nothing written there is no transaction.
+ * W3  One transaction covers all tasks (`committer.ts`).
+ * W4  When a commit follows (`committer.ts`).
  * W5  After trouble in a commit every task goes back to its committed state: local rows, the changelog's tail, committed
  *     offsets. Answers of finished calls are kept (async operator A3). Until then nothing is committed, also not by a
  *     close: what the failed commit took is gone from the collector.
@@ -20,7 +18,7 @@
  *     replaced under the same transactional id, and the group session joins anew. A fenced producer is replaced too; one
  *     that is fenced again and again while its transactions are young has a double, and stops.
  *
- * W7 and W8 are in `task-set.ts`, W10 in `membership.ts`.
+ * W7 and W8 are in `task-set.ts`, W10 in `membership.ts`; what operators see is in `application-status.ts`.
  */
 
 import type { CrashPoint, Log, TopicPartition } from '../../connectors/kafka/index.ts'
@@ -29,8 +27,12 @@ import type { StateBudget, StateDatabaseSupplier } from '../../state-stores/inde
 import type { Clock } from '../clock.ts'
 import { EngineError } from '../errors.ts'
 import type { Topology } from '../graph/topology.ts'
-import { changelogTopic, topicName } from '../graph/topology.ts'
-import { Collector } from './collector.ts'
+import { topicName } from '../graph/topology.ts'
+import type { ApplicationState, ApplicationStatus } from './application-status.ts'
+import { haveReadAll, isQuiet, lagOf, statusOf } from './application-status.ts'
+import type { Collector } from './collector.ts'
+import { Committer } from './committer.ts'
+import { Fences, taskMigrated } from './fences.ts'
 import type { FetchTarget } from './fetcher.ts'
 import { Fetcher } from './fetcher.ts'
 import { EngineBug, invariant } from './invariant.ts'
@@ -49,8 +51,6 @@ import { TimerGate } from './timer-gate.ts'
 import { resolveTopics } from './topics.ts'
 import { Transaction } from './transaction.ts'
 import { asError, canRetry, isFenced, isMembershipLost, messageOf } from './trouble.ts'
-
-export type ApplicationState = 'created' | 'starting' | 'running' | 'recovering' | 'closing' | 'closed' | 'failed'
 
 export interface ApplicationWorkerOptions {
   readonly topology: Topology
@@ -72,32 +72,10 @@ export interface ApplicationWorkerOptions {
   readonly crash?: CrashPoint
 }
 
-export interface ApplicationStatus extends Readonly<TaskCounters> {
-  readonly application: string
-  readonly state: ApplicationState
-  /** Tasks that run. */
-  readonly tasks: number
-  /** Tasks that are assigned and do not run yet, and changelog offsets they have to read. */
-  readonly tasksRestoring: number
-  readonly restoreRemaining: number
-  /** Copies of other workers' tasks, and changelog offsets they are behind. */
-  readonly standbyTasks: number
-  readonly standbyLag: number
-  readonly blockedKeys: number
-  readonly timersArmed: number
-  readonly callsInFlight: number
-  readonly callsWaiting: number
-  readonly commits: number
-}
-
 const recordsPerCheck = 64
 const timersPerTurn = 256
 /** How soon to look again when the write buffers of the process are full, in ms. */
 const overBudgetWaitMs = 50
-/** So many fences of young transactions in so many ms mean that another process has the same id. */
-const fencesMax = 5
-const fencesWindowMs = 60_000
-
 export class ApplicationWorker {
   readonly name: string
   readonly #options: ApplicationWorkerOptions
@@ -112,10 +90,11 @@ export class ApplicationWorker {
   readonly #fetcher: Fetcher
   readonly #gate: TimerGate
   readonly #transaction: Transaction
+  readonly #committer: Committer
+  readonly #fences = new Fences()
   readonly #stalls: StallWatch
   readonly #membership: Membership
   #state: ApplicationState = 'created'
-  #collector = new Collector(new Map())
   #tasks: TaskSet | null = null
   #loop: Promise<void> = Promise.resolve()
   #stopping = false
@@ -123,14 +102,8 @@ export class ApplicationWorker {
   #hasAssignment = false
   #trouble: Error | null = null
   #failures = 0
-  #fences: number[] = []
   /** How often the membership was lost. */
   #losses = 0
-  #lastCommitAt = 0
-  #commitCostMs = 0
-  #commits = 0
-  /** A commit began and did not end (W5). */
-  #broken = false
   readonly #counters: TaskCounters = newCounters()
   /** When the process went on after it had stood still (timers T4). */
   #wentOnAt = -Infinity
@@ -152,6 +125,13 @@ export class ApplicationWorker {
     this.#membership = new Membership(options.clock, options.watch, options.settings)
     const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
     this.#transaction = new Transaction(options.log, transactionalId, options.settings, options.clock, this.#crash)
+    this.#committer = new Committer({
+      ...options,
+      crash: this.#crash,
+      transaction: this.#transaction,
+      membership: this.#membership,
+      tasks: () => this.#openTasks(),
+    })
   }
 
   get state(): ApplicationState {
@@ -164,8 +144,7 @@ export class ApplicationWorker {
     this.#state = 'starting'
     const { log, topology, settings } = this.#options
     const topics = await resolveTopics(log, topology)
-    this.#collector = new Collector(topics.partitions)
-    this.#tasks = this.#taskSet()
+    this.#tasks = this.#taskSet(this.#committer.open(topics.partitions))
     await this.#tasks.openLeftovers(await leftPlaces(this.#options.databases, topology, topics.tasks))
     await this.#checkOpen()
     this.#membership.joined(
@@ -196,7 +175,7 @@ export class ApplicationWorker {
     await this.#assigned.promise
   }
 
-  #taskSet(): TaskSet {
+  #taskSet(collector: Collector): TaskSet {
     const { topology, log, databases, budget, clock, settings, notice } = this.#options
     const crash = this.#crash
     const wake = (): void => this.#signal.raise()
@@ -204,7 +183,7 @@ export class ApplicationWorker {
     const opener = new TaskOpener({
       ...shared,
       databases,
-      collector: this.#collector,
+      collector,
       counters: this.#counters,
       wake,
       ready: () => this.#transaction.open(),
@@ -259,26 +238,20 @@ export class ApplicationWorker {
 
   /** True when everything readable was processed and committed and nothing is in flight. For tests and `warp`. */
   async isIdle(): Promise<boolean> {
-    if (this.#state !== 'running') return false
-    const tasks = this.#openTasks()
-    const quiet = (): boolean =>
+    if (this.#state !== 'running' || !this.#isQuiet()) return false
+    return (await haveReadAll(this.#options.log, this.#openTasks())) && this.#isQuiet()
+  }
+
+  #isQuiet(): boolean {
+    const now = this.#clock.now()
+    return (
       this.#trouble === null &&
       !this.#membership.isRebalancing &&
       (this.#tasks?.isComplete ?? false) &&
       !this.#gate.isAsking &&
-      this.#collector.isEmpty &&
-      tasks.every(
-        (task) =>
-          task.isDrained &&
-          !task.isDirty &&
-          task.callsInFlight === 0 &&
-          !task.hasDueTimer &&
-          !hasDueCall(task, this.#clock.now()),
-      )
-    if (!quiet()) return false
-    const queues = tasks.flatMap((task) => task.queues)
-    const ends = await this.#options.log.listOffsets(queues, 'latest')
-    return quiet() && queues.every((queue, index) => queue.position >= (ends[index] ?? 0n))
+      !this.#committer.hasOutput &&
+      this.#openTasks().every((task) => isQuiet(task, now))
+    )
   }
 
   blocked(): readonly (BlockedKey & { readonly task: string })[] {
@@ -296,34 +269,13 @@ export class ApplicationWorker {
   }
 
   status(): ApplicationStatus {
-    const tasks = this.#openTasks()
-    const sum = (of: (task: Task) => number): number => tasks.reduce((total, task) => total + of(task), 0)
-    const progress = this.#tasks?.progress ?? { restoring: 0, restoreRemaining: 0, standbys: 0, standbyLag: 0 }
-    return {
-      application: this.name,
-      state: this.#state,
-      tasks: tasks.length,
-      tasksRestoring: progress.restoring,
-      restoreRemaining: progress.restoreRemaining,
-      standbyTasks: progress.standbys,
-      standbyLag: progress.standbyLag,
-      ...this.#counters,
-      blockedKeys: sum((task) => task.blocked.length),
-      timersArmed: sum((task) => task.timersArmed),
-      callsInFlight: sum((task) => task.callsInFlight),
-      callsWaiting: sum((task) => task.callsWaiting),
-      commits: this.#commits,
-    }
+    const progress = this.#tasks?.progress ?? null
+    return statusOf(this.name, this.#state, this.#openTasks(), progress, this.#counters, this.#committer.commits)
   }
 
   /** Records between the committed or buffered position and the end of the inputs. */
-  async lag(): Promise<bigint> {
-    const queues = this.#openTasks().flatMap((task) => task.queues)
-    const ends = await this.#options.log.listOffsets(queues, 'stable')
-    return queues.reduce(
-      (sum, queue, index) => sum + ((ends[index] ?? 0n) > queue.position ? (ends[index] ?? 0n) - queue.position : 0n),
-      0n,
-    )
+  lag(): Promise<bigint> {
+    return lagOf(this.#options.log, this.#openTasks())
   }
 
   // The loop -----------------------------------------------------------------------------------------------------
@@ -352,7 +304,7 @@ export class ApplicationWorker {
     this.#membership.turn()
     this.#fetcher.start(this.#fetchTargets())
     const worked = this.#work()
-    if (this.#commitIsDue()) {
+    if (this.#committer.isDue) {
       await this.#commit()
       return true
     }
@@ -366,7 +318,7 @@ export class ApplicationWorker {
   }
 
   #work(): boolean {
-    if (this.#options.budget.overBudget || this.#isFull()) return false
+    if (this.#options.budget.overBudget || this.#committer.isFull) return false
     const watch = this.#options.watch
     const until = watch() + this.#settings.sliceMs
     let worked = false
@@ -378,7 +330,7 @@ export class ApplicationWorker {
       took = false
       for (const task of this.#workingTasks()) if (task.process(recordsPerCheck) > 0) took = true
       worked ||= took
-      if (this.#isFull()) break
+      if (this.#committer.isFull) break
     }
     return worked
   }
@@ -392,59 +344,9 @@ export class ApplicationWorker {
     )
   }
 
-  // Commit -------------------------------------------------------------------------------------------------------
-
-  #isDirty(): boolean {
-    return !this.#collector.isEmpty || this.#openTasks().some((task) => task.isDirty)
-  }
-
-  #uncommittedBytes(): number {
-    return this.#openTasks().reduce((sum, task) => sum + task.state.uncommittedBytes, this.#collector.sizeBytes)
-  }
-
-  /** True when the open transaction takes no more. */
-  #isFull(): boolean {
-    return this.#uncommittedBytes() > this.#settings.transactionMaxBytes
-  }
-
-  /** The earliest time a commit of drained tasks may follow (W4). */
-  #earlyCommitAt(): number {
-    const share = this.#commitCostMs / this.#settings.commitMaxShare
-    return (
-      this.#lastCommitAt +
-      Math.min(this.#settings.commitIntervalMs, Math.max(this.#settings.commitMinIntervalMs, share))
-    )
-  }
-
-  #commitIsDue(): boolean {
-    if (!this.#isDirty() || !this.#membership.mayCommit) return false
-    const now = this.#clock.now()
-    // The wall clock may step back; that must not put commits off.
-    if (now < this.#lastCommitAt) this.#lastCommitAt = now
-    if (now - this.#lastCommitAt >= this.#settings.commitIntervalMs) return true
-    if (this.#isFull()) return true
-    return now >= this.#earlyCommitAt() && this.#openTasks().every((task) => task.isDrained)
-  }
-
   async #commit(): Promise<void> {
-    const { watch, topology } = this.#options
-    const group = this.#membership.metadata()
-    invariant(group !== null, 'a commit needs a group membership')
-    const begun = watch()
-    const tasks = this.#openTasks().filter((task) => task.isDirty)
-    const offsets = tasks.flatMap((task) => task.prepareCommit())
-    const prepared = watch()
-    this.#broken = true
-    this.#crash('C12')
-    const ends = await this.#transaction.commit(this.#collector, group, offsets)
-    this.#crash('C10')
-    this.#broken = false
-    const ended = watch()
-    for (const task of tasks) task.committed(positionsOf(topology, task, ends))
-    this.#commits++
+    await this.#committer.commit()
     this.#failures = 0
-    this.#lastCommitAt = this.#clock.now()
-    this.#commitCostMs = prepared - begun + (watch() - ended)
   }
 
   // Assignment ---------------------------------------------------------------------------------------------------
@@ -504,12 +406,14 @@ export class ApplicationWorker {
     if (tasks === null) return
     await tasks.holdAll()
     const open = this.#openTasks()
-    await Promise.all(open.map((task) => task.closeCalls(clean && !this.#broken ? this.#settings.closeTimeoutMs : 0)))
+    await Promise.all(
+      open.map((task) => task.closeCalls(clean && !this.#committer.isBroken ? this.#settings.closeTimeoutMs : 0)),
+    )
     if (clean) await this.#settled()
     await this.#mutex.run(async () => {
       this.#crash('C16')
-      const committed = clean && (!this.#isDirty() || this.#membership.mayCommit) && (await this.#finish(open))
-      if (!committed) this.#collector.clear()
+      const committed = clean && (!this.#committer.isDirty || this.#membership.mayCommit) && (await this.#finish(open))
+      if (!committed) this.#committer.clear()
       await tasks.releaseAll(clean && committed)
     })
   }
@@ -517,7 +421,8 @@ export class ApplicationWorker {
   /** Waits until a commit is allowed, up to the bound of a close: a rebalance may be about to end. */
   async #settled(): Promise<void> {
     const until = this.#clock.now() + this.#settings.closeTimeoutMs
-    while (this.#isDirty() && !this.#membership.mayCommit && this.#clock.now() < until) await this.#signal.wait(50)
+    while (this.#committer.isDirty && !this.#membership.mayCommit && this.#clock.now() < until)
+      await this.#signal.wait(50)
   }
 
   /**
@@ -525,7 +430,7 @@ export class ApplicationWorker {
    * their work is done again by whoever has them next, that of the others after they went back.
    */
   async #finish(tasks: readonly Task[]): Promise<boolean> {
-    if (this.#broken) return false
+    if (this.#committer.isBroken) return false
     try {
       for (const task of tasks) task.processAnswers()
       if (!tasks.some((task) => task.isDirty)) return true
@@ -600,15 +505,12 @@ export class ApplicationWorker {
     this.#noteOpen()
   }
 
-  /** Forgets what is uncommitted and the producer session: the next one, opened before any task, fences it. */
+  /** Back to the last commit: what is uncommitted, asked for or fetched is forgotten, the producer session too. */
   async #drop(): Promise<void> {
-    this.#broken = true
     this.#fetcher.restart()
     this.#gate.clear()
-    this.#collector.clear()
-    await this.#transaction.discard()
+    await this.#committer.drop()
     if (canRetry(this.#trouble)) this.#trouble = null
-    this.#broken = false
   }
 
   /**
@@ -617,18 +519,11 @@ export class ApplicationWorker {
    */
   #isDoubled(error: unknown): Error | null {
     if (!isFenced(error) || this.#transaction.mayHaveTimedOut) return null
-    const now = this.#clock.now()
-    this.#fences = [...this.#fences.filter((at) => at > now - fencesWindowMs), now]
-    return this.#fences.length < fencesMax ? null : this.#migrated(error)
+    return this.#fences.add(this.#clock.now()) ? this.#migrated(error) : null
   }
 
   #migrated(error: unknown): EngineError {
-    return new EngineError(
-      'TASK_MIGRATED',
-      `application "${this.name}": another process runs under the same id (${this.#options.processId}): ${messageOf(error)}`,
-      'stop',
-      error,
-    )
+    return taskMigrated(this.name, this.#options.processId, error)
   }
 
   #backoffMs(): number {
@@ -664,10 +559,8 @@ export class ApplicationWorker {
   #waitMs(): number {
     const due = [this.#clock.now() + this.#membership.turnEveryMs]
     if (this.#membership.quietUntil !== null) due.push(this.#membership.quietUntil)
-    else if (this.#isDirty() && this.#membership.mayCommit) {
-      const drained = this.#openTasks().every((task) => task.isDrained)
-      due.push(drained ? this.#earlyCommitAt() : this.#lastCommitAt + this.#settings.commitIntervalMs)
-    }
+    const commitAt = this.#committer.dueAt
+    if (commitAt !== null) due.push(commitAt)
     for (const task of this.#workingTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
     if (this.#options.budget.overBudget) due.push(this.#clock.now() + overBudgetWaitMs)
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
@@ -683,16 +576,3 @@ const newCounters = (): TaskCounters => ({
   lateRecords: 0,
   expiredPuts: 0,
 })
-
-function hasDueCall(task: Task, now: number): boolean {
-  return task.nextDue !== null && task.nextDue <= now
-}
-
-function positionsOf(topology: Topology, task: Task, ends: ReadonlyMap<string, bigint>): ReadonlyMap<string, bigint> {
-  const positions = new Map<string, bigint>()
-  for (const store of task.part.stores) {
-    const end = ends.get(`${changelogTopic(topology.name, store.name)}-${task.partition}`)
-    if (store.logged && end !== undefined) positions.set(store.name, end)
-  }
-  return positions
-}

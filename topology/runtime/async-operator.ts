@@ -16,16 +16,18 @@
  * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it.
  *
  *   waiting store   'w' due 8 · partition 4 · offset 8 · topic -> 1 when its start is reserved, a stored record
- *                   'r' account -> start times, 8 bytes each
- *   done store      topic 0x00 partition 4 -> next offset 8, then the open offsets below it, 8 each
+ *                   'r' account -> start times: `call-limits.ts`
+ *   done store      offsets that were open at a commit: `open-offsets.ts`
  */
 
 import type { KeyValueStore } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
-import type { AsyncNode, CallLimit } from '../graph/nodes.ts'
+import type { AsyncNode } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
 import { Call } from './call.ts'
+import { CallLimits } from './call-limits.ts'
 import { Heap } from './heap.ts'
+import { OpenOffsets } from './open-offsets.ts'
 import { decodeStored, encodeStored } from './stored-record.ts'
 
 interface Entry {
@@ -48,7 +50,6 @@ interface Waiting {
 /** Accepted records per concurrent call that a task holds at most (A6). */
 const heldPerCall = 8
 const waitingPrefix = 0x77
-const startsPrefix = 0x72
 
 /** What a task that takes over in the same process goes on with. */
 export interface CallMemo {
@@ -71,7 +72,6 @@ export interface AfterAnswer {
 export class AsyncOperator {
   readonly node: AsyncNode
   readonly #clock: Clock
-  readonly #done: KeyValueStore
   readonly #waiting: KeyValueStore
   readonly #wake: () => void
   readonly #memo: Map<string, Call>
@@ -82,12 +82,9 @@ export class AsyncOperator {
   #answered: Entry[] = []
   readonly #due = new Heap<Waiting>(byDue)
   readonly #laneDue = new Map<string, { dueAt: number; count: number }>()
-  /** Open offsets per input partition, ascending. */
-  readonly #open = new Map<string, Set<bigint>>()
-  readonly #resume = new Map<string, { readonly next: bigint; readonly open: ReadonlySet<bigint> }>()
+  readonly #offsets: OpenOffsets
+  readonly #limits: CallLimits
   #staged: (() => void)[] = []
-  /** Real start times per account, the last `limit.calls` of them (A5). */
-  readonly #started = new Map<string, number[]>()
   #held = 0
   #running = 0
   #order = 0
@@ -104,12 +101,13 @@ export class AsyncOperator {
   }) {
     this.node = options.node
     this.#clock = options.clock
-    this.#done = options.done
     this.#waiting = options.waiting
     this.#wake = options.wake
     this.#memo = new Map(options.memo.calls)
     this.#load()
-    for (const [account, starts] of options.memo.starts) this.#started.set(account, [...starts])
+    this.#limits = new CallLimits(this.node.operator, options.waiting, options.clock.now())
+    this.#limits.takeOver(options.memo.starts)
+    this.#offsets = new OpenOffsets(options.done)
   }
 
   /** Calls that are in flight or answered and not yet committed. */
@@ -137,12 +135,7 @@ export class AsyncOperator {
 
   /** True when a re-read record was done before the restart (A2). */
   wasDone(topic: string, partition: number, offset: bigint): boolean {
-    const resume = this.#resume.get(`${topic}-${partition}`)
-    return resume !== undefined && offset < resume.next && !resume.open.has(offset)
-  }
-
-  #wasOpen({ topic, partition, offset }: RecordOrigin): boolean {
-    return this.#resume.get(`${topic}-${partition}`)?.open.has(offset) ?? false
+    return this.#offsets.wasDone(topic, partition, offset)
   }
 
   /** Takes a record inside its step. */
@@ -151,7 +144,7 @@ export class AsyncOperator {
     const lane = operator.lane(record)
     const now = this.#clock.now()
     // One that was open before a restart had begun: it comes before whatever waits in its lane.
-    if (this.#wasOpen(origin)) {
+    if (this.#offsets.wasOpen(origin)) {
       this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
       return
     }
@@ -161,7 +154,7 @@ export class AsyncOperator {
       this.#wait(record, origin, lane, dueAt, false)
       return
     }
-    const start = this.#reserve(record, now)
+    const start = this.#limits.reserve(record, now)
     if (start > now) this.#wait(record, origin, lane, start, true)
     else this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
   }
@@ -179,14 +172,12 @@ export class AsyncOperator {
 
   /** The task has read a partition up to `position`: what was open before a restart is held again (A7). */
   reached(topic: string, partition: number, position: bigint): void {
-    const place = `${topic}-${partition}`
-    const resume = this.#resume.get(place)
-    if (resume !== undefined && position >= resume.next) this.#resume.delete(place)
+    this.#offsets.reached(topic, partition, position)
   }
 
   /** Moves records whose time has come from the waiting store into their lanes. Inside a step; true when any moved. */
   takeDue(): boolean {
-    if (this.#closing || this.#resume.size > 0) return false
+    if (this.#closing || this.#offsets.isResuming) return false
     const now = this.#clock.now()
     const room = this.node.operator.concurrency * heldPerCall - this.#held
     const waitOn = new Map<string, number>()
@@ -208,7 +199,7 @@ export class AsyncOperator {
     if (value === undefined) return
     const { record, origin } = this.#decode(value.subarray(1))
     const reserved = value.readUInt8(0) === 1
-    const start = waitOn.get(lane) ?? (reserved ? now : this.#reserve(record, now))
+    const start = waitOn.get(lane) ?? (reserved ? now : this.#limits.reserve(record, now))
     if (start > now) {
       this.#waiting.delete(row)
       this.#wait(record, origin, lane, start, !waitOn.has(lane))
@@ -227,7 +218,7 @@ export class AsyncOperator {
     while (this.#running < this.node.operator.concurrency) {
       const entry = this.#ready.shift()
       if (entry === undefined) break
-      const startAt = this.#startOf(entry, now)
+      const startAt = this.#limits.startOf(entry.record, now)
       if (startAt > now) {
         early.push(entry)
         nextAt = Math.min(nextAt, startAt)
@@ -236,21 +227,6 @@ export class AsyncOperator {
     this.#ready = [...early, ...this.#ready]
     this.#cancelWake()
     this.#cancelWake = nextAt === Infinity ? () => undefined : this.#clock.after(nextAt - now, this.#wake)
-  }
-
-  /** When a call may really start under its account's limit (A5). */
-  #startOf({ record }: Entry, now: number): number {
-    const limited = this.#limitOf(record)
-    return limited === null ? now : nextStart(this.#started.get(limited.account) ?? [], limited.limit, now)
-  }
-
-  /** A limit that cannot be told is none: the call itself will say what is wrong with the record. */
-  #limitOf(record: StreamRecord): { readonly account: string; readonly limit: CallLimit } | null {
-    try {
-      return this.node.operator.limit?.(record) ?? null
-    } catch {
-      return null
-    }
   }
 
   /** Hands each answer to `emit`, which runs it as a step and says whether it may be closed. */
@@ -271,26 +247,12 @@ export class AsyncOperator {
 
   /** The lowest offset of a partition that may not be committed past; null when none is open. */
   lowestOpen(topic: string, partition: number): bigint | null {
-    const open = this.#open.get(`${topic}-${partition}`)
-    if (open === undefined) return null
-    for (const offset of open) return offset
-    return null
+    return this.#offsets.lowest(topic, partition)
   }
 
   /** Writes which offsets below `next` are still open, if any is; part of the commit. */
   writeDone(topic: string, partition: number, next: bigint): void {
-    const row = doneRow(topic, partition)
-    const open = [...(this.#open.get(`${topic}-${partition}`) ?? [])]
-    const resume = this.#resume.get(`${topic}-${partition}`)
-    if (resume !== undefined && next < resume.next) {
-      // Still inside the stretch read again: what was open there and was not reached yet stays open.
-      for (const offset of resume.open) if (offset >= next) open.push(offset)
-      this.#done.put(row, offsetList(resume.next, open))
-    } else if (open.length > 0) {
-      this.#done.put(row, offsetList(next, open))
-    } else if (this.#done.get(row) !== undefined) {
-      this.#done.delete(row)
-    }
+    this.#offsets.write(topic, partition, next)
   }
 
   /** A commit contains what was emitted: its answers need not be kept. */
@@ -314,7 +276,7 @@ export class AsyncOperator {
     for (const call of this.#calls.values()) call.detach()
     // A call that failed is worth another try.
     const calls = new Map([...this.#memo, ...this.#calls].filter(([, call]) => !call.hasFailed))
-    return { calls, starts: this.#started }
+    return { calls, starts: this.#limits.started }
   }
 
   /** Resolves when nothing is in flight, or after `boundMs`; what still runs is abandoned un-acknowledged. */
@@ -335,11 +297,7 @@ export class AsyncOperator {
 
   #start(entry: Entry): void {
     this.#running++
-    const limited = this.#limitOf(entry.record)
-    if (limited !== null) {
-      const starts = this.#started.get(limited.account) ?? []
-      this.#started.set(limited.account, [...starts, this.#clock.now()].slice(-limited.limit.calls))
-    }
+    this.#limits.starts(entry.record, this.#clock.now())
     const remembered = this.#memo.get(entry.id)
     this.#memo.delete(entry.id)
     const call = remembered ?? new Call(this.node.operator, entry.record, this.#clock)
@@ -355,12 +313,7 @@ export class AsyncOperator {
 
   #enqueue(entry: Entry): void {
     this.#held++
-    if (entry.row === null) {
-      const partition = `${entry.origin.topic}-${entry.origin.partition}`
-      const open = this.#open.get(partition)
-      if (open === undefined) this.#open.set(partition, new Set([entry.origin.offset]))
-      else open.add(entry.origin.offset)
-    }
+    if (entry.row === null) this.#offsets.add(entry.origin)
     const lane = this.#lanes.get(entry.lane)
     if (lane !== undefined) {
       lane.push(entry)
@@ -412,8 +365,7 @@ export class AsyncOperator {
   #complete(entry: Entry): void {
     this.#held--
     if (entry.call !== null) entry.call.emitted = true
-    if (entry.row === null)
-      this.#open.get(`${entry.origin.topic}-${entry.origin.partition}`)?.delete(entry.origin.offset)
+    if (entry.row === null) this.#offsets.remove(entry.origin)
   }
 
   #close(entry: Entry): void {
@@ -442,26 +394,6 @@ export class AsyncOperator {
     const held = this.#laneDue.get(lane)
     if (held === undefined || held.count <= 1) this.#laneDue.delete(lane)
     else this.#laneDue.set(lane, { dueAt: held.dueAt, count: held.count - 1 })
-  }
-
-  /** The earliest time this record may start under its account's limit (A5), taken. */
-  #reserve(record: StreamRecord, now: number): number {
-    const limited = this.#limitOf(record)
-    if (limited === null) return now
-    const row = Buffer.concat([Buffer.of(startsPrefix), Buffer.from(limited.account, 'utf8')])
-    const starts = this.#startsOf(row)
-    const start = nextStart(starts, limited.limit, now)
-    const kept = keptStarts([...starts, start], limited.limit, now)
-    this.#waiting.put(row, offsetList(BigInt(start), kept.slice(0, -1).map(BigInt)))
-    return start
-  }
-
-  /** Read from the store each time a step begins, so that a rolled back reservation is forgotten. */
-  #startsOf(row: Buffer): number[] {
-    const value = this.#waiting.get(row)
-    if (value === undefined) return []
-    const [last, ...earlier] = readOffsets(value).map(Number)
-    return last === undefined ? [] : [...earlier, last]
   }
 
   #encode(record: StreamRecord, origin: RecordOrigin): Buffer {
@@ -497,44 +429,12 @@ export class AsyncOperator {
       const dueAt = Number(row.readBigInt64BE(1))
       this.#index({ dueAt, row, lane: this.node.operator.lane(record), order: this.#order++ })
     }
-    const now = this.#clock.now()
-    for (const [row, value] of this.#waiting.range({
-      gte: Buffer.of(startsPrefix),
-      lt: Buffer.of(startsPrefix + 1),
-    })) {
-      const [last, ...earlier] = readOffsets(value).map(Number)
-      const starts = last === undefined ? [] : [...earlier, last].filter((start) => start <= now)
-      this.#started.set(row.toString('utf8', 1), starts)
-    }
-    for (const [row, value] of this.#done.range()) {
-      const [next, ...open] = readOffsets(value)
-      const split = row.length - 5
-      if (next !== undefined)
-        this.#resume.set(`${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`, {
-          next,
-          open: new Set(open),
-        })
-    }
   }
 }
 
 const byDue = (a: Waiting, b: Waiting): number => a.dueAt - b.dueAt || a.order - b.order
 
 const idOf = (origin: RecordOrigin): string => `${origin.topic}-${origin.partition}@${origin.offset}`
-
-/** At most `calls` in any window: the start `calls` places back plus the window, and never before an earlier start. */
-function nextStart(starts: readonly number[], limit: CallLimit, now: number): number {
-  const last = starts.at(-1) ?? now
-  const oldest = starts.length < limit.calls ? undefined : starts[starts.length - limit.calls]
-  return Math.max(now, last, oldest === undefined ? now : oldest + limit.windowMs)
-}
-
-/** What a restart must know: starts still inside the window, and the last reservations after now. */
-function keptStarts(starts: readonly number[], { calls, windowMs }: CallLimit, now: number): number[] {
-  const inWindow = starts.filter((start) => start <= now && start > now - windowMs)
-  const ahead = starts.filter((start) => start > now)
-  return [...inWindow.slice(-calls), ...ahead.slice(-calls)]
-}
 
 function waitingRow(dueAt: number, origin: RecordOrigin): Buffer {
   const row = Buffer.allocUnsafe(21 + Buffer.byteLength(origin.topic))
@@ -544,24 +444,4 @@ function waitingRow(dueAt: number, origin: RecordOrigin): Buffer {
   row.writeBigInt64BE(origin.offset, 13)
   row.write(origin.topic, 21)
   return row
-}
-
-function doneRow(topic: string, partition: number): Buffer {
-  const row = Buffer.alloc(Buffer.byteLength(topic) + 5)
-  row.write(topic, 0)
-  row.writeInt32BE(partition, row.length - 4)
-  return row
-}
-
-function offsetList(first: bigint, rest: readonly bigint[]): Buffer {
-  const list = Buffer.allocUnsafe(8 * (rest.length + 1))
-  list.writeBigInt64BE(first, 0)
-  rest.forEach((offset, index) => list.writeBigInt64BE(offset, 8 * (index + 1)))
-  return list
-}
-
-function readOffsets(list: Buffer): bigint[] {
-  const offsets: bigint[] = []
-  for (let at = 0; at < list.length; at += 8) offsets.push(list.readBigInt64BE(at))
-  return offsets
 }

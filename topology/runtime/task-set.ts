@@ -21,6 +21,7 @@ import type { Reading } from './changelog.ts'
 import { remaining } from './changelog.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { StandbyTask, StandbyTasks } from './standby-task.ts'
+import type { TaskProgress } from './application-status.ts'
 import type { Task } from './task.ts'
 import type { HeldTask } from './task-assignment-data.ts'
 import type { KeptTask, TaskOpener, TaskPlace } from './task-opener.ts'
@@ -101,7 +102,7 @@ export class TaskSet {
     return [...this.#slots.values()].every(({ role, task }) => role === 'standby' || task !== null)
   }
 
-  get progress(): { restoring: number; restoreRemaining: number; standbys: number; standbyLag: number } {
+  get progress(): TaskProgress {
     const active = [...this.#slots.values()].filter(({ role, task }) => role === 'active' && task === null)
     const standbys = this.#standbys.tasks
     return {
@@ -212,7 +213,7 @@ export class TaskSet {
       if (!clean) await task.closeCalls(0)
       this.#end(slot, task)
       if (clean) this.#park(id, task.state)
-      else await this.#closeState(id, task.state, false)
+      else await this.#discardState(id, task.state)
     }
     this.#changed()
   }
@@ -224,7 +225,7 @@ export class TaskSet {
       if (task === null) continue
       await task.closeCalls(0)
       this.#end(slot, task)
-      await this.#closeState(id, task.state, false)
+      await this.#discardState(id, task.state)
     }
     this.#changed()
   }
@@ -258,7 +259,7 @@ export class TaskSet {
       const { task } = slot
       if (task === null) continue
       const memo = this.#end(slot, task)
-      if (slot.held) await this.#closeState(slot.id, task.state, false)
+      if (slot.held) await this.#discardState(slot.id, task.state)
       else this.#open(slot, { state: task.state, memo, startedAt: task.startedAt })
     }
     this.#changed()
@@ -428,6 +429,11 @@ export class TaskSet {
     this.#left.set(id, sumOf(state))
     this.#forgetState(state)
     await state.close({ flush })
+  }
+
+  /** What was not committed is to be forgotten: a close that fails must not keep the tasks behind it at work. */
+  async #discardState(id: string, state: TaskState): Promise<void> {
+    await this.#closeState(id, state, false).catch((error: unknown) => this.#closeFailed(id, error))
   }
 
   #closeFailed(id: string, error: unknown): void {

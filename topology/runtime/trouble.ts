@@ -1,4 +1,4 @@
-/** What trouble means for a worker: gone back from, waited out, or the end. */
+/** What is trouble, and what it means for a worker: gone back from, waited out, or the end. */
 
 import { EngineBug } from './invariant.ts'
 
@@ -35,6 +35,17 @@ export function canRetry(error: unknown): boolean {
   const then = error instanceof Error && 'then' in error ? error.then : null
   if (then === 'retry' || then === 'restore') return true
   return isMembershipLost(error) || isFenced(error) || sessionCodes.has(codeOf(error) ?? '')
+}
+
+/** A call failed for a reason that passes by itself. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof Error && 'then' in error && error.then === 'retry'
+
+/** What a decoder or a step may throw: it is set aside. Trouble and bugs pass through. */
+export function isBadData(error: unknown): boolean {
+  if (!(error instanceof Error)) return true
+  const isTrouble = ['EngineError', 'LogError', 'StateError'].includes(error.name)
+  return !(error instanceof EngineBug || isTrouble || isPassing(error))
 }
 
 export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Log, RebalanceListener, TopicPartition } from '../../../connectors/kafka/index.ts'
-import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
+import { LogError, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
-import { memoryDatabases } from '../../../state-stores/index.ts'
+import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
 import type { RuntimeSettings } from '../../../topology/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import { lasting } from './cluster.ts'
@@ -14,7 +14,11 @@ import { countProgram } from './programs.ts'
 const { start } = useDrivers()
 
 /** One key for each of two partitions. */
-const keys = ['t|0', 't|2']
+const keys = [0, 1].map(
+  (partition) =>
+    Array.from({ length: 9 }, (_, n) => `t|${n}`).find((key) => partitionFor(Buffer.from(key), 2) === partition) ?? '',
+)
+const [first = '', second = ''] = keys
 const partitions: readonly TopicPartition[] = [0, 1].map((partition) => ({ topic: 'words', partition }))
 
 interface Change {
@@ -61,7 +65,7 @@ describe('a membership that is lost', () => {
           throw new LogError('TIMEOUT', 'the fetch was not answered', 'retry')
         },
         openProducer: async (options) => {
-          await opens
+          if (options.transactionalId !== null) await opens
           return inner.openProducer(options)
         },
       }),
@@ -83,7 +87,89 @@ describe('a membership that is lost', () => {
     for (let n = 0; n < 50; n++) await spin(clock, 100)
     expect(driver.notices.filter((line) => line.includes('STATE_LOCKED'))).toEqual([])
     expect(status()).toMatchObject({ state: 'running', tasks: 2 })
-    expect(await counts(driver)).toEqual(['t|0=1', 't|0=2', 't|2=1', 't|2=2'])
+    expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
   })
 })
-void lasting
+describe('a task that opens while the others end', () => {
+  test('commits with a session of its own: that of the failed commit is gone (W1, W5)', async () => {
+    const restored = Promise.withResolvers<void>()
+    let refuse = false
+    let opens = Promise.resolve()
+    let slow = false
+    const { clock, driver, listener, status } = await alone({
+      log: (inner) => ({
+        committedOffsets: async (group, of, timeoutMs) => {
+          if (slow && of.some(({ partition }) => partition === 1)) await restored.promise
+          return inner.committedOffsets(group, of, timeoutMs)
+        },
+        openProducer: async (options) => {
+          if (options.transactionalId !== null) await opens
+          const session = await inner.openProducer(options)
+          return override(session, {
+            sendOffsets: async (group, offsets) => {
+              if (!refuse) return session.sendOffsets(group, offsets)
+              refuse = false
+              throw new LogError('ILLEGAL_GENERATION', 'the group went on', 'stop')
+            },
+          })
+        },
+      }),
+    })
+    await send(driver, 'words', first, 'x')
+    await send(driver, 'words', second, 'x')
+    await driver.settle()
+    // The second task moves away and comes back: it opens slowly.
+    await listener.revoked(partitions.slice(1))
+    slow = true
+    await listener.assigned(partitions.slice(1), Buffer.alloc(0))
+    const reached = Promise.withResolvers<void>()
+    opens = reached.promise
+    refuse = true
+    await send(driver, 'words', first, 'x')
+    for (let n = 0; n < 10; n++) await spin(clock, 50)
+    expect(refuse).toBe(false)
+    restored.resolve()
+    await send(driver, 'words', second, 'x')
+    const assigned = listener.assigned([], Buffer.alloc(0))
+    for (let n = 0; n < 20; n++) await spin(clock, 50)
+    reached.resolve()
+    await spin(clock, 50)
+    await assigned
+    for (let n = 0; n < 50; n++) await spin(clock, 100)
+    expect(driver.failures).toEqual([])
+    expect(status()).toMatchObject({ state: 'running', tasks: 2 })
+    expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
+  })
+})
+describe('a state that cannot be closed', () => {
+  test('keeps no other task at work when the membership was lost: every record counts once (W9, I2)', async () => {
+    const inner = lasting()
+    let failures = 0
+    const databases = override(inner, {
+      open: async (path) => {
+        const database = await inner.open(path)
+        const close = async (): Promise<void> => {
+          await database.close()
+          if (failures-- > 0) throw new StateError('STATE_IO', `${path}: close failed`, 'retry')
+        }
+        return override(database, { close })
+      },
+    })
+    const { clock, driver, listener, status } = await alone({ databases })
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    await listener.joining?.()
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    for (let n = 0; n < 10; n++) await spin(clock, 50)
+    expect(status().processed).toBe(4)
+    failures = 1
+    await listener.lost()
+    expect(failures).toBeLessThanOrEqual(0)
+    expect(status().tasks).toBe(0)
+    await listener.assigned(partitions, Buffer.alloc(0))
+    for (let n = 0; n < 20; n++) await spin(clock, 50)
+    expect(driver.failures).toEqual([])
+    expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
+    expect(driver.notices.join('\n')).toContain('close failed')
+  })
+})
