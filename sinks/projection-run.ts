@@ -148,7 +148,7 @@ export class ProjectionRun {
       this.#interrupt = new AbortController()
       try {
         await this.#assignment.hold((source, nextOffset) => this.#moveTo(source, nextOffset))
-        if (this.#assignment.sources.length === 0) await this.#pause(null)
+        if (this.#assignment.sources.every(({ claim }) => claim === null)) await this.#pause(null)
         else await this.#readOnce()
         await this.#checkClaims()
         this.#goesOn()
@@ -164,8 +164,9 @@ export class ProjectionRun {
   async #readOnce(): Promise<void> {
     const { log, settings } = this.#options
     const topic = this.#assignment.topic.name
+    const asked = this.#assignment.sources.filter(({ claim }) => claim !== null)
     const answers = await log.fetch({
-      partitions: this.#assignment.sources.map(({ partition, position }) => ({
+      partitions: asked.map(({ partition, position }) => ({
         topic,
         partition,
         offset: position,
@@ -177,7 +178,8 @@ export class ProjectionRun {
     })
     for (const answer of answers) {
       const source = this.#assignment.of(answer.partition)
-      if (source === undefined || this.#stopping) continue
+      // Given up and got back while the answer was on its way: it stands elsewhere, and is not claimed yet.
+      if (source === undefined || !asked.includes(source) || this.#stopping) continue
       const writing = this.#take(source, answer)
       this.#writing = writing.catch(() => undefined)
       await writing

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Log } from '../../connectors/kafka/index.ts'
+import type { FetchRequest, GroupOptions, Log, RebalanceListener } from '../../connectors/kafka/index.ts'
 import { authEvents, clientEvents, researchEvents } from '../../schemas/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { CommitOutcome, SinkBatch, SinkRunner, Table, TablePort } from '../../sinks/index.ts'
@@ -421,6 +421,49 @@ describe('SinkRunner', () => {
       expect(tables.rows(organizations.tables[0]!)).toHaveLength(2)
     },
   )
+
+  test('P4: a partition given up and got back while a fetch is on its way is read from where it is claimed', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const listeners: RebalanceListener[] = []
+    let held: (() => void) | null = null
+    let holding = false
+    const log = new Proxy(fixture.log, {
+      get(target, name) {
+        if (name === 'joinGroup')
+          return (options: GroupOptions) => {
+            listeners.push(options.listener)
+            return target.joinGroup(options)
+          }
+        if (name === 'fetch')
+          return async (request: FetchRequest) => {
+            const answer = await target.fetch(request)
+            if (holding && answer.some(({ batches }) => batches.length > 0)) {
+              holding = false
+              await new Promise<void>((resolve) => (held = resolve))
+            }
+            return answer
+          }
+        const member: unknown = Reflect.get(target, name)
+        return typeof member === 'function' ? (member.bind(target) as unknown) : member
+      },
+    })
+    const of = projections.filter(({ name }) => name === 'organizations')
+    const runner = started(fixture.runner(tables, { log, projections: of }))
+    await fixture.append(authEvents, created(tenantA, 1))
+    await settled(fixture.log, tables, of)
+    holding = true
+    await fixture.append(authEvents, created(tenantB, 2))
+    await eventually(() => held !== null, 'a fetch with records is held')
+    const every = [0, 1, 2].map((partition) => ({ topic: 'auth_events', partition }))
+    await listeners[0]!.revoked(every)
+    await listeners[0]!.assigned(every, Buffer.alloc(0))
+    held!()
+    await settled(fixture.log, tables, of)
+    expect(names(tables)).toEqual([organizationId(tenantA, 1), organizationId(tenantB, 2)].toSorted())
+    expect(fixture.notices.filter((line) => line.includes('waiting'))).toEqual([])
+    expect(runner.status().every(({ trouble }) => trouble === null)).toBe(true)
+  })
 
   test('a rebuild gives the same rows, whether the runner is at work or not (P12)', async () => {
     const fixture = await new LogFixture().open()

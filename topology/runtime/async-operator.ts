@@ -13,7 +13,8 @@
  *     says when a record is likely to start; what counts is when calls really start, and after a restart the
  *     reservations of the run before count as starts.
  * A6  What is accepted and not closed is bounded: past it the task takes no more records.
- * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it.
+ * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it. One that
+ *     is to be called again meanwhile keeps its offset and its place: lane mates that were open are still to come.
  *
  *   waiting store   'w' due 8 · partition 4 · offset 8 · topic -> 1 when its start is reserved, a stored record
  *                   'r' account -> start times: `call-limits.ts`
@@ -38,6 +39,8 @@ interface Entry {
   /** The row it waits under; null for one whose offset is open. */
   readonly row: Buffer | null
   call: Call | null
+  /** It is called again, not before this time in ms; its offset is open (A7). */
+  againAt: number
 }
 
 interface Waiting {
@@ -145,7 +148,9 @@ export class AsyncOperator {
     const now = this.#clock.now()
     // One that was open before a restart had begun: it comes before whatever waits in its lane.
     if (this.#offsets.wasOpen(origin)) {
-      this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
+      this.#staged.push(() =>
+        this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null, againAt: 0 }),
+      )
       return
     }
     const behind = this.#waitsUntil(lane)
@@ -156,7 +161,10 @@ export class AsyncOperator {
     }
     const start = this.#limits.reserve(record, now)
     if (start > now) this.#wait(record, origin, lane, start, true)
-    else this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
+    else
+      this.#staged.push(() =>
+        this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null, againAt: 0 }),
+      )
   }
 
   /**
@@ -206,7 +214,7 @@ export class AsyncOperator {
       waitOn.set(lane, start)
       return
     }
-    this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row, call: null }))
+    this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row, call: null, againAt: 0 }))
   }
 
   /** Starts what may start. */
@@ -218,7 +226,7 @@ export class AsyncOperator {
     while (this.#running < this.node.operator.concurrency) {
       const entry = this.#ready.shift()
       if (entry === undefined) break
-      const startAt = this.#limits.startOf(entry.record, now)
+      const startAt = Math.max(entry.againAt, this.#limits.startOf(entry.record, now))
       if (startAt > now) {
         early.push(entry)
         nextAt = Math.min(nextAt, startAt)
@@ -239,7 +247,10 @@ export class AsyncOperator {
         if (entry.row !== null) this.#waiting.delete(entry.row)
         this.#staged.push(() => this.#close(entry))
       }
-      const again = (dueAt: number): void => this.#waitAgain(entry, dueAt)
+      const again = (dueAt: number): void => {
+        if (this.#offsets.isResuming) this.#staged.push(() => this.#callAgain(entry, dueAt))
+        else this.#waitAgain(entry, dueAt)
+      }
       emit(entry.record, entry.origin, entry.call, { close, again })
     }
     this.pump()
@@ -321,6 +332,14 @@ export class AsyncOperator {
     }
     this.#lanes.set(entry.lane, [entry])
     this.#ready.push(entry)
+  }
+
+  /** The front of a lane keeps its place until it is called again (A7). */
+  #callAgain(front: Entry, dueAt: number): void {
+    this.#calls.delete(front.id)
+    front.call = null
+    front.againAt = dueAt
+    this.#ready.push(front)
   }
 
   /** The front of a lane waits, and everything behind it too: first what is in the lane, then what waits already (A1). */
