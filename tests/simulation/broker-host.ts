@@ -9,6 +9,7 @@ export interface BrokerHostOptions {
   readonly disk: Disk
   readonly fsync: 'always' | 'interval'
   readonly segmentBytes: number
+  readonly cleanIntervalMs: number
   readonly newLife: () => Life
   /** The broker is up (with how often it was started), or down. */
   readonly changed: (broker: Broker | null, starts: number) => void
@@ -60,7 +61,7 @@ export class BrokerHost {
   }
 
   async #open(life: Life): Promise<void> {
-    const { fsync, segmentBytes, notice, changed } = this.#options
+    const { fsync, segmentBytes, cleanIntervalMs, notice, changed } = this.#options
     try {
       const broker = await openEmbeddedBroker({
         clock: life.clock,
@@ -70,10 +71,11 @@ export class BrokerHost {
         fsync,
         fsyncIntervalMs: 200,
         segmentBytes,
+        cleanIntervalMs,
         tailBytes: 64 * 1024,
         checkpointBytes: 64 * 1024,
         notice: (line) => notice(life, line),
-        ...{ crash: life.crash },
+        crash: life.crash,
       })
       if (!life.isDead) changed(broker, ++this.#starts)
     } catch (error) {

@@ -13,9 +13,27 @@ import type { Life } from './process.ts'
 import type { Chance } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
 
-/** Crash points of the processes, and of the broker. */
-export const processPoints = Array.from({ length: 19 }, (_, index) => `C${String(index + 1).padStart(2, '0')}`)
-export const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30'] as const
+/** Crash points of a process at work, at its start, at its end, and of the broker. */
+const workPoints = [
+  'C01',
+  'C02',
+  'C03',
+  'C04',
+  'C05',
+  'C06',
+  'C07',
+  'C08',
+  'C09',
+  'C10',
+  'C11',
+  'C12',
+  'C13',
+  'C16',
+  'C17',
+]
+const startPoints = ['C14', 'C15', 'C18', 'C19']
+const endPoints = ['C16', 'C17']
+const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30']
 
 export interface FaultWorld {
   readonly options: Options
@@ -27,14 +45,20 @@ export interface FaultWorld {
   readonly hosts: readonly Host[]
   /** All processes that use the network. */
   readonly processes: readonly string[]
-  /** A process dies when it next passes this point for the `pass`th time. */
-  arm(process: string, point: string, pass: number): void
+  /** Something happens to a process when it next passes this point for the `pass`th time. */
+  arm(process: string, point: string, pass: number, blow: Blow): void
+  isArmed(process: string): boolean
+  /** How often a point was passed so far. */
+  passesOf(point: string): number
   disarm(): void
   /** Of the program, beside the engine's. */
   readonly crashPoints: readonly string[]
   readonly clockJumpMostMs: number
   restartFeeder(): void
 }
+
+/** What happens at a crash point: mostly death, but a process may also be stopped there for long, or cut off. */
+export type Blow = 'die' | 'pause' | 'clog'
 
 const calmShare = 0.25
 const farthestAheadMs = 60_000
@@ -127,18 +151,31 @@ export class Faults {
   #crash(host: Host): void {
     const { options, chance, histogram } = this.#world
     const { crash } = options
-    if (chance.chance(crash.atPoint)) {
-      this.#world.arm(
-        host.name,
-        chance.of([...processPoints, ...this.#world.crashPoints]),
-        1 + Math.floor(chance.exponential(2)),
-      )
-      return
-    }
+    if (chance.chance(crash.atPoint)) return this.#arm(host.name, [...workPoints, ...this.#world.crashPoints], 2)
     if (host.isDown) return
     histogram.count('kill')
     host.crash(this.downMs())
     this.afterCrash(host)
+  }
+
+  /** Rare points come first, so that each is met about as often as the others. */
+  #arm(process: string, points: readonly string[], passes: number): void {
+    const { chance } = this.#world
+    if (this.#world.isArmed(process) && chance.chance(0.85)) return
+    const known = points.filter((point) => this.#world.passesOf(point) > 0)
+    const weights = known.map((point) => 1 / (20 + this.#world.passesOf(point)))
+    let at = chance.unit() * weights.reduce((sum, weight) => sum + weight, 0)
+    const point = known.find((_, index) => (at -= weights[index] ?? 0) < 0) ?? chance.of(points)
+    const rare = this.#world.passesOf(point) < 50
+    const blow = process === 'broker' ? 'die' : chance.of(['die', 'die', 'die', 'pause', 'clog'] as const)
+    this.#world.arm(process, point, rare ? 1 : 1 + Math.floor(chance.exponential(passes)), blow)
+  }
+
+  /** A process that starts, or stops, may die of it. */
+  armStart(host: Host): void {
+    const { options, chance } = this.#world
+    if (this.#on && chance.chance(options.crash.atPoint * 0.3))
+      this.#world.arm(host.name, chance.of(startPoints), 1 + chance.below(2), 'die')
   }
 
   /** How long a process stays down, in ms. */
@@ -165,11 +202,26 @@ export class Faults {
     }
   }
 
+  /** Stops a process where it is, or cuts it off, until its group has given it up. */
+  strike(process: string, life: Life, blow: 'pause' | 'clog'): void {
+    const { options, chance, scheduler, histogram, cluster } = this.#world
+    const forMs = (options.settings.sessionTimeoutMs ?? 0) + chance.exponential(options.pauseMs / 2)
+    histogram.count(`${blow} at point`)
+    if (blow === 'pause') {
+      life.pause()
+      scheduler.after(forMs * 1000, process, 'resume', () => life.resume())
+    } else {
+      cluster.clog(process, true, chance.chance(0.5))
+      scheduler.after(forMs * 1000, process, 'unclog', () => cluster.release(process))
+    }
+  }
+
   #stop(host: Host): void {
-    const { chance, scheduler, histogram } = this.#world
+    const { options, chance, scheduler, histogram } = this.#world
     if (!host.isUp) return
     histogram.count('stop')
     const life = host.life
+    if (chance.chance(options.crash.atPoint * 0.4)) this.#world.arm(host.name, chance.of(endPoints), 1, 'die')
     void host.close().then(
       () => scheduler.after(chance.exponential(300_000), host.name, 'start', () => host.start()),
       () => {
@@ -180,10 +232,7 @@ export class Faults {
 
   #crashBroker(): void {
     const { options, chance, brokerHost } = this.#world
-    if (chance.chance(options.crash.atPoint)) {
-      this.#world.arm('broker', chance.of(brokerPoints), 1 + Math.floor(chance.exponential(3)))
-      return
-    }
+    if (chance.chance(options.crash.atPoint)) return this.#arm('broker', brokerPoints, 3)
     if (brokerHost.isDown) return
     this.#world.histogram.count('broker kill')
     brokerHost.crash(this.downMs(), this.brokerPower())

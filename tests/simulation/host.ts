@@ -8,6 +8,8 @@ import type { Life } from './process.ts'
 
 export interface HostEdges {
   newLife(process: string): Life
+  /** A life begins. */
+  begins(host: Host): void
   openLog(life: Life): Log
   outside<T>(life: Life, service: string, work: () => T): Promise<T>
   notice(life: Life, line: string): void
@@ -53,6 +55,7 @@ export class Host {
     this.#life = life
     this.#running = null
     this.#closing = null
+    this.#edges.begins(this)
     void this.#run(life)
   }
 

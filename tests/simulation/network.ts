@@ -396,13 +396,14 @@ export class NetworkBroker implements Broker {
       reject(new LogError('TIMEOUT', `${what} was not answered in time`, 'retry')),
     )
     const from = { process: life.process, where: life.life, lane: lanes.out }
-    this.#cluster.send(from, part, what, run, (result, error) => {
+    const answer = (result: T | null, error: unknown): void =>
       this.#cluster.back(life, lanes.back, what, () => {
         timeout()
         if (error === null) resolve(result as T)
         else reject(asLogError(error))
       })
-    })
+    // Who was stopped in the middle of its work says nothing more until it goes on.
+    life.deliver(() => this.#cluster.send(from, part, what, run, answer))
     return promise
   }
 

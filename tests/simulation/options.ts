@@ -21,6 +21,7 @@ export interface Options {
   readonly disk: DiskTimes
   readonly fsync: 'always' | 'interval'
   readonly segmentBytes: number
+  readonly cleanIntervalMs: number
   readonly stateWriteUs: number
   /** Mean time between two of a kind in ms; 0 is off. */
   readonly every: Readonly<Record<Upset, number>>
@@ -98,7 +99,8 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
       slowChance: chance.chance(0.3) ? chance.logBetween(0.001, 0.05) : 0,
     },
     fsync: power || chance.chance(0.7) ? 'always' : 'interval',
-    segmentBytes: Math.round(chance.logBetween(4 * 1024, 256 * 1024)),
+    segmentBytes: Math.round(chance.logBetween(1024, 64 * 1024)),
+    cleanIntervalMs: Math.round(chance.logBetween(200, 8000)),
     stateWriteUs: Math.round(chance.logBetween(50, 5000)),
     every: drawUpsets(chance.fork('upsets'), short),
     crash: {
@@ -113,7 +115,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
       jumpMs: Math.round(chance.logBetween(50, 3_600_000)),
     },
     pauseMs: Math.round(chance.logBetween(50, 8000)),
-    clogMs: Math.round(chance.logBetween(50, 5000)),
+    clogMs: Math.round(chance.logBetween(100, 6000)),
     fullMs: Math.round(chance.logBetween(50, 3000)),
     outside: {
       meanUs: Math.round(chance.logBetween(500, 200_000)),
@@ -165,7 +167,7 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
     crash: short ? [600, 3000] : [4000, 15_000],
     stop: [2000, 15_000],
     feederCrash: [2000, 10_000],
-    brokerCrash: [3000, 15_000],
+    brokerCrash: [2000, 10_000],
     coordinatorMove: [1500, 10_000],
     pause: [2000, 10_000],
     zombie: [5000, 20_000],
@@ -179,7 +181,7 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
   for (const upset of upsets) {
     const [low, high] = means[upset]
     const mean = Math.round(chance.logBetween(low, high))
-    drawn[upset] = chance.chance(upset === 'crash' ? 0.85 : 0.4) ? mean : 0
+    drawn[upset] = chance.chance(upset === 'crash' ? 0.85 : upset === 'brokerCrash' ? 0.6 : 0.4) ? mean : 0
   }
   return drawn
 }

@@ -33,8 +33,8 @@ export interface LifeOptions {
   readonly skewMs: number
   /** Told of each skew the wall clock has had. */
   readonly skewed: (skewMs: number) => void
-  /** Called at each crash point passed; true kills. */
-  readonly crashes: (name: string, life: string) => boolean
+  /** Called at each crash point passed; true kills. It may pause the life, too. */
+  readonly crashes: (name: string) => boolean
   /** A callback of this life threw what is not its death. */
   readonly uncaught: (error: unknown, life: string) => void
 }
@@ -164,7 +164,7 @@ export class Life {
 
   #pass(name: string): void {
     this.ensureAlive()
-    if (!this.#options.crashes(name, this.life)) return
+    if (!this.#options.crashes(name)) return
     this.kill()
     throw new ProcessDied(this.life)
   }

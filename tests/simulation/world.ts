@@ -11,6 +11,7 @@ import { BrokerHost } from './broker-host.ts'
 import { StateDisk } from './databases.ts'
 import { Disk } from './disk.ts'
 import { LogEvidence } from './evidence.ts'
+import type { Blow } from './faults.ts'
 import { Faults } from './faults.ts'
 import { Feeder } from './feeder.ts'
 import { Histogram } from './histogram.ts'
@@ -64,7 +65,7 @@ export class World {
   readonly #cluster: Cluster
   readonly #brokerHost: BrokerHost
   readonly #chance: Chance
-  readonly #armed = new Map<string, { point: string; passes: number }>()
+  readonly #armed = new Map<string, { point: string; passes: number; blow: Blow }>()
   readonly #lives: Life[] = []
   readonly #notice: (line: string) => void
   readonly #canary: Canary | null
@@ -102,6 +103,7 @@ export class World {
       disk: new Disk(options.disk, this.#chance.fork('disk')),
       fsync: options.fsync,
       segmentBytes: options.segmentBytes,
+      cleanIntervalMs: options.cleanIntervalMs,
       newLife: () => this.#newLife('broker', 0),
       changed: (broker, starts) => this.#brokerChanged(broker, starts),
       notice: (life, line) => this.#note(life, line),
@@ -120,7 +122,9 @@ export class World {
       brokerHost: this.#brokerHost,
       hosts: this.hosts,
       processes: [...this.hosts.map(({ name }) => name), feederName],
-      arm: (process, point, passes) => void this.#armed.set(process, { point, passes }),
+      arm: (process, point, passes, blow) => void this.#armed.set(process, { point, passes, blow }),
+      isArmed: (process) => this.#armed.has(process),
+      passesOf: (point) => this.crashPasses.counts.get(point) ?? 0,
       disarm: () => this.#armed.clear(),
       crashPoints: this.program.crashPoints ?? [],
       clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
@@ -179,6 +183,7 @@ export class World {
   #host(name: string): Host {
     const edges: HostEdges = {
       newLife: (process) => this.#newLife(process, this.#drawSkew()),
+      begins: (host) => this.faults.armStart(host),
       openLog: (life) => this.#openLog(life),
       outside: (life, service, work) => this.#outside(life, service, work),
       notice: (life, line) => this.#note(life, line),
@@ -266,6 +271,11 @@ export class World {
     const armed = this.#armed.get(process)
     if (armed?.point !== point || --armed.passes > 0) return false
     this.#armed.delete(process)
+    if (armed.blow !== 'die') {
+      this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life} meets a ${armed.blow} at ${point}`)
+      this.faults.strike(process, life, armed.blow)
+      return false
+    }
     this.crashHits.count(point)
     this.faultCounts.count('crash at point')
     this.scheduler.note(life.life, `dies at ${point}`)

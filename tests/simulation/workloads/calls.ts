@@ -108,7 +108,7 @@ export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
     generate(feed, nowMs, pick) {
       feed.send(
         Array.from({ length: 1 + pick.below(8) }, () =>
-          ids.record('requests', keyOf(pick, 12), eventTime(pick, nowMs), pick.chance(0.03) ? 'bad' : 'good'),
+          ids.record('requests', keyOf(pick, 12), eventTime(pick, nowMs), pick.chance(0.06) ? 'bad' : 'good'),
         ),
       )
     },

@@ -64,7 +64,7 @@ async function redriveAll(worker: Worker, repair: Repair): Promise<void> {
 export const poison: ProgramFactory = ({ partitions, runtime, chance }) => {
   const ids = new Ids()
   const repair: Repair = { done: false }
-  const share = chance.of([0.01, 0.05, 0.15])
+  const share = chance.of([0.02, 0.06, 0.15])
   return {
     name: 'poison',
     topics: [kept('incidents', partitions), kept('incident-ledger', partitions)],

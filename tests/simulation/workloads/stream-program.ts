@@ -29,7 +29,7 @@ export async function startWorker(
     workerIndex: 0,
     notice: (line) => machine.notice(line),
     failed: (error) => machine.failed(error),
-    ...{ crash: machine.crash },
+    crash: machine.crash,
   })
   await worker.start()
   const running = { close: () => worker.close() }
