@@ -72,7 +72,7 @@ export function createIngest(options: IngestOptions): Ingest {
     if (idempotencyKey === undefined) {
       const eventIds = newEventIds()
       const records = await encode(eventIds)
-      return { eventIds, positions: await commits.append(records, await commits.generation()) }
+      return { eventIds, positions: await commits.append(records, await commits.term()) }
     }
     if (!keyForm.test(idempotencyKey))
       throw new ApiProblem(400, 'bad_idempotency_key', 'An Idempotency-Key is 1 to 255 printable ASCII characters.')

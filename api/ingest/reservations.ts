@@ -18,7 +18,7 @@ export interface Reservation extends RequestKey {
   readonly bodyHash: Buffer
   readonly eventIds: readonly string[]
   readonly endOffsets: EndOffsets
-  /** Transactional id of the process that writes the events. */
+  /** Names the session that writes the events (owner.ts). */
   readonly owner: string
   /** How often it was taken over. */
   readonly attempt: number

@@ -174,6 +174,28 @@ test('a process that was only slow, and wakes after it was taken over, writes no
   expect((await submit(slow, 'Sleeper again', 'sleeper again')).positions).toHaveLength(1)
 })
 
+test('a process that lives on beside the one that replaced it, under the same name, writes nothing twice (K2, K3)', async () => {
+  let wake = (): void => undefined
+  let paused = (): void => undefined
+  const asleep = new Promise<void>((resolve) => (paused = resolve))
+  const reservations = pausingAfterReserve(world.pool, paused, new Promise((resolve) => (wake = resolve)))
+  const heir = world.another({ transactionalId: 'twin' })
+  await submit(heir, 'Before the twin', 'before the twin')
+  // It opens its session after the heir's, so that only another session of the heir's ends it.
+  const twin = world.another({ transactionalId: 'twin' }, { reservations })
+  const sleeping = submit(twin, 'Twin', 'twin').then(
+    () => 'written',
+    (error: unknown) => (error as { code?: string }).code,
+  )
+  await asleep
+  const answer = await submit(heir, 'Twin', 'twin')
+  wake()
+  expect(await sleeping).toBe('log_unavailable')
+  expect(await submit(heir, 'Twin', 'twin')).toEqual(answer)
+  expect(await submit(twin, 'Twin', 'twin')).toEqual(answer)
+  expect((await named('Twin')).map(({ position }) => position)).toEqual(answer.positions)
+})
+
 /** Reservations that fall asleep once, right after one is made. */
 function pausingAfterReserve(pool: Pool, paused: () => void, until: Promise<void>): Reservations {
   const real = postgresReservations(pool)
