@@ -63,6 +63,9 @@ export interface SinkPartitionStatus {
   readonly lag: bigint
 }
 
+/** A projection that has nothing to write looks after its claim every so many fetches. */
+const fetchesToLook = 10
+
 export class ProjectionRun {
   readonly #options: RunOptions
   readonly #assignment: Assignment
@@ -79,6 +82,8 @@ export class ProjectionRun {
   readonly #rate: DeadLetterRate
   #deadLetters = 0
   #unknownEvents = 0
+  /** Fetches in a row that brought nothing. */
+  #idleFetches = 0
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -177,6 +182,28 @@ export class ProjectionRun {
       this.#writing = writing.catch(() => undefined)
       await writing
     }
+    const isIdle = answers.every(({ batches }) => batches.length === 0)
+    this.#idleFetches = isIdle ? this.#idleFetches + 1 : 0
+    if (this.#idleFetches >= fetchesToLook) await this.#look()
+  }
+
+  /** P4: who writes nothing would never hear that another has claimed, or that the tables were emptied to be filled anew. */
+  async #look(): Promise<void> {
+    this.#idleFetches = 0
+    const { name } = this.#assignment.topic
+    const offsets = (await this.#options.tables.offsets()).filter(
+      ({ sink, topic }) => sink === this.name && topic === name,
+    )
+    const epochs = new Map(offsets.map(({ partition, epoch }) => [partition, epoch]))
+    const taken = this.#assignment.sources.find(
+      ({ partition, claim }) => claim !== null && (epochs.get(partition) ?? claim.epoch) !== claim.epoch,
+    )
+    if (taken !== undefined) this.#loseTo(taken)
+  }
+
+  #loseTo({ partition }: Source): void {
+    this.#options.notice(`sink ${this.name}: partition ${partition} was taken over, joining again`)
+    this.#assignment.lose()
   }
 
   async #take(source: Source, answer: FetchedPartition): Promise<void> {
@@ -222,8 +249,7 @@ export class ProjectionRun {
       case 'moved':
         return this.#moveTo(source, outcome.nextOffset)
       case 'fenced':
-        this.#options.notice(`sink ${this.name}: partition ${source.partition} was taken over, joining again`)
-        return this.#assignment.lose()
+        return this.#loseTo(source)
       case 'rejected':
         return this.#writeParts(source, halves(records, next, outcome.reason))
     }

@@ -461,6 +461,19 @@ describe('SinkRunner', () => {
     expect(command.status().every(({ state }) => state === 'stopped')).toBe(true)
   })
 
+  test('P4: a rebuild ends although another process keeps partitions on which nothing more is written', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    for (let organization = 1; organization <= 9; organization++)
+      await fixture.append(authEvents, created(tenantA, organization))
+    const [one, other] = [started(fixture.runner(tables)), started(fixture.runner(tables))]
+    await settled(fixture.log, tables)
+    await one.rebuild('organizations')
+    const organizations = projections.find(({ name }) => name === 'organizations')!
+    expect(tables.rows(organizations.tables[0]!)).toHaveLength(9)
+    await Promise.all([one.stop(), other.stop()])
+  })
+
   test('P7: nothing more is fetched while rows wait to be written', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
