@@ -150,7 +150,7 @@ function isSimulated(path: string): boolean {
 }
 
 const machine =
-  /^node:(fs|net|tls|dns|dgram|http|https|http2|crypto|timers|perf_hooks|child_process|worker_threads|os|cluster)\b/
+  /^node:(fs|net|tls|dns|dgram|http|https|http2|timers|perf_hooks|child_process|worker_threads|os|cluster)\b/
 
 /** What runs inside a simulation opens no file, no socket, no process and no clock of the machine's. */
 export function beyondTheEdges(files: readonly SourceFile[]): string[] {

@@ -159,6 +159,8 @@ class SimulatedDatabase implements StateDatabase {
   readonly #life: Life
   readonly #onClose: () => void
   #closed = false
+  /** The batch that is being written. */
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(path: string, files: StateFiles, disk: StateDisk, life: Life, onClose: () => void) {
     this.#path = path
@@ -200,8 +202,9 @@ class SimulatedDatabase implements StateDatabase {
   async write(rows: readonly Row[], positions: ReadonlyMap<string, ChangelogPosition>): Promise<void> {
     this.#ensureOpen()
     const copies = rows.map(({ store, key, value }) => ({ store, key, value }))
-    await wait(this.#life, this.#disk.writeUs, `state write ${this.#path}`)
-    this.#ensureOpen()
+    const waited = wait(this.#life, this.#disk.writeUs, `state write ${this.#path}`)
+    this.#writing = waited
+    await waited
     if (this.#disk.full) {
       this.#disk.happened.full++
       throw new StateError('STATE_FULL', `state ${this.#path}: write: No space left on device`, 'stop')
@@ -222,6 +225,7 @@ class SimulatedDatabase implements StateDatabase {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await this.#writing
     this.#onClose()
   }
 

@@ -24,7 +24,9 @@ const both = (a: Program, b: Program): Program => ({
     const running = await Promise.all([a.start(machine), b.start(machine)])
     return {
       close: async () => void (await Promise.all(running.map((one) => one.close()))),
-      tend: async () => void (await Promise.all(running.map((one) => one.tend?.()))),
+      tend: async () => {
+        for (const one of running) await one.tend?.()
+      },
     }
   },
   generate: (feed, nowMs, pick) => (pick.chance(0.5) ? a : b).generate(feed, nowMs, pick),
