@@ -1,7 +1,23 @@
 /** HTTP: identity, ingest, queries, and the server that carries them. */
 export * from './auth/index.ts'
 export * from './http/index.ts'
-export { createIngest, ingestDefaults, ingestEndpoints, parsePosition } from './ingest/index.ts'
-export type { Codec, Ingest, IngestOptions, IngestSettings, Position } from './ingest/index.ts'
+export {
+  MemoryReservations,
+  createIngest,
+  ingestDefaults,
+  ingestEndpoints,
+  parsePosition,
+  postgresReservations,
+} from './ingest/index.ts'
+export type {
+  Codec,
+  Ingest,
+  IngestOptions,
+  IngestSettings,
+  Position,
+  Receipt,
+  Reservation,
+  Reservations,
+} from './ingest/index.ts'
 export * from './query/index.ts'
 export * from './relay/index.ts'

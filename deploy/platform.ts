@@ -22,6 +22,7 @@ import {
   ingestDefaults,
   ingestEndpoints,
   postgresOutbox,
+  postgresReservations,
   queryDefaults,
   queryEndpoints,
 } from '../api/index.ts'
@@ -154,7 +155,7 @@ function ingestOf({ foundation }: Running): Ingest {
     log,
     codec: (name) => codec({ name }),
     keyRing,
-    pool: pools.auth,
+    reservations: postgresReservations(pools.auth),
     clock: machineClock,
     time: () => machineClock.now(),
     random: machineRandom,

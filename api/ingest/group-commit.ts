@@ -6,7 +6,7 @@
  * G2 A request settles once: with positions (committed), with 503 `log_unavailable` or `overloaded` (never committed),
  *    or with 503 `outcome_unknown` (the commit was sent, the answer did not come).
  * G3 After any failure the session is given up; opening the next with the same id ends the old transaction either way.
- * G4 A request belongs to the session generation it was prepared under. Once that was fenced, it is never appended:
+ * G4 A request belongs to the session it was prepared under, its term. Once that was given up, it is never appended:
  *    whoever fenced us may have written its events already.
  * G5 What waits is bounded in bytes.
  */
@@ -16,13 +16,21 @@ import { RecordBatchBuilder, noCrash } from '../../connectors/kafka/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import type { PlacedRecord } from './encode.ts'
 import type { IngestSettings } from './settings.ts'
+import { ownerText } from './owner.ts'
 import { positionText } from './position.ts'
 import { logUnavailable, outcomeUnknown, overloaded } from './trouble.ts'
+
+/** The session of this process, from its opening until it is given up. */
+export interface Term {
+  readonly session: ProducerSession
+  /** Names the session, among those of all processes (owner.ts). */
+  readonly owner: string
+}
 
 interface Waiting {
   readonly records: readonly PlacedRecord[]
   readonly sizeBytes: number
-  readonly generation: number
+  readonly term: Term
   resolve(positions: readonly string[]): void
   reject(error: Error): void
 }
@@ -40,8 +48,7 @@ export class GroupCommit {
   readonly #clock: Clock
   readonly #options: Options
   readonly #crash: CrashPoint
-  #session: Promise<ProducerSession> | null = null
-  #generation = 0
+  #term: Promise<Term> | null = null
   #queue: Waiting[] = []
   #queuedBytes = 0
   #running: Promise<void> | null = null
@@ -54,21 +61,26 @@ export class GroupCommit {
     this.#options = options
   }
 
-  /** The session generation to prepare a request under; whatever an earlier one left open is settled then. @throws ApiProblem 503 */
-  async generation(): Promise<number> {
-    await this.#open()
-    return this.#generation
+  /** The term to prepare a request under; whatever an earlier one left open is settled then. @throws ApiProblem 503 */
+  async term(): Promise<Term> {
+    return this.#open()
+  }
+
+  /** A term that began after now, unless `former` is over already. What is being written under `former` fails. @throws ApiProblem 503 */
+  async renew(former: Term): Promise<Term> {
+    await this.#giveUp(former, this.#running ?? Promise.resolve())
+    return this.#open()
   }
 
   /** The positions of the records, in their order, once committed. @throws ApiProblem 503 (G2) */
-  append(records: readonly PlacedRecord[], generation: number): Promise<readonly string[]> {
+  append(records: readonly PlacedRecord[], term: Term): Promise<readonly string[]> {
     let sizeBytes = 0
     for (const { key, value } of records) sizeBytes += key.length + value.length + recordOverheadBytes
     if (this.#closed) return Promise.reject(logUnavailable())
     if (this.#queuedBytes + sizeBytes > this.#options.queueBytes) return Promise.reject(overloaded())
     this.#crash('C24')
     return new Promise((resolve, reject) => {
-      this.#queue.push({ records, sizeBytes, generation, resolve, reject })
+      this.#queue.push({ records, sizeBytes, term, resolve, reject })
       this.#queuedBytes += sizeBytes
       this.#running ??= this.#run()
     })
@@ -78,11 +90,11 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#closed = true
     rejectAll(this.#take(Infinity), logUnavailable())
-    const session = this.#session
-    this.#session = null
+    const term = this.#term
+    this.#term = null
     const ended = (async () => {
       await this.#running
-      await session?.then((open) => open.close()).catch(() => undefined)
+      await term?.then(({ session }) => session.close()).catch(() => undefined)
     })()
     let cancel = (): void => undefined
     const grace = new Promise<void>((resolve) => (cancel = this.#clock.after(this.#options.closeGraceMs, resolve)))
@@ -111,15 +123,16 @@ export class GroupCommit {
   }
 
   async #transact(taken: readonly Waiting[]): Promise<void> {
-    let session: ProducerSession
+    let term: Term
     try {
-      session = await this.#open()
+      term = await this.#open()
     } catch {
       return rejectAll(taken, logUnavailable())
     }
-    const [current, fenced] = partition(taken, ({ generation }) => generation === this.#generation)
+    const [current, fenced] = partition(taken, (waiting) => waiting.term === term)
     rejectAll(fenced, logUnavailable())
     if (current.length === 0) return
+    const { session } = term
     let committing = false
     try {
       session.begin()
@@ -130,7 +143,7 @@ export class GroupCommit {
       current.forEach((waiting, index) => waiting.resolve(positions[index]!))
     } catch {
       if (!committing) await session.end('abort').catch(() => undefined)
-      await this.#giveUp(session)
+      await this.#giveUp(term)
       rejectAll(current, committing ? outcomeUnknown() : logUnavailable())
     }
   }
@@ -148,26 +161,27 @@ export class GroupCommit {
     )
   }
 
-  #open(): Promise<ProducerSession> {
+  #open(): Promise<Term> {
     if (this.#closed) return Promise.reject(logUnavailable())
-    if (this.#session === null) {
+    if (this.#term === null) {
       const { transactionalId, transactionTimeoutMs } = this.#options
-      const opening = this.#log.openProducer({ transactionalId, transactionTimeoutMs }).then((session) => {
-        this.#generation += 1
-        return session
-      })
-      this.#session = opening
+      const opening = this.#log
+        .openProducer({ transactionalId, transactionTimeoutMs })
+        .then((session) => ({ session, owner: ownerText(transactionalId, session) }))
+      this.#term = opening
       opening.catch(() => {
-        if (this.#session === opening) this.#session = null
+        if (this.#term === opening) this.#term = null
       })
     }
-    return this.#session.catch(() => Promise.reject(logUnavailable()))
+    return this.#term.catch(() => Promise.reject(logUnavailable()))
   }
 
-  /** G3. */
-  async #giveUp(session: ProducerSession): Promise<void> {
-    this.#session = null
-    await session.close().catch(() => undefined)
+  /** G3. What still uses the session may be waited for before it is closed; the next one may be opened at once. */
+  async #giveUp(term: Term, idle?: Promise<void>): Promise<void> {
+    const held = this.#term
+    if (held !== null && (await held.catch(() => null)) === term && this.#term === held) this.#term = null
+    const closing = (idle ?? Promise.resolve()).then(() => term.session.close()).catch(() => undefined)
+    if (idle === undefined) await closing
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * K1 The reservation, with the event ids, is durable before the first record is appended.
  * K2 A key whose end is not known is taken over in this order: fence its owner, claim the row, look in the log from the
- *    recorded offsets on; only when the events are not there are they written, under the recorded ids.
+ *    recorded offsets on; only when the events are not there are they written, under the recorded ids. The owner is a
+ *    session, not a process: one that was replaced, and lives on, may hold keys under our own transactional id.
  * K3 A process that was fenced never appends what it had reserved before (G4 of group-commit.ts): K2 looks once.
  * K4 A key belongs to a tenant and to one body; another body under it is refused, whatever became of the first.
  */
@@ -14,7 +15,8 @@ import type { Clock } from '../../topology/clock.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { PlacedRecord } from './encode.ts'
 import { findEvents, placeText } from './find-events.ts'
-import type { GroupCommit } from './group-commit.ts'
+import type { GroupCommit, Term } from './group-commit.ts'
+import { isFencedBy, parseOwner } from './owner.ts'
 import type { EndOffsets, RequestKey, Reservation, Reservations } from './reservations.ts'
 import type { IngestSettings } from './settings.ts'
 import { logUnavailable } from './trouble.ts'
@@ -61,38 +63,34 @@ export function idempotentAppend(options: IdempotentAppendOptions): IdempotentAp
     const eventIds = request.newEventIds()
     // Everything that can refuse the request comes before the reservation.
     const records = await request.encode(eventIds)
-    const generation = await commits.generation()
+    const term = await commits.term()
     const reservation = {
       ...keyOf(request),
       eventIds,
       endOffsets: await endsOf(log, records),
-      owner: me,
+      owner: term.owner,
       attempt: 0,
       positions: null,
     }
     if (!(await reservations.reserve(reservation, clock.now()))) return join(request)
-    return write(reservation, records, generation)
+    return write(reservation, records, term)
   }
 
-  async function write(
-    reservation: Reservation,
-    records: readonly PlacedRecord[],
-    generation: number,
-  ): Promise<Receipt> {
+  async function write(reservation: Reservation, records: readonly PlacedRecord[], term: Term): Promise<Receipt> {
     const { eventIds } = reservation
     let positions: readonly string[]
     try {
-      positions = await commits.append(records, generation)
+      positions = await commits.append(records, term)
     } catch (error) {
-      if (!isUnknown(error)) await reservations.release(reservation, me).catch(() => undefined)
+      if (!isUnknown(error)) await reservations.release(reservation, term.owner).catch(() => undefined)
       throw error
     }
-    return finish(reservation, { eventIds, positions })
+    return finish(reservation, term, { eventIds, positions })
   }
 
   /** The events are in the log: should the note fail, a retry finds them there and gives the same answer. */
-  async function finish(key: RequestKey, receipt: Receipt): Promise<Receipt> {
-    await reservations.finish(key, me, receipt.positions).catch(() => undefined)
+  async function finish(key: RequestKey, { owner }: Term, receipt: Receipt): Promise<Receipt> {
+    await reservations.finish(key, owner, receipt.positions).catch(() => undefined)
     return receipt
   }
 
@@ -104,7 +102,7 @@ export function idempotentAppend(options: IdempotentAppendOptions): IdempotentAp
       if (held === null) return begin(request)
       if (!held.bodyHash.equals(request.bodyHash)) throw keyReused()
       if (held.positions !== null) return { eventIds: held.eventIds, positions: held.positions }
-      if (held.owner === me || clock.now() >= takeoverAt) {
+      if (parseOwner(held.owner).transactionalId === me || clock.now() >= takeoverAt) {
         const receipt = await takeOver(request, held)
         if (receipt !== null) return receipt
       }
@@ -114,14 +112,25 @@ export function idempotentAppend(options: IdempotentAppendOptions): IdempotentAp
 
   /** K2. Null when somebody was faster. */
   async function takeOver(request: KeyedRequest, held: Reservation): Promise<Receipt | null> {
-    // Opening our own session settles what an earlier life of ours left open.
-    const generation = await commits.generation()
-    if (held.owner !== me) await fence(log, held.owner, settings.transactionTimeoutMs)
-    if (!(await reservations.claim(held, me))) return null
+    const term = await fenceOwner(held)
+    if (!(await reservations.claim(held, term.owner))) return null
     const found = await findEvents(log, held.endOffsets, held.eventIds, clock)
-    if (found.size === 0) return write(held, await request.encode(held.eventIds), generation)
+    if (found.size === 0) return write(held, await request.encode(held.eventIds), term)
     assert(found.size === held.eventIds.length, 'a request is one transaction: its events are there or not, together')
-    return finish(held, { eventIds: held.eventIds, positions: held.eventIds.map((id) => found.get(id)!) })
+    return finish(held, term, { eventIds: held.eventIds, positions: held.eventIds.map((id) => found.get(id)!) })
+  }
+
+  /** @returns the term to write under, once the session that holds the key can write no more */
+  async function fenceOwner({ owner: text }: Reservation): Promise<Term> {
+    const term = await commits.term()
+    const owner = parseOwner(text)
+    if (owner.transactionalId !== me) {
+      await fence(log, owner.transactionalId, settings.transactionTimeoutMs)
+      return term
+    }
+    // Our own: we do not write for it now, else the request would be running here. Else it is of a life before this one, or
+    // of one that goes on beside us: opening our session has ended it, or opening another will.
+    return text === term.owner || isFencedBy(owner, parseOwner(term.owner)) ? term : commits.renew(term)
   }
 
   return async (request) => {

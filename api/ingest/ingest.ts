@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto'
 import type { CrashPoint, Log } from '../../connectors/kafka/index.ts'
 import { LogError } from '../../connectors/kafka/index.ts'
-import type { Pool } from '../../connectors/postgres/index.ts'
 import { failureOf } from '../../connectors/postgres/index.ts'
 import type { KeyRing } from '../../schemas/index.ts'
 import type { Clock, Random } from '../../topology/clock.ts'
@@ -16,7 +15,7 @@ import { eventEncoder } from './encode.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Receipt } from './idempotent-append.ts'
 import { idempotentAppend } from './idempotent-append.ts'
-import { reservations } from './reservations.ts'
+import type { Reservations } from './reservations.ts'
 import type { IngestSettings } from './settings.ts'
 import { logUnavailable } from './trouble.ts'
 
@@ -24,8 +23,7 @@ export interface IngestOptions {
   readonly log: Log
   readonly codec: Codec
   readonly keyRing: KeyRing
-  /** Connected as role `auth`. */
-  readonly pool: Pool
+  readonly reservations: Reservations
   /** Real time: waits, and the age of idempotency keys. */
   readonly clock: Clock
   /** Event time in ms; runs ahead of the clock where business time is warped. */
@@ -59,11 +57,10 @@ export interface Ingest {
 const keyForm = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { log, pool, clock, time, random, settings } = options
+  const { log, reservations, clock, time, random, settings } = options
   const commits = new GroupCommit(log, clock, settings, options.crash)
   const encoder = eventEncoder(log, options.codec, options.keyRing)
-  const kept = reservations(pool)
-  const once = idempotentAppend({ log, commits, reservations: kept, clock, settings })
+  const once = idempotentAppend({ log, commits, reservations, clock, settings })
 
   async function append(
     drafts: readonly Draft[],
@@ -75,7 +72,7 @@ export function createIngest(options: IngestOptions): Ingest {
     if (idempotencyKey === undefined) {
       const eventIds = newEventIds()
       const records = await encode(eventIds)
-      return { eventIds, positions: await commits.append(records, await commits.generation()) }
+      return { eventIds, positions: await commits.append(records, await commits.term()) }
     }
     if (!keyForm.test(idempotencyKey))
       throw new ApiProblem(400, 'bad_idempotency_key', 'An Idempotency-Key is 1 to 255 printable ASCII characters.')
@@ -90,7 +87,7 @@ export function createIngest(options: IngestOptions): Ingest {
     },
     command: ({ draft, request }, idempotencyKey) =>
       troubled(append([{ ...draft, timestamp: time(), late: false }], request, idempotencyKey)),
-    sweep: () => kept.sweep(clock.now() - settings.keyRetentionMs),
+    sweep: () => reservations.sweep(clock.now() - settings.keyRetentionMs),
     close: () => commits.close(),
   }
 }

@@ -1,4 +1,7 @@
-/** Idempotency keys in SQL: who works on which, and what came of it (auth.ingest_requests). */
+/**
+ * Idempotency keys: who works on which, and what came of it. In SQL here (auth.ingest_requests), in memory for simulation
+ * (memory-reservations.ts); one suite holds both to the same answers (`tests/contracts/reservations.ts`).
+ */
 
 import type { Pool } from '../../connectors/postgres/index.ts'
 
@@ -15,7 +18,7 @@ export interface Reservation extends RequestKey {
   readonly bodyHash: Buffer
   readonly eventIds: readonly string[]
   readonly endOffsets: EndOffsets
-  /** Transactional id of the process that writes the events. */
+  /** Names the session that writes the events (owner.ts). */
   readonly owner: string
   /** How often it was taken over. */
   readonly attempt: number
@@ -48,7 +51,7 @@ interface Row {
 const pending = 'tenant_id = $1 and idempotency_key = $2 and owner = $3 and positions is null'
 
 /** `pool` is connected as role `auth`. */
-export function reservations(pool: Pool): Reservations {
+export function postgresReservations(pool: Pool): Reservations {
   return {
     async reserve({ tenantId, key, bodyHash, eventIds, endOffsets, owner }, atMs) {
       const ends = JSON.stringify(Object.fromEntries([...endOffsets].map(([place, offset]) => [place, String(offset)])))

@@ -1,7 +1,8 @@
 /** Row 14 and I18: one key, one set of events, however often, wherever and through whatever failure it is sent. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Ingest } from '../../../api/index.ts'
+import { postgresReservations } from '../../../api/index.ts'
+import type { Ingest, Reservations } from '../../../api/index.ts'
 import type { Log, ProducerSession } from '../../../connectors/kafka/index.ts'
 import { LogError } from '../../../connectors/kafka/index.ts'
 import type { Pool } from '../../../connectors/postgres/index.ts'
@@ -158,8 +159,8 @@ test('a process that was only slow, and wakes after it was taken over, writes no
   let wake = (): void => undefined
   let paused = (): void => undefined
   const asleep = new Promise<void>((resolve) => (paused = resolve))
-  const pool = pausingAfterInsert(world.pool, paused, new Promise((resolve) => (wake = resolve)))
-  const slow = world.another({ transactionalId: 'sleepy' }, { pool })
+  const reservations = pausingAfterReserve(world.pool, paused, new Promise((resolve) => (wake = resolve)))
+  const slow = world.another({ transactionalId: 'sleepy' }, { reservations })
   const sleeping = submit(slow, 'Sleeper', 'sleeper').then(
     () => 'written',
     (error: unknown) => (error as { code?: string }).code,
@@ -173,25 +174,44 @@ test('a process that was only slow, and wakes after it was taken over, writes no
   expect((await submit(slow, 'Sleeper again', 'sleeper again')).positions).toHaveLength(1)
 })
 
-/** A pool that falls asleep once, right after the reservation is made. */
-function pausingAfterInsert(pool: Pool, paused: () => void, until: Promise<void>): Pool {
+test('a process that lives on beside the one that replaced it, under the same name, writes nothing twice (K2, K3)', async () => {
+  let wake = (): void => undefined
+  let paused = (): void => undefined
+  const asleep = new Promise<void>((resolve) => (paused = resolve))
+  const reservations = pausingAfterReserve(world.pool, paused, new Promise((resolve) => (wake = resolve)))
+  const heir = world.another({ transactionalId: 'twin' })
+  await submit(heir, 'Before the twin', 'before the twin')
+  // It opens its session after the heir's, so that only another session of the heir's ends it.
+  const twin = world.another({ transactionalId: 'twin' }, { reservations })
+  const sleeping = submit(twin, 'Twin', 'twin').then(
+    () => 'written',
+    (error: unknown) => (error as { code?: string }).code,
+  )
+  await asleep
+  const answer = await submit(heir, 'Twin', 'twin')
+  wake()
+  expect(await sleeping).toBe('log_unavailable')
+  expect(await submit(heir, 'Twin', 'twin')).toEqual(answer)
+  expect(await submit(twin, 'Twin', 'twin')).toEqual(answer)
+  expect((await named('Twin')).map(({ position }) => position)).toEqual(answer.positions)
+})
+
+/** Reservations that fall asleep once, right after one is made. */
+function pausingAfterReserve(pool: Pool, paused: () => void, until: Promise<void>): Reservations {
+  const real = postgresReservations(pool)
   let pause = true
-  return new Proxy(pool, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name)
-      if (name !== 'query' || typeof value !== 'function')
-        return typeof value === 'function' ? value.bind(target) : value
-      return async (text: string, values: unknown[]) => {
-        const result: unknown = await (value as (...all: unknown[]) => unknown).call(target, text, values)
-        if (pause && text.includes('insert into')) {
-          pause = false
-          paused()
-          await until
-        }
-        return result
+  return {
+    ...real,
+    async reserve(reservation, atMs) {
+      const reserved = await real.reserve(reservation, atMs)
+      if (pause) {
+        pause = false
+        paused()
+        await until
       }
+      return reserved
     },
-  })
+  }
 }
 
 test('no answer to the commit: 503, and a retry with the key finds what was written (G2)', async () => {

@@ -1,6 +1,7 @@
 /** Row 17: when the log or the database cannot, the answer is 503 with Retry-After, and nothing half done stays behind. */
 
 import { expect, test } from 'vitest'
+import { postgresReservations } from '../../../api/index.ts'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
 import { call, keyOf, person, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
@@ -105,7 +106,7 @@ test('database away: events without a key are taken, those with one are 503', as
   const pool = {
     query: () => Promise.reject(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })),
   }
-  await using world = await openWorld({}, { pool: pool as never })
+  await using world = await openWorld({}, { reservations: postgresReservations(pool as never) })
   expect((await send(world.events, 'Unkeyed')).status).toBe(202)
   const keyed = await send(world.events, 'Keyed', tenantB, { 'Idempotency-Key': 'k' })
   expect(keyed).toMatchObject({ status: 503, body: { code: 'database_unavailable' } })

@@ -1,6 +1,12 @@
 /** The ingest API over a memory log and a real database, behind a real server; two tenants. */
 
-import { createIngest, ingestDefaults, ingestEndpoints, parsePosition } from '../../../api/index.ts'
+import {
+  createIngest,
+  ingestDefaults,
+  ingestEndpoints,
+  parsePosition,
+  postgresReservations,
+} from '../../../api/index.ts'
 import type { Ingest, IngestOptions, IngestSettings } from '../../../api/index.ts'
 import { openMemoryLog, RecordCursor } from '../../../connectors/kafka/index.ts'
 import type { Header, Log } from '../../../connectors/kafka/index.ts'
@@ -60,7 +66,7 @@ export async function openWorld(
       log,
       codec: (topic) => codecs.get(topic) as never,
       keyRing,
-      pool,
+      reservations: postgresReservations(pool),
       clock: systemClock,
       time: () => now,
       random: systemRandom,

@@ -1,16 +1,17 @@
-/** The API's part in a process, as far as it writes: identity's decisions, and commands that go straight to their topics. */
+/** The API's part in a process, as far as it writes: identity's decisions, clients' events, and events that come again. */
 
 import type { Header, Log, ProducerSession } from '../../../connectors/kafka/index.ts'
 import { RecordBatchBuilder, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { Clock } from '../../../topology/index.ts'
-import { noHeaders } from '../../../topology/index.ts'
 import type { Codecs } from './codecs.ts'
+import type { Door } from './door.ts'
 import type { FirstLight } from './first-light.ts'
 import type { Command } from './people.ts'
 import type { Reach } from './providers.ts'
 
 export interface DeskOptions {
   readonly world: FirstLight
+  readonly door: Door
   readonly log: Log
   readonly clock: Clock
   readonly codecs: Codecs
@@ -43,6 +44,7 @@ export class Desk {
     this.#stopped = true
     this.#cancel()
     await this.#turn
+    await this.#options.door.close()
     await this.#forget()
   }
 
@@ -58,9 +60,10 @@ export class Desk {
   }
 
   async #serve(): Promise<void> {
-    const { world, clock, reach, nudge } = this.#options
+    const { world, door, clock, reach, nudge } = this.#options
     if (await reach('identity', () => world.people.write(clock.now()))) nudge()
-    const commands = await reach('people', () => world.people.take(clock.now()))
+    await door.serve()
+    const commands = await reach('people', () => world.people.take())
     if (commands.length === 0) return
     try {
       await this.#send(commands)
@@ -78,14 +81,14 @@ export class Desk {
     if (this.#partitions === 0) this.#partitions = (await log.metadata([commands[0]!.topic.name]))[0]?.partitions ?? 1
     this.#producer ??= await log.openProducer({ transactionalId: null, transactionTimeoutMs: 10_000 })
     const builders = new Map<string, { topic: string; partition: number; records: RecordBatchBuilder }>()
-    for (const { topic, key, event, again } of commands) {
+    for (const { topic, key, event } of commands) {
       const keyBytes = Buffer.from(key)
       const partition = partitionFor(keyBytes, this.#partitions)
       const place = `${topic.name}-${partition}`
       const into = builders.get(place) ?? { topic: topic.name, partition, records: new RecordBatchBuilder() }
       builders.set(place, into)
       const value = codecs.codec(topic).serialize(event, keyBytes)
-      into.records.append(event.timestamp, keyBytes, value, again ? [againHeader] : noHeaders)
+      into.records.append(event.timestamp, keyBytes, value, [againHeader])
     }
     await this.#producer.append([...builders.values()])
   }

@@ -1,6 +1,6 @@
 /**
- * The world of one seed around the application: companies and people, the providers, and the two databases (outbox and
- * tables), which outlive every process of ours.
+ * The world of one seed around the application: companies, people and clients, the providers, and the databases (outbox,
+ * tables, idempotency keys), which outlive every process of ours.
  */
 
 import { MemoryOutbox } from '../../../api/relay/index.ts'
@@ -9,11 +9,13 @@ import { communicationDefaults, researchDefaults, sagaDefaults } from '../../../
 import type { AnyProjection, SinkOffset } from '../../../sinks/index.ts'
 import { MemoryTables, projections as allProjections } from '../../../sinks/index.ts'
 import type { MemoryRow } from '../../../sinks/index.ts'
+import { Clients } from './clients.ts'
 import type { Company } from './companies.ts'
 import { companiesOf } from './companies.ts'
 import { Draw } from './draw.ts'
 import { People } from './people.ts'
 import { Providers } from './providers.ts'
+import { Reserved } from './reserved.ts'
 
 export interface FirstLightOptions {
   readonly seed: string
@@ -39,6 +41,10 @@ export class FirstLight {
   readonly draw: Draw
   readonly outbox = new MemoryOutbox()
   readonly tables = new MemoryTables()
+  readonly clients: Clients
+  readonly reservations = new Reserved(() => this.now())
+  /** How long a retry waits for another process that holds its key, in ms. */
+  readonly takeoverAfterMs: number
   readonly people: People
   readonly providers: Providers
   readonly settings: ServiceSettings
@@ -62,7 +68,10 @@ export class FirstLight {
     this.draw = draw
     this.projections = chosen(draw, options.projections ?? allProjections.length)
     this.companies = companiesOf(draw, options)
-    this.people = new People(draw, this.companies, { outbox: this.outbox, tables: this.tables }, () => this.now())
+    this.clients = new Clients(draw, () => this.now())
+    this.takeoverAfterMs = draw.of([300, 1_000, 3_000], 'takeover after')
+    const { outbox, tables, clients } = this
+    this.people = new People(draw, this.companies, { outbox, tables, clients }, () => this.now())
     const obscure = this.companies.filter((company) => company.obscure).map(({ domain }) => domain)
     this.providers = new Providers(draw, obscure, () => this.now())
     this.settings = {

@@ -15,6 +15,7 @@ import type { Machine, Running } from '../program.ts'
 import type { Codecs } from './codecs.ts'
 import { callTopics, openCodecs } from './codecs.ts'
 import { Desk } from './desk.ts'
+import { Door } from './door.ts'
 import type { OutboxServer } from './edges.ts'
 import { tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
@@ -41,6 +42,7 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
   const reach: Machine['outside'] = (service, work) => machine.outside(service, work)
   const desk = new Desk({
     world,
+    door: new Door(world, machine, codecs, options.settings ?? {}),
     log: machine.log,
     clock: machine.clock,
     codecs,
@@ -90,6 +92,7 @@ function workerOf(machine: Machine, { world, settings }: NodeOptions, codecs: Co
     workerIndex: 0,
     notice,
     failed: (error) => machine.failed(error),
+    crash: machine.crash,
   })
 }
 

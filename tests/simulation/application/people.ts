@@ -8,31 +8,27 @@ import type { Draft, Party } from '../../../api/auth/index.ts'
 import type { MemoryOutbox, OutboxRow } from '../../../api/relay/index.ts'
 import type { Queryable } from '../../../connectors/postgres/index.ts'
 import type { AnyEvent, EventTopic, Json } from '../../../schemas/index.ts'
-import { authEvents, communicationEvents, recordKey, researchEvents, reviewEvents } from '../../../schemas/index.ts'
+import { authEvents, communicationEvents, researchEvents, reviewEvents } from '../../../schemas/index.ts'
 import type { MemoryRow, MemoryTables } from '../../../sinks/index.ts'
 import { reviewQueueTable } from '../../../sinks/projections/review-queue.ts'
+import type { Clients, Wish } from './clients.ts'
 import type { Company } from './companies.ts'
 import type { Draw } from './draw.ts'
 
-/** An event that somebody sends straight to its topic. */
+/** An event of identity's that comes once more by another way, straight to its topic. */
 export interface Command {
   readonly topic: EventTopic
   readonly key: string
   readonly event: AnyEvent
-  /** It repeats an event that is in the log by another way. */
-  readonly again: boolean
 }
 
 interface Pending {
-  command: Command
+  readonly command: Command
   readonly dueAt: number
   /** Given to a process at this time; null when nobody has it. */
   takenAt: number | null
   sent: boolean
 }
-
-/** Not said yet: its time is that of the desk where it is said. */
-const unsaid = -1
 
 /** A process that took a command and said nothing for so long has died with it, in ms. */
 const takenForMs = 4_000
@@ -42,6 +38,7 @@ export class People {
   readonly #companies: readonly Company[]
   readonly #outbox: MemoryOutbox
   readonly #tables: MemoryTables
+  readonly #clients: Clients
   /** True time in ms: people do not live by the clock of a server. */
   readonly #now: () => number
   readonly #written = new Set<string>()
@@ -54,10 +51,11 @@ export class People {
   constructor(
     draw: Draw,
     companies: readonly Company[],
-    databases: { readonly outbox: MemoryOutbox; readonly tables: MemoryTables },
+    edges: { readonly outbox: MemoryOutbox; readonly tables: MemoryTables; readonly clients: Clients },
     now: () => number,
   ) {
-    const { outbox, tables } = databases
+    const { outbox, tables, clients } = edges
+    this.#clients = clients
     this.#now = now
     this.#draw = draw
     this.#companies = companies
@@ -81,7 +79,7 @@ export class People {
     const unread = this.#openReviews().filter((row) => !this.#judged.has(String(row.key['review_id'])))
     if (unread.length > 0) return `${unread.length} reviews were not read yet`
     const unsent = [...this.#pending.values()].filter(({ sent }) => !sent)
-    return unsent.length === 0 ? null : `${unsent.length} commands were not sent yet`
+    return unsent.length === 0 ? this.#clients.waiting : `${unsent.length} events were not repeated yet`
   }
 
   /**
@@ -106,25 +104,20 @@ export class People {
     return fresh.length > 0
   }
 
-  /** Commands whose time has come and that nobody is sending, taken by the caller. */
-  take(wallMs: number): readonly Command[] {
+  /** Looks at the tables, and gives what comes again, is due and nobody is sending to the caller. */
+  take(): readonly Command[] {
     const now = this.#now()
     this.#judge(now)
     const due = [...this.#pending.values()].filter(
       ({ sent, dueAt, takenAt }) => !sent && dueAt <= now && (takenAt === null || now - takenAt > takenForMs),
     )
-    for (const pending of due) {
-      const { command } = pending
-      if (command.event.timestamp === unsaid)
-        pending.command = { ...command, event: { ...command.event, timestamp: wallMs } }
-      pending.takenAt = now
-    }
+    for (const pending of due) pending.takenAt = now
     return due.map(({ command }) => command)
   }
 
   sent(commands: readonly Command[]): void {
     for (const command of commands) {
-      const pending = this.#pending.get(idOf(command))
+      const pending = this.#pending.get(command.event.event_id)
       if (pending !== undefined) pending.sent = true
     }
   }
@@ -132,7 +125,7 @@ export class People {
   /** They went nowhere, as far as is known: whoever comes next sends them again. */
   failed(commands: readonly Command[]): void {
     for (const command of commands) {
-      const pending = this.#pending.get(idOf(command))
+      const pending = this.#pending.get(command.event.event_id)
       if (pending !== undefined) pending.takenAt = null
     }
   }
@@ -197,13 +190,20 @@ export class People {
       if (!this.#draw.chance(0.15, 'again', row.event.event_id)) continue
       const topic = [authEvents, communicationEvents].find((one) => one.name === row.topic) as unknown as EventTopic
       const dueAt = now + this.#draw.between(0, 20_000, 'again at', row.event.event_id)
-      this.#want({ topic, key: row.key, event: row.event, again: true }, dueAt)
+      this.#want({ topic, key: row.key, event: row.event }, dueAt)
     }
     if (asksAt === null || verifiesAt === null) return
     const depth = this.#draw.of(['quick', 'standard', 'deep'] as const, 'depth', organizationId)
-    const payload = { company_name: name, domain, depth, reason: 'asked' }
-    const dueAt = now + asksAt - verifiesAt
-    this.#want(this.#command(researchEvents as unknown as EventTopic, 'research_requested', company, payload), dueAt)
+    this.#clients.want(
+      company,
+      {
+        topic: researchEvents as unknown as EventTopic,
+        type: 'research_requested',
+        payload: (mark) => ({ company_name: name, domain, depth, reason: `asked ${mark}` }),
+        about: '',
+      },
+      now + asksAt - verifiesAt,
+    )
   }
 
   /** Looks through the review queue for what nobody has decided about yet. */
@@ -227,21 +227,7 @@ export class People {
     const byResearch = row.values?.['requester'] === 'research'
     const decisions = byResearch ? (['approve', 'edit', 'reject'] as const) : (['approve', 'reject'] as const)
     const send = (n: number, decision: string, at: number, review_id = review): void =>
-      this.#want(
-        this.#command(
-          reviewEvents as unknown as EventTopic,
-          'review_decision_requested',
-          company,
-          {
-            review_id,
-            decision,
-            edits: decision === 'edit' ? edits(company) : null,
-            comment: `Said ${company.tenant.secret}`,
-          },
-          `${review} ${n}`,
-        ),
-        at,
-      )
+      this.#clients.want(company, decisionOf({ company, review_id, decision, about: `${review} ${n}` }), at)
     const at = now + draw.between(500, 15_000, 'decides at', review)
     if (draw.chance(0.15, 'escalates', review)) send(0, 'escalate', now)
     send(1, draw.of(decisions, 'decision', review), at)
@@ -250,35 +236,29 @@ export class People {
     if (draw.chance(0.1, 'unknown', review)) send(3, 'approve', at, draw.uuid('no review', review))
   }
 
-  #command(
-    topic: EventTopic,
-    type: string,
-    { tenant, organizationId, userId }: Company,
-    payload: Readonly<Record<string, unknown>>,
-    about = '',
-  ): Command {
-    const place = { tenant_id: tenant.tenantId, organization_id: organizationId }
-    const event: AnyEvent = {
-      event_id: this.#draw.uuid('command', type, organizationId, about),
-      event_type: type,
-      event_version: topic.events[type]!.version,
-      timestamp: unsaid,
-      ...place,
-      correlation_id: organizationId,
-      causation_id: '',
-      source: 'ingest',
-      actor: { type: 'user', id: userId },
-      ...payload,
-    }
-    return { topic, key: recordKey(topic, { ...place, payload }), event, again: false }
-  }
-
   #want(command: Command, dueAt: number): void {
-    this.#pending.set(idOf(command), { command, dueAt, takenAt: null, sent: false })
+    this.#pending.set(command.event.event_id, { command, dueAt, takenAt: null, sent: false })
   }
 }
 
-const idOf = ({ event, again }: Command): string => `${event.event_id} ${again}`
+interface Decision {
+  readonly company: Company
+  readonly review_id: string
+  readonly decision: string
+  readonly about: string
+}
+
+const decisionOf = ({ company, review_id, decision, about }: Decision): Wish => ({
+  topic: reviewEvents as unknown as EventTopic,
+  type: 'review_decision_requested',
+  payload: (mark) => ({
+    review_id,
+    decision,
+    edits: decision === 'edit' ? edits(company) : null,
+    comment: `Said ${company.tenant.secret} ${mark}`,
+  }),
+  about,
+})
 
 const edits = ({ name }: Company): Json => ({
   company_info: { summary: `${name}, as a person knows it.` },

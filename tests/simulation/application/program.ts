@@ -42,7 +42,7 @@ export function firstLight(setting: {
     wanted: 0,
     processesMost: 3,
     records: (evidence) => recordsIn(evidence, partitions),
-    crashPoints: ['C20', 'C21', 'C22', 'C23'],
+    crashPoints: ['C20', 'C21', 'C22', 'C23', 'C24', 'C25'],
     clockJumpMostMs: 4_000,
     generate: () => undefined,
     unfinished: (evidence) => unfinishedOf(evidence, world),

@@ -7,6 +7,7 @@ import { Seen } from '../seen.ts'
 import { accounted } from './accounted.ts'
 import { calls } from './calls.ts'
 import { deadlinesKept } from './deadlines.ts'
+import { ingested } from './ingested.ts'
 import { carriedOnce } from './outbox.ts'
 import { projected } from './projected.ts'
 import { tenantsApart } from './tenants.ts'
@@ -15,6 +16,7 @@ export function checkFirstLight(log: LogSeen, world: FirstLight): readonly Viola
   const seen = new Seen(log)
   return [
     ...carriedOnce(seen, world),
+    ...ingested(seen, world),
     ...accounted(seen, world),
     ...calls(seen, world),
     ...projected(seen, world.projections, [...world.snapshots, world.tablesNow()]),
@@ -28,7 +30,7 @@ export function unfinishedOf(log: LogSeen, world: FirstLight): string | null {
   const waiting = world.people.waiting ?? behind(log, world)
   if (waiting !== null) return waiting
   const seen = new Seen(log)
-  const open = [...carriedOnce(seen, world), ...accounted(seen, world), ...calls(seen, world)]
+  const open = [...carriedOnce(seen, world), ...ingested(seen, world), ...accounted(seen, world), ...calls(seen, world)]
   return open.find(({ invariant }) => invariant === 'I1')?.what ?? null
 }
 
