@@ -16,6 +16,8 @@ import type { Scheduler } from './scheduler.ts'
 /** Crash points of the processes, and of the broker. */
 export const processPoints = Array.from({ length: 19 }, (_, index) => `C${String(index + 1).padStart(2, '0')}`)
 export const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30'] as const
+/** Where a process that stands still does most harm: in a commit, before it gives up tasks, and while it opens them. */
+const stallPoints = ['C05', 'C06', 'C07', 'C08', 'C08', 'C09', 'C12', 'C16', 'C19'] as const
 
 export interface FaultWorld {
   readonly options: Options
@@ -29,6 +31,8 @@ export interface FaultWorld {
   readonly processes: readonly string[]
   /** A process dies when it next passes this point for the `pass`th time. */
   arm(process: string, point: string, pass: number): void
+  /** A process stalls for so many ms when it next passes this point for the `pass`th time. */
+  armStall(process: string, point: string, pass: number, ms: number): void
   disarm(): void
   /** Of the program, beside the engine's. */
   readonly crashPoints: readonly string[]
@@ -201,9 +205,12 @@ export class Faults {
     const { options, chance, scheduler, histogram } = this.#world
     const life = host.life
     if (life === null || life.isDead || life.isPaused) return
+    const ms = chance.exponential(options.pauseMs)
+    if (chance.chance(options.crash.atPoint))
+      return this.#world.armStall(host.name, chance.of(stallPoints), 1 + Math.floor(chance.exponential(2)), ms)
     histogram.count('pause')
     life.pause()
-    scheduler.after(chance.exponential(options.pauseMs) * 1000, host.name, 'resume', () => life.resume())
+    scheduler.after(ms * 1000, host.name, 'resume', () => life.resume())
   }
 
   /** The machine seems dead and is replaced by another of the same name; later it goes on, for a while. */

@@ -392,15 +392,17 @@ export class NetworkBroker implements Broker {
     if (life.isDead) return new Promise(() => undefined)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const lanes = this.#lane(lane)
-    const timeout = life.after(this.#cluster.times.requestTimeoutMs + moreMs, () =>
-      reject(new LogError('TIMEOUT', `${what} was not answered in time`, 'retry')),
-    )
     const from = { process: life.process, where: life.life, lane: lanes.out }
-    this.#cluster.send(from, part, what, run, (result, error) => {
-      this.#cluster.back(life, lanes.back, what, () => {
-        timeout()
-        if (error === null) resolve(result as T)
-        else reject(asLogError(error))
+    life.send(() => {
+      const timeout = life.after(this.#cluster.times.requestTimeoutMs + moreMs, () =>
+        reject(new LogError('TIMEOUT', `${what} was not answered in time`, 'retry')),
+      )
+      this.#cluster.send(from, part, what, run, (result, error) => {
+        this.#cluster.back(life, lanes.back, what, () => {
+          timeout()
+          if (error === null) resolve(result as T)
+          else reject(asLogError(error))
+        })
       })
     })
     return promise

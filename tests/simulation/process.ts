@@ -4,7 +4,8 @@
  *   M1  After kill() no edge answers: promises of its network, disk and databases never settle, its timers never fire,
  *       and code that still runs stops at its next edge.
  *   M2  A paused life gets nothing; what comes for it waits. When it goes on, its timers that came due fire first, in a
- *       burst, then the answers: as after a stop by signal.
+ *       burst, then the answers: as after a stop by signal. One that stalls in the middle of its code sends what that code
+ *       sends next before all of them.
  *   M3  `after` follows the monotonic clock, `now` the wall clock, which is skewed and may jump either way.
  */
 
@@ -54,6 +55,7 @@ export class Life {
   #state: 'alive' | 'paused' | 'dead' = 'alive'
   #skewMs: number
   #late: { readonly timer: boolean; readonly run: () => void }[] = []
+  #unsent: (() => void)[] = []
   #watched = 0
   #watchedAt = 0
 
@@ -127,6 +129,12 @@ export class Life {
     }
   }
 
+  /** Sends something: now, or when this life goes on. */
+  send(go: () => void): void {
+    if (this.#state === 'paused') this.#unsent.push(go)
+    else if (this.#state === 'alive') go()
+  }
+
   /** @throws ProcessDied in a dead life's leftover code */
   ensureAlive(): void {
     if (this.#state === 'dead') throw new ProcessDied(this.life)
@@ -144,8 +152,10 @@ export class Life {
   resume(): void {
     if (this.#state !== 'paused') return
     this.#state = 'alive'
-    const late = this.#late
+    const [unsent, late] = [this.#unsent, this.#late]
+    this.#unsent = []
     this.#late = []
+    for (const go of unsent) this.later(0, 'late request', go)
     const burst = [...late.filter(({ timer }) => timer), ...late.filter(({ timer }) => !timer)]
     for (const { run, timer } of burst) this.later(0, timer ? 'late timer' : 'late answer', run, timer)
   }
@@ -155,6 +165,7 @@ export class Life {
     if (this.#state === 'dead') return
     this.#state = 'dead'
     this.#late = []
+    this.#unsent = []
     for (const call of this.#onDeath) call()
   }
 

@@ -65,6 +65,7 @@ export class World {
   readonly #brokerHost: BrokerHost
   readonly #chance: Chance
   readonly #armed = new Map<string, { point: string; passes: number }>()
+  readonly #stalls = new Map<string, { point: string; passes: number; ms: number }>()
   readonly #lives: Life[] = []
   readonly #notice: (line: string) => void
   readonly #canary: Canary | null
@@ -121,7 +122,11 @@ export class World {
       hosts: this.hosts,
       processes: [...this.hosts.map(({ name }) => name), feederName],
       arm: (process, point, passes) => void this.#armed.set(process, { point, passes }),
-      disarm: () => this.#armed.clear(),
+      armStall: (process, point, passes, ms) => void this.#stalls.set(process, { point, passes, ms }),
+      disarm: () => {
+        this.#armed.clear()
+        this.#stalls.clear()
+      },
       crashPoints: this.program.crashPoints ?? [],
       clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
       restartFeeder: () => this.#startFeeder(),
@@ -263,6 +268,7 @@ export class World {
 
   #crashes(process: string, point: string, life: Life): boolean {
     this.crashPasses.count(point)
+    this.#stall(process, point, life)
     const armed = this.#armed.get(process)
     if (armed?.point !== point || --armed.passes > 0) return false
     this.#armed.delete(process)
@@ -272,6 +278,17 @@ export class World {
     this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life} dies at ${point}`)
     this.scheduler.after(0, life.life, `died at ${point}`, () => this.#died(process, life))
     return true
+  }
+
+  #stall(process: string, point: string, life: Life): void {
+    const armed = this.#stalls.get(process)
+    if (armed?.point !== point || --armed.passes > 0 || life.isPaused) return
+    this.#stalls.delete(process)
+    this.faultCounts.count('stall at point')
+    this.scheduler.note(life.life, `stalls at ${point}`)
+    this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life} stalls at ${point} for ${armed.ms.toFixed(0)} ms`)
+    life.pause()
+    this.scheduler.after(armed.ms * 1000, process, 'resume', () => life.resume())
   }
 
   #died(process: string, life: Life): void {
