@@ -35,13 +35,6 @@ export const engineBugs: readonly PlantedBug[] = [
     caughtBy: bySeeds(),
   },
   bug(
-    'each session has a transactional id of its own',
-    transaction,
-    'transactionalId: this.#transactionalId,',
-    'transactionalId: `${this.#transactionalId}-${this.#clock.now()}`,',
-    bySeeds(),
-  ),
-  bug(
     'the fencing of a producer at its commit is swallowed',
     transaction,
     'await ended\n',
