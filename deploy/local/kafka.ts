@@ -1,10 +1,10 @@
 /**
  * One real Kafka broker (KRaft, one node) in a scratch directory on free ports, for the conformance recording and for
- * integration tests. Its jars come through Maven once, into a cache directory. Invariants:
- * K1 Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
- *    of the pom, so that another version is another directory.
- * K2 The broker listens on loopback only, is ended by its own process id, and is killed when our process exits.
- * K3 Everything is bounded in time, and every failure is one line that says what to do.
+ * integration tests. Its jars come through Maven once, into a cache directory.
+ * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
+ *   of the pom, so that another version is another directory.
+ * - The broker listens on loopback only, is ended by its own process id, and is killed when our process exits.
+ * - Everything is bounded in time, and every failure is one line that says what to do.
  */
 
 import { execFile, spawn } from 'node:child_process'
@@ -69,7 +69,7 @@ export async function kafkaVersion(): Promise<string> {
 }
 
 /**
- * The directory with Kafka's jars, downloaded when it is not there yet (44 MB). K1.
+ * The directory with Kafka's jars, downloaded when it is not there yet (44 MB).
  * @param cache a directory that is kept
  */
 export async function kafkaJars(cache: string): Promise<string> {
