@@ -20,7 +20,7 @@ import { freePort } from './free-port.ts'
 import { endProcess } from './server-process.ts'
 
 const run = promisify(execFile)
-const pom = join(import.meta.dirname, 'kafka-pom.xml')
+const brokerPom = join(import.meta.dirname, 'kafka-pom.xml')
 const downloadWithinMs = 300_000
 const readyWithinMs = 60_000
 const stopSteps = [
@@ -61,23 +61,23 @@ export async function kafkaLacks(): Promise<string | null> {
   return maven ? null : 'a real Kafka needs Maven (mvn in PATH) to fetch its jars'
 }
 
-/** The version that the pom names. */
-export async function kafkaVersion(): Promise<string> {
+/** The version that a pom names. */
+export async function kafkaVersion(pom = brokerPom): Promise<string> {
   const version = /<kafka\.version>(.+?)</.exec(await readFile(pom, 'utf8'))?.[1]
   if (version === undefined) throw new Error(`${pom} names no kafka.version`)
   return version
 }
 
 /**
- * The directory with Kafka's jars, downloaded when it is not there yet (44 MB).
+ * The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB).
  * @param cache a directory that is kept
  */
-export async function kafkaJars(cache: string): Promise<string> {
+export async function kafkaJars(cache: string, pom = brokerPom): Promise<string> {
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')
     .slice(0, 12)
-  const jars = join(cache, `jars-${await kafkaVersion()}-${hash}`)
+  const jars = join(cache, `jars-${await kafkaVersion(pom)}-${hash}`)
   if (await exists(jars)) return jars
   const scratch = join(cache, `new-${randomBytes(6).toString('hex')}`)
   await mkdir(scratch, { recursive: true })
