@@ -1,10 +1,10 @@
 /**
  * One real Kafka broker (KRaft, one node) in a scratch directory on free ports, for the conformance recording and for
- * integration tests. Its jars come through Maven once, into a cache directory. Invariants:
- * K1 Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
- *    of the pom, so that another version is another directory.
- * K2 The broker listens on loopback only, is ended by its own process id, and is killed when our process exits.
- * K3 Everything is bounded in time, and every failure is one line that says what to do.
+ * integration tests. Its jars come through Maven once, into a cache directory.
+ * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
+ *   of the pom, so that another version is another directory.
+ * - The broker listens on loopback only, is ended by its own process id, and is killed when our process exits.
+ * - Everything is bounded in time, and every failure is one line that says what to do.
  */
 
 import { execFile, spawn } from 'node:child_process'
@@ -20,7 +20,7 @@ import { freePort } from './free-port.ts'
 import { endProcess } from './server-process.ts'
 
 const run = promisify(execFile)
-const pom = join(import.meta.dirname, 'kafka-pom.xml')
+const brokerPom = join(import.meta.dirname, 'kafka-pom.xml')
 const downloadWithinMs = 300_000
 const readyWithinMs = 60_000
 const stopSteps = [
@@ -61,23 +61,23 @@ export async function kafkaLacks(): Promise<string | null> {
   return maven ? null : 'a real Kafka needs Maven (mvn in PATH) to fetch its jars'
 }
 
-/** The version that the pom names. */
-export async function kafkaVersion(): Promise<string> {
+/** The version that a pom names. */
+export async function kafkaVersion(pom = brokerPom): Promise<string> {
   const version = /<kafka\.version>(.+?)</.exec(await readFile(pom, 'utf8'))?.[1]
   if (version === undefined) throw new Error(`${pom} names no kafka.version`)
   return version
 }
 
 /**
- * The directory with Kafka's jars, downloaded when it is not there yet (44 MB). K1.
+ * The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB).
  * @param cache a directory that is kept
  */
-export async function kafkaJars(cache: string): Promise<string> {
+export async function kafkaJars(cache: string, pom = brokerPom): Promise<string> {
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')
     .slice(0, 12)
-  const jars = join(cache, `jars-${await kafkaVersion()}-${hash}`)
+  const jars = join(cache, `jars-${await kafkaVersion(pom)}-${hash}`)
   if (await exists(jars)) return jars
   const scratch = join(cache, `new-${randomBytes(6).toString('hex')}`)
   await mkdir(scratch, { recursive: true })

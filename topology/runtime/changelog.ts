@@ -41,7 +41,7 @@ const tombstonesKeptMs = 24 * 60 * 60 * 1000
 /** How far two looks at the wall clock may be apart without meaning anything, in ms. */
 const clockSlackMs = 60_000
 
-/** Where each changelog of a task stands and ends. @throws EngineError TASK_CORRUPTED by restore S2 and S4 */
+/** Where each changelog of a task stands and ends. @throws EngineError TASK_CORRUPTED by RS2 and RS4 */
 export async function readingsOf({
   log,
   application,
@@ -74,7 +74,7 @@ export async function readingsOf({
   })
 }
 
-/** Null when the store has none. @throws EngineError TASK_CORRUPTED by restore S2 */
+/** Null when the store has none. @throws EngineError TASK_CORRUPTED by RS2 */
 function checkedPosition(
   state: TaskState,
   store: string,
@@ -95,7 +95,7 @@ function checkedPosition(
 }
 
 /**
- * Restore S4. A transaction takes at least two offsets, so a last one alone is a marker.
+ * RS4. A transaction takes at least two offsets, so a last one alone is a marker.
  * @throws EngineError TASK_CORRUPTED
  */
 export function checkReplay({ store, topic, from, target, asOf, keptMs }: Reading, now: number): void {

@@ -1,14 +1,14 @@
 /**
  * Brings a task's state to the end of its changelogs.
  *
- * S1  The target is the high watermark (read uncommitted) seen at the start; reading is read_committed, and done when
- *     the reader's position is at or past it: markers occupy offsets.
- * S2  A position outside the changelog, or of another changelog (other cluster, topic made anew), means that the store and
- *     the log do not belong together: wiped and restored.
- * S3  Nothing is processed before every store of the task is restored, and the tail that was replayed is on disk.
- * S4  A position from longer ago than compaction keeps tombstones is no base for a replay: a deletion that is not in the
- *     changelog any more would leave its row. Wiped and restored whole, unless there is no record to replay.
- * S5  Restoring runs beside the turns of the tasks that are restored, in slices; it can be stopped between two of them.
+ * RS1  The target is the high watermark (read uncommitted) seen at the start; reading is read_committed, and done when
+ *      the reader's position is at or past it: markers occupy offsets.
+ * RS2  A position outside the changelog, or of another changelog (other cluster, topic made anew), means that the store and
+ *      the log do not belong together: wiped and restored.
+ * RS3  Nothing is processed before every store of the task is restored, and the tail that was replayed is on disk.
+ * RS4  A position from longer ago than compaction keeps tombstones is no base for a replay: a deletion that is not in the
+ *      changelog any more would leave its row. Wiped and restored whole, unless there is no record to replay.
+ * RS5  Restoring runs beside the turns of the tasks that are restored, in slices; it can be stopped between two of them.
  */
 
 import type { ChangelogOptions, Reading, ReplayOptions } from './changelog.ts'
@@ -23,7 +23,7 @@ export interface RestoreOptions extends ChangelogOptions, ReplayOptions {
   readonly started?: (readings: readonly Reading[]) => void
 }
 
-/** @returns how many changelog records were read. @throws EngineError TASK_CORRUPTED by S2, and the signal's reason */
+/** @returns how many changelog records were read. @throws EngineError TASK_CORRUPTED by RS2, and the signal's reason */
 export async function restoreTask(options: RestoreOptions): Promise<number> {
   const startedAt = options.now()
   const asked = readingsOf(options)

@@ -104,6 +104,24 @@ describe('epochs', () => {
     await fails('PRODUCER_FENCED', end(ahead, 'abort'))
   })
 
+  test('an end and an opening of one id that are asked for together happen in turn (L10)', async () => {
+    const { disk } = await onDisk({})
+    const first = await init('p')
+    await write(first, 'a')
+    let release = (): void => undefined
+    disk.slow = (path) =>
+      path.includes('/__transaction_state-') ? new Promise((resolve) => (release = resolve)) : null
+    const ending = end(first, 'commit')
+    const opening = init('p')
+    await settle()
+    expect((await produce(first, 'late', 0, 1)).error).toBe('CONCURRENT_TRANSACTIONS')
+    disk.slow = () => null
+    release()
+    const second = await ending
+    expect((await opening).epoch).toBeGreaterThan(second.epoch)
+    expect(await values()).toEqual(['a'])
+  })
+
   test('opening an id again fences, and aborts what was open (L9)', async () => {
     const zombie = await init('p')
     await write(zombie, 'zombie')

@@ -53,6 +53,24 @@ describe('TaskState', () => {
     expect(onDisk()).toEqual(['tenant-a:k=disk', 'tenant-b:k=other tenant'])
   })
 
+  test('S9: which changelog a position counts in is on disk with it, as of before the commit that moved it', async () => {
+    let now = 1000
+    task = TaskState.open({ database, stores: [{ name: 's', logged: true }], now: () => now })
+    store = task.store('s')
+    expect(task.origin('s')).toBeNull()
+    task.belongsTo('s', { changelog: 'cluster/topic', asOf: 500 })
+    store.put(b('tenant-a:k'), b('1'))
+    task.dirty(() => undefined)
+    now = 90_000
+    commit()
+    expect(task.origin('s')).toEqual({ changelog: 'cluster/topic', asOf: 1000 })
+    const reopened = (): TaskState => TaskState.open({ database, stores: [{ name: 's', logged: true }] })
+    expect(reopened().origin('s')).toBeNull()
+    await flush()
+    expect(reopened().origin('s')).toEqual({ changelog: 'cluster/topic', asOf: 1000 })
+    expect(reopened().positions().get('s')).toBe(1n)
+  })
+
   test('S1: a limited range looks past deleted rows of the disk, in both directions', async () => {
     for (const key of ['a', 'b', 'c', 'd']) store.put(b(key), b('1'))
     commit()

@@ -16,15 +16,16 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memoryDatabases } from '../../../state-stores/index.ts'
 import type { StateDatabaseSupplier, WindowEntry } from '../../../state-stores/index.ts'
+import { kafkaLacks } from '../../../deploy/local/kafka.ts'
 import { scratch } from '../rocksdb/scratch.ts'
 import type { Scratch } from '../rocksdb/scratch.ts'
-import { record, streamsLack } from './oracle/record.ts'
+import { record } from './oracle/record.ts'
 import { windowScripts } from './oracle/scripts.ts'
 import type { WindowAnswer, WindowOperation, WindowRecording, WindowScript } from './oracle/scripts.ts'
 import { WindowTask } from './window-task.ts'
 
 const file = join(import.meta.dirname, '../../golden/state-stores/window-store.json')
-const lacking = await streamsLack()
+const lacking = await kafkaLacks()
 const ci = process.env['CI'] === 'true'
 const recordings = JSON.parse(readFileSync(file, 'utf8')) as readonly WindowRecording[]
 

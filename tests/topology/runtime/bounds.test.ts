@@ -97,7 +97,7 @@ describe('dead letters past their rate (POISON_RATE)', () => {
 })
 
 describe('the two layers of several tasks under aborts', () => {
-  test('the disk of each is at all times the fold of its committed changelog (state S2, S4; W5)', async () => {
+  test('the disk of each is at all times the fold of its committed changelog (state-stores S2, S4; W5)', async () => {
     const clock = new HandClock(t0)
     const troubled = troubledLog(openMemoryLog({ clock, random }), 'counter')
     const { log } = troubled

@@ -1,4 +1,4 @@
-/** How far a restore reads (S1): to the high watermark it saw, through whatever stands there, and committed rows only. */
+/** How far a restore reads (RS1): to the high watermark it saw, through whatever stands there, and committed rows only. */
 
 import { describe, expect, test } from 'vitest'
 import type { Log, ProducerSession } from '../../../connectors/kafka/index.ts'
@@ -85,5 +85,33 @@ describe('a restore', () => {
     await turnedUntil(clock, restored)
     expect(value('a|k')).toBe('1')
     expect(value('b|k')).toBeUndefined()
+  })
+
+  test('lets others have their turn between two slices, and stops there when it is told to (RS5)', async () => {
+    const { clock, log, open } = await changelog()
+    const session = await open('writer')
+    session.begin()
+    const records = new RecordBatchBuilder()
+    for (let n = 0; n < 5000; n++) records.append(t0, Buffer.from(`a|${n}`), Buffer.from('1'))
+    await session.append([{ topic, partition: 0, records }])
+    await session.end('commit')
+    const [part] = countProgram().subTopologies
+    if (part === undefined) throw new Error('the program has a part')
+    const database = await memoryDatabases().open('task')
+    const state = TaskState.open({ database, stores: part.stores.map(({ name, logged }) => ({ name, logged })) })
+    const stop = new AbortController()
+    let turns = 0
+    const pause = (): Promise<void> => {
+      turns++
+      stop.abort(new Error('given up'))
+      return Promise.resolve()
+    }
+    const bounds = { fetchMaxBytes: 1_000_000, flushBytes: 1_000_000, now: () => t0 }
+    const { signal } = stop
+    const restored = restoreTask({ log, application: 'counter', part, partition: 0, state, pause, signal, ...bounds })
+    await expect(turnedUntil(clock, restored)).rejects.toThrow('given up')
+    expect(turns).toBe(1)
+    expect(state.positions().get('counts')).toBeNull()
+    expect(state.store('counts').get(Buffer.from('a|4999'))).toBeUndefined()
   })
 })

@@ -40,7 +40,7 @@ async function counted(clock: HandClock) {
 }
 
 describe('trouble while state is restored', () => {
-  test('that passes does not wipe what is on disk (S2)', async () => {
+  test('that passes does not wipe what is on disk (RS2)', async () => {
     const clock = new HandClock(t0)
     const { log, options, wiped } = await counted(clock)
     let failures = 0
@@ -60,7 +60,7 @@ describe('trouble while state is restored', () => {
     expect(pairs(await again.read('counts-out'))).toEqual(['a|k=1', 'b|k=1', 'a|k=2', 'b|k=2'])
   })
 
-  test('after a wipe is survived too: state comes back from its changelogs (S2)', async () => {
+  test('after a wipe is survived too: state comes back from its changelogs (RS2)', async () => {
     const clock = new HandClock(t0)
     const { log, options, wiped } = await counted(clock)
     let asked = 0
@@ -124,14 +124,14 @@ describe('state and changelog that do not belong together', () => {
     expect(databases.wiped).toEqual([])
   })
 
-  test('a changelog that was made anew is another one, by its id (S2)', async () => {
+  test('a changelog that was made anew is another one, by its id (RS2)', async () => {
     const { log, databases, again } = await flushedOnce()
     const notices = await again(withConfig(log, { topicId: 'another' }))
     expect(databases.wiped).toEqual(['counter/main_0'])
     expect(notices.join('\n')).toContain('store "counts" was made from changelog')
   })
 
-  test('another cluster is another log, whatever its topics are called (S2)', async () => {
+  test('another cluster is another log, whatever its topics are called (RS2)', async () => {
     const { log, databases, again } = await flushedOnce()
     await again(override(log, { clusterId: 'another' }))
     expect(databases.wiped).toEqual(['counter/main_0'])
@@ -143,7 +143,7 @@ describe('state and changelog that do not belong together', () => {
     ['kept an hour', { config: { 'cleanup.policy': 'compact', 'delete.retention.ms': String(hour) } }, 2 * hour, 1],
     ['never compacted', { config: { 'cleanup.policy': 'delete' } }, 1000 * hour, 0],
     ['after the clock went back', {}, -hour, 1],
-  ])('deletions %s (S4)', async (_, change, afterMs, wiped) => {
+  ])('deletions %s (RS4)', async (_, change, afterMs, wiped) => {
     const { clock, log, databases, again } = await flushedOnce()
     if (afterMs > 0) await clock.turnTo(clock.now() + afterMs)
     const at = afterMs > 0 ? clock : new HandClock(clock.now() + afterMs)
@@ -161,7 +161,7 @@ describe('state and changelog that do not belong together', () => {
 })
 
 describe('damage that a step has met', () => {
-  test('is not committed although the step went on: wiped, restored, done again (S8)', async () => {
+  test('is not committed although the step went on: wiped, restored, done again (state-stores S8)', async () => {
     const clock = new HandClock(t0)
     const databases = lastingDatabases()
     let damaged = false
@@ -195,7 +195,7 @@ describe('damage that a step has met', () => {
 })
 
 describe('damage that a flush has met', () => {
-  test('is restored although nothing is to be done (S8)', async () => {
+  test('is restored although nothing is to be done (state-stores S8)', async () => {
     const clock = new HandClock(t0)
     const databases = lastingDatabases()
     let damaged = true
@@ -230,7 +230,7 @@ describe('damage that a flush has met', () => {
 })
 
 describe('restoring', () => {
-  test('puts the replayed tail on disk, so that kills in a row do not add their tails up (S3)', async () => {
+  test('puts the replayed tail on disk, so that kills in a row do not add their tails up (RS3)', async () => {
     const clock = new HandClock(t0)
     const { options } = await counted(clock)
     const fresh = memoryDatabases()
@@ -250,7 +250,7 @@ describe('restoring', () => {
     expect(rows).toBe(2)
   })
 
-  test('a long changelog is flushed on the way: what is held in memory stays bounded (S3)', async () => {
+  test('a long changelog is flushed on the way: what is held in memory stays bounded (RS3)', async () => {
     const clock = new HandClock(t0)
     const log = openMemoryLog({ clock, random })
     const [part] = countProgram().subTopologies

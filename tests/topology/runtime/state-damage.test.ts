@@ -1,7 +1,7 @@
 /**
  * A running application over real files that were damaged: it is found at open or at the first read, the task closes, wipes,
  * restores from its changelogs and goes on, and no value of the damaged store is served or committed (state-stores S8, S9;
- * restore S2, S4). Outputs are compared element by element with a model.
+ * RS2, RS4). Outputs are compared element by element with a model.
  */
 
 import { afterEach, describe, expect, test } from 'vitest'
@@ -243,7 +243,7 @@ describe('an older copy', () => {
     world.expectModel()
   })
 
-  test('from before the changelog’s beginning is wiped (S2)', { timeout: 60_000 }, async () => {
+  test('from before the changelog’s beginning is wiped (RS2)', { timeout: 60_000 }, async () => {
     await withOlderCopy()
     const where = { topic: 'ledger-sums-changelog', partition: 0 }
     const [end] = await world.log.listOffsets([where], 'latest')
@@ -265,7 +265,7 @@ describe('an older copy', () => {
     world.expectModel()
   })
 
-  test('from before deletions are forgotten is restored whole (S4)', { timeout: 60_000 }, async () => {
+  test('from before deletions are forgotten is restored whole (RS4)', { timeout: 60_000 }, async () => {
     await withOlderCopy()
     await world.clock.turnTo(world.clock.now() + DAY + 60_001)
     await world.session([KEYS])
@@ -275,7 +275,7 @@ describe('an older copy', () => {
   })
 })
 
-test('a store closed for long with nothing to replay is not restored (S4)', { timeout: 60_000 }, async () => {
+test('a store closed for long with nothing to replay is not restored (RS4)', { timeout: 60_000 }, async () => {
   const world = new World(await mkdtemp(join(tmpdir(), 'damage-')), 1)
   await world.session([KEYS])
   await world.clock.turnTo(world.clock.now() + 30 * DAY)

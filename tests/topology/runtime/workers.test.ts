@@ -343,7 +343,7 @@ describe('what a worker may do when', () => {
     expect(await driver.read('counts-out')).toHaveLength(200)
   })
 
-  test('a task that restores does not hold up those that run (W8)', async () => {
+  test('a task that restores does not hold up those that run (W8, RS5)', async () => {
     const restoring = Promise.withResolvers<void>()
     const hold = (inner: Log): Partial<Log> => ({
       listOffsets: async (partitions, which) => {
