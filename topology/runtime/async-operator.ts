@@ -4,7 +4,8 @@
  * A1  Records of one lane are called one after the other, in the order they came; the next starts when the answer of
  *     the one before it was emitted. When one is to be called again later, all behind it wait with it.
  * A2  A record's offset stays open until its answer is emitted, or until the record stands in the waiting store. The
- *     task commits its lowest open offset; the done store says which offsets above it are still open.
+ *     task commits its lowest open offset; the done store says which offsets above it are still open. Past the end of a log
+ *     that lost records nothing was done: what comes there is new.
  * A3  A finished call's answer is kept until a commit contains what it became: after an abort it is emitted again
  *     without a call. A crash before that commit repeats the call.
  * A4  A record that must wait (not before, rate limit, a lane mate that waits) stands in the waiting store under its due
@@ -101,6 +102,8 @@ export class AsyncOperator {
     waiting: KeyValueStore
     wake: () => void
     memo: CallMemo
+    /** Where each input partition ended when the task opened, by `topic-partition`. */
+    ends: ReadonlyMap<string, bigint>
   }) {
     this.node = options.node
     this.#clock = options.clock
@@ -108,7 +111,7 @@ export class AsyncOperator {
     this.#waiting = options.waiting
     this.#wake = options.wake
     this.#memo = new Map(options.memo.calls)
-    this.#load()
+    this.#load(options.ends)
     for (const [account, starts] of options.memo.starts) this.#started.set(account, [...starts])
   }
 
@@ -488,7 +491,7 @@ export class AsyncOperator {
     return { record, origin: { topic: stored.topic, partition: stored.partition, offset: stored.offset } }
   }
 
-  #load(): void {
+  #load(ends: ReadonlyMap<string, bigint>): void {
     for (const [row, value] of this.#waiting.range({
       gte: Buffer.of(waitingPrefix),
       lt: Buffer.of(waitingPrefix + 1),
@@ -507,13 +510,13 @@ export class AsyncOperator {
       this.#started.set(row.toString('utf8', 1), starts)
     }
     for (const [row, value] of this.#done.range()) {
-      const [next, ...open] = readOffsets(value)
+      const [done, ...open] = readOffsets(value)
       const split = row.length - 5
-      if (next !== undefined)
-        this.#resume.set(`${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`, {
-          next,
-          open: new Set(open),
-        })
+      const place = `${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`
+      if (done === undefined) continue
+      const end = ends.get(place) ?? done
+      const next = end < done ? end : done
+      this.#resume.set(place, { next, open: new Set(open.filter((offset) => offset < next)) })
     }
   }
 }

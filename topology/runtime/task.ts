@@ -51,6 +51,8 @@ export interface TaskInput {
   readonly committed: OffsetAndMetadata | null
   /** Where reading begins when nothing was committed. */
   readonly earliest: bigint
+  /** Where it ended when the task opened. */
+  readonly end: bigint
 }
 
 export interface TaskOptions {
@@ -162,6 +164,7 @@ export class Task implements TaskFrame {
             waiting: this.store(node.waitingStore),
             wake: options.wake,
             memo: options.memo,
+            ends: new Map(options.inputs.map(({ topic, partition, end }) => [`${topic}-${partition}`, end])),
           })
     this.#deadLetterRate = new DeadLetterRate(settings.deadLettersPerMinute)
     this.#nodes = runNodes(topology, part, this, options.collector, this.#operator)
