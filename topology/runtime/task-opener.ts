@@ -251,13 +251,14 @@ export class TaskOpener {
         notice(
           `application "${topology.name}": committed offset ${offset.offset} of ${topic}-${partition}, which ends at ${end}: the log lost records, reading goes on at its end`,
         )
-        return { topic, partition, committed: { ...offset, offset: end }, earliest: first }
+        return { topic, partition, committed: { ...offset, offset: end }, earliest: first, end }
       }
-      if (offset === null || offset.offset >= first) return { topic, partition, committed: offset, earliest: first }
+      if (offset === null || offset.offset >= first)
+        return { topic, partition, committed: offset, earliest: first, end }
       notice(
         `application "${topology.name}": ${topic}-${partition} now begins at ${first}, offset ${offset.offset} is gone: reading from its beginning`,
       )
-      return { topic, partition, committed: null, earliest: first }
+      return { topic, partition, committed: null, earliest: first, end }
     })
   }
 }

@@ -271,7 +271,8 @@ export class TaskSet {
     const slot = this.#slots.get(id)
     if (slot === undefined || slot.role !== 'standby') return
     this.#options.notice(`standby ${this.#nameOf(id)}: opened again after ${messageOf(error)}`)
-    this.#open(slot, null)
+    // Damage must be known to whoever opens it: it is wiped for that.
+    this.#open(slot, state.damage === null ? null : { state, memo: noMemo, startedAt: 0 })
   }
 
   // Opening ------------------------------------------------------------------------------------------------------
