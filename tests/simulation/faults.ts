@@ -36,6 +36,8 @@ const endPoints = ['C16', 'C17']
 const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30']
 /** Those of a broker that seldom come. */
 const cleaningPoints = ['C28', 'C29', 'C29']
+/** How often a process is to die at a program's own points, for each of them. */
+const ownShare = 0.13
 /** A point that is passed more often is no rarer a place to die for it. */
 const often = 60
 
@@ -155,8 +157,10 @@ export class Faults {
   #crash(host: Host): void {
     const { options, chance, histogram } = this.#world
     const { crash } = options
-    if (chance.chance(crash.atPoint))
-      return chance.chance(0.4) ? this.#armOwn(host) : this.#arm(host.name, workPoints, 2)
+    if (chance.chance(crash.atPoint)) {
+      if (!this.#armOwn(host)) this.#arm(host.name, workPoints, 2)
+      return
+    }
     if (host.isDown) return
     histogram.count('kill')
     host.crash(this.downMs())
@@ -176,20 +180,20 @@ export class Faults {
     this.#world.arm(process, point, rare ? 1 : 1 + Math.floor(chance.exponential(passes)), blow)
   }
 
-  /** At a point that only this program comes to; at any when it has none. */
-  #armOwn({ name }: Host): void {
+  /** At a point that only this program comes to: the more it has of them, the oftener. */
+  #armOwn({ name }: Host): boolean {
     const { chance, crashPoints } = this.#world
-    if (crashPoints.length === 0) return this.#arm(name, workPoints, 2)
+    if (!chance.chance(ownShare * crashPoints.length)) return false
     this.#world.arm(name, chance.of(crashPoints), 1 + chance.below(2), 'die')
+    return true
   }
 
   /** A process that starts, or stops, may die of it. */
   armStart(host: Host): void {
-    const { options, chance, crashPoints } = this.#world
-    if (!this.#on) return
+    const { options, chance } = this.#world
+    if (!this.#on || this.#armOwn(host)) return
     if (chance.chance(options.crash.atPoint * 0.3))
       this.#world.arm(host.name, chance.of(startPoints), 1 + chance.below(2), 'die')
-    else if (crashPoints.length > 0 && chance.chance(options.crash.atPoint)) this.#armOwn(host)
   }
 
   /** How long a process stays down, in ms. */
