@@ -104,7 +104,6 @@ export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
     topics: [kept('requests', partitions), kept('answers', partitions)],
     // What is committed is the lowest open offset, so a request that is answered may stand above it for a while.
     groups: [{ group: 'calls', topics: ['requests'] }],
-    crashPoints: ['C13'],
     start: (machine) => startWorker(provider.counted(machine), runtime, [topology(machine, provider, manner)]),
     generate(feed, nowMs, pick) {
       feed.send(
