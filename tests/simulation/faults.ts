@@ -34,6 +34,12 @@ const workPoints = [
 const startPoints = ['C14', 'C15', 'C18', 'C19']
 const endPoints = ['C16', 'C17']
 const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30']
+/** Those of a broker that seldom come. */
+const cleaningPoints = ['C28', 'C29', 'C29']
+/** How often a process is to die at a program's own points, for each of them. */
+const ownShare = 0.13
+/** A point that is passed more often is no rarer a place to die for it. */
+const often = 60
 
 export interface FaultWorld {
   readonly options: Options
@@ -151,7 +157,10 @@ export class Faults {
   #crash(host: Host): void {
     const { options, chance, histogram } = this.#world
     const { crash } = options
-    if (chance.chance(crash.atPoint)) return this.#arm(host.name, [...workPoints, ...this.#world.crashPoints], 2)
+    if (chance.chance(crash.atPoint)) {
+      if (!this.#armOwn(host)) this.#arm(host.name, workPoints, 2)
+      return
+    }
     if (host.isDown) return
     histogram.count('kill')
     host.crash(this.downMs())
@@ -163,7 +172,7 @@ export class Faults {
     const { chance } = this.#world
     if (this.#world.isArmed(process) && chance.chance(0.85)) return
     const known = points.filter((point) => this.#world.passesOf(point) > 0)
-    const weights = known.map((point) => 1 / (20 + this.#world.passesOf(point)))
+    const weights = known.map((point) => 1 / (20 + Math.min(often, this.#world.passesOf(point))))
     let at = chance.unit() * weights.reduce((sum, weight) => sum + weight, 0)
     const point = known.find((_, index) => (at -= weights[index] ?? 0) < 0) ?? chance.of(points)
     const rare = this.#world.passesOf(point) < 50
@@ -171,10 +180,19 @@ export class Faults {
     this.#world.arm(process, point, rare ? 1 : 1 + Math.floor(chance.exponential(passes)), blow)
   }
 
+  /** At a point that only this program comes to: the more it has of them, the oftener. */
+  #armOwn({ name }: Host): boolean {
+    const { chance, crashPoints } = this.#world
+    if (!chance.chance(ownShare * crashPoints.length)) return false
+    this.#world.arm(name, chance.of(crashPoints), 1 + chance.below(2), 'die')
+    return true
+  }
+
   /** A process that starts, or stops, may die of it. */
   armStart(host: Host): void {
     const { options, chance } = this.#world
-    if (this.#on && chance.chance(options.crash.atPoint * 0.3))
+    if (!this.#on || this.#armOwn(host)) return
+    if (chance.chance(options.crash.atPoint * 0.3))
       this.#world.arm(host.name, chance.of(startPoints), 1 + chance.below(2), 'die')
   }
 
@@ -232,7 +250,10 @@ export class Faults {
 
   #crashBroker(): void {
     const { options, chance, brokerHost } = this.#world
-    if (chance.chance(options.crash.atPoint)) return this.#arm('broker', brokerPoints, 3)
+    if (chance.chance(options.crash.atPoint)) {
+      if (chance.chance(0.4)) return this.#world.arm('broker', chance.of(cleaningPoints), 1, 'die')
+      return this.#arm('broker', brokerPoints, 3)
+    }
     if (brokerHost.isDown) return
     this.#world.histogram.count('broker kill')
     brokerHost.crash(this.downMs(), this.brokerPower())

@@ -21,6 +21,7 @@ export class Report {
   readonly #stats: Stats[] = []
   readonly #faults = new Histogram()
   readonly #crashHits = new Histogram()
+  readonly #crashPasses = new Histogram()
   readonly #endings = new Histogram()
   failures = 0
 
@@ -35,6 +36,7 @@ export class Report {
     this.#stats.push(stats)
     merge(this.#faults, stats.faultsByKind)
     merge(this.#crashHits, stats.crashHits)
+    merge(this.#crashPasses, stats.crashPasses)
     merge(this.#endings, stats.endings)
     if (!outcome.ok) {
       this.failures++
@@ -46,6 +48,7 @@ export class Report {
   end(): void {
     this.#table('faults', this.#faults)
     this.#table('crash points hit', this.#crashHits)
+    this.#table('crash points passed', this.#crashPasses)
     this.#table('processes ended by themselves', this.#endings)
     const median = (of: (stats: Stats) => number): number => this.#median(of)
     this.#say(

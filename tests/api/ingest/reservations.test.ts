@@ -1,3 +1,5 @@
+/** K1, K2 and K4 (idempotent-append.ts), as far as they are the table's: in SQL and in memory. */
+
 import { afterAll, beforeAll } from 'vitest'
 import { MemoryReservations, postgresReservations } from '../../../api/index.ts'
 import { reservationsContract } from '../../contracts/reservations.ts'

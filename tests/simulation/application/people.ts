@@ -98,6 +98,7 @@ export class People {
     const fresh = due.filter(({ company, what }) => !this.#written.has(`${company.organizationId} ${what}`))
     for (const { company, what } of fresh) {
       this.#written.add(`${company.organizationId} ${what}`)
+      if (what === 'signup') this.#mistake(company, now)
       this.#decide(company, what === 'signup' ? this.#signup(company, wallMs) : verification(company), wallMs)
       if (what === 'verify') this.#later(company, now)
     }
@@ -181,6 +182,17 @@ export class People {
         data: { first_name: firstName },
       }),
     ]
+  }
+
+  /** Decisions about reviews that there are not: a client that does not know better. */
+  #mistake(company: Company, now: number): void {
+    const { organizationId } = company
+    for (let n = 0; n < 2; n++) {
+      const about = `mistake ${n}`
+      const review_id = this.#draw.uuid('no review', organizationId, n)
+      const at = now + this.#draw.between(0, 8_000, about, organizationId)
+      this.#clients.want(company, decisionOf({ company, review_id, decision: 'approve', about }), at)
+    }
   }
 
   /** What follows a verification in time: events that come twice, and the client's own question. */

@@ -20,6 +20,7 @@ const both = (a: Program, b: Program): Program => ({
   name: `${a.name} and ${b.name}`,
   topics: [...a.topics, ...b.topics],
   groups: [...a.groups, ...b.groups],
+  crashPoints: [...(a.crashPoints ?? []), ...(b.crashPoints ?? [])],
   async start(machine) {
     const running = await Promise.all([a.start(machine), b.start(machine)])
     return {
