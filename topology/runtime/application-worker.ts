@@ -120,9 +120,13 @@ export class ApplicationWorker {
     const wake = (): void => this.#signal.raise()
     const failed = (error: unknown): void => this.#troubled(error)
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed, this.#crash)
-    this.#stalls = new StallWatch(options.clock, (now) => this.#wentOn(now))
+    this.#stalls = new StallWatch(
+      options.clock,
+      (now) => this.#wentOn(now),
+      (now) => this.#wentBack(now),
+    )
     this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
-    this.#membership = new Membership(options.clock, options.watch, options.settings)
+    this.#membership = new Membership(options.watch, options.settings)
     const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
     this.#transaction = new Transaction(options.log, transactionalId, options.settings, options.clock, this.#crash)
     this.#committer = new Committer({
@@ -317,6 +321,12 @@ export class ApplicationWorker {
     for (const task of this.#openTasks()) task.wentOn(now)
   }
 
+  /** The clock was set back: a start that it now calls future is now, else timers would wait for that time (T4). */
+  #wentBack(now: number): void {
+    this.#wentOnAt = Math.min(this.#wentOnAt, now)
+    for (const task of this.#openTasks()) if (task.startedAt > now) task.wentOn(now)
+  }
+
   #work(): boolean {
     if (this.#options.budget.overBudget || this.#committer.isFull) return false
     const watch = this.#options.watch
@@ -448,7 +458,8 @@ export class ApplicationWorker {
 
   /** A task has opened: between two turns. */
   #opened(task: Task): void {
-    if (this.#wentOnAt > task.startedAt) task.wentOn(this.#wentOnAt)
+    const startedAt = Math.min(Math.max(task.startedAt, this.#wentOnAt), this.#clock.now())
+    if (startedAt !== task.startedAt) task.wentOn(startedAt)
     this.#fetcher.restart()
     this.#noteOpen()
     this.#signal.raise()
@@ -558,7 +569,7 @@ export class ApplicationWorker {
   /** How long the loop may sleep. */
   #waitMs(): number {
     const due = [this.#clock.now() + this.#membership.turnEveryMs]
-    if (this.#membership.quietUntil !== null) due.push(this.#membership.quietUntil)
+    if (this.#membership.quietForMs > 0) due.push(this.#clock.now() + this.#membership.quietForMs)
     const commitAt = this.#committer.dueAt
     if (commitAt !== null) due.push(commitAt)
     for (const task of this.#workingTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)

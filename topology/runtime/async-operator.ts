@@ -4,7 +4,8 @@
  * A1  Records of one lane are called one after the other, in the order they came; the next starts when the answer of
  *     the one before it was emitted. When one is to be called again later, all behind it wait with it.
  * A2  A record's offset stays open until its answer is emitted, or until the record stands in the waiting store. The
- *     task commits its lowest open offset; the done store says which offsets above it are still open.
+ *     task commits its lowest open offset; the done store says which offsets above it are still open. Past the end of a log
+ *     that lost records nothing was done: what comes there is new.
  * A3  A finished call's answer is kept until a commit contains what it became: after an abort it is emitted again
  *     without a call. A crash before that commit repeats the call.
  * A4  A record that must wait (not before, rate limit, a lane mate that waits) stands in the waiting store under its due
@@ -98,6 +99,8 @@ export class AsyncOperator {
     waiting: KeyValueStore
     wake: () => void
     memo: CallMemo
+    /** Where each input partition ended when the task opened, by `topic-partition`. */
+    ends: ReadonlyMap<string, bigint>
   }) {
     this.node = options.node
     this.#clock = options.clock
@@ -107,7 +110,7 @@ export class AsyncOperator {
     this.#load()
     this.#limits = new CallLimits(this.node.operator, options.waiting, options.clock.now())
     this.#limits.takeOver(options.memo.starts)
-    this.#offsets = new OpenOffsets(options.done)
+    this.#offsets = new OpenOffsets(options.done, options.ends)
   }
 
   /** Calls that are in flight or answered and not yet committed. */

@@ -8,20 +8,18 @@
  */
 
 import type { GroupMetadata, GroupSession } from '../../connectors/kafka/index.ts'
-import type { Clock } from '../clock.ts'
 import type { RuntimeSettings } from './settings.ts'
 
 export class Membership {
-  readonly #clock: Clock
   readonly #watch: () => number
   readonly #settings: RuntimeSettings
   #session: GroupSession | null = null
   #rebalancing = true
   #turnedAt: number | null = null
+  /** By the watch: a wall clock that is set back after a stall must not put commits off. */
   #quietUntil = -Infinity
 
-  constructor(clock: Clock, watch: () => number, settings: RuntimeSettings) {
-    this.#clock = clock
+  constructor(watch: () => number, settings: RuntimeSettings) {
     this.#watch = watch
     this.#settings = settings
   }
@@ -32,12 +30,12 @@ export class Membership {
   }
 
   get mayCommit(): boolean {
-    return !this.#rebalancing && this.#clock.now() >= this.#quietUntil
+    return !this.#rebalancing && this.quietForMs === 0
   }
 
-  /** When a stall is waited out; null when none is. */
-  get quietUntil(): number | null {
-    return this.#clock.now() < this.#quietUntil ? this.#quietUntil : null
+  /** How long a stall is still waited out, in ms; 0 when none is. */
+  get quietForMs(): number {
+    return Math.max(0, this.#quietUntil - this.#watch())
   }
 
   get isRebalancing(): boolean {
@@ -60,7 +58,7 @@ export class Membership {
     const now = this.#watch()
     const stalled = this.#turnedAt !== null && now - this.#turnedAt > this.#settings.sessionTimeoutMs / 2
     this.#turnedAt = now
-    if (stalled) this.#quietUntil = this.#clock.now() + this.#settings.heartbeatIntervalMs
+    if (stalled) this.#quietUntil = now + this.#settings.heartbeatIntervalMs
     this.#session?.polled()
   }
 

@@ -3,7 +3,8 @@
  * the timers that is down time (timers T4): what came due meanwhile may have an answer that upstream has not read yet.
  *
  * It looks by the clock alone: a call that was wanted every second comes late, or the clock reads far more than the last
- * look allows. A clock that is set back is no stall.
+ * look allows. A clock that is set back is no stall, and is told too: what started by it while it was ahead has not started
+ * in the time to come.
  */
 
 import type { Clock } from '../clock.ts'
@@ -16,13 +17,18 @@ export const stallMs = 5_000
 export class StallWatch {
   readonly #clock: Clock
   readonly #stalled: (now: number) => void
+  readonly #setBack: (now: number) => void
   #lookedAt: number
   #cancel: () => void = () => undefined
 
-  /** @param stalled told the time at which the process goes on */
-  constructor(clock: Clock, stalled: (now: number) => void) {
+  /**
+   * @param stalled told the time at which the process goes on
+   * @param setBack told the time that the clock reads since
+   */
+  constructor(clock: Clock, stalled: (now: number) => void, setBack: (now: number) => void) {
     this.#clock = clock
     this.#stalled = stalled
+    this.#setBack = setBack
     this.#lookedAt = clock.now()
   }
 
@@ -38,9 +44,10 @@ export class StallWatch {
   /** Called before anything that trusts the clock, because a late call is not necessarily the first to come. */
   look(): void {
     const now = this.#clock.now()
-    const isStall = now - this.#lookedAt > lookEveryMs + stallMs
+    const sinceMs = now - this.#lookedAt
     this.#lookedAt = now
-    if (isStall) this.#stalled(now)
+    if (sinceMs > lookEveryMs + stallMs) this.#stalled(now)
+    else if (sinceMs < 0) this.#setBack(now)
   }
 
   #wait(): void {

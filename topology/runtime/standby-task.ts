@@ -7,6 +7,8 @@
  * SB2  A standby that becomes active keeps its open state, and one that was active keeps it too.
  * SB3  While the write buffers of the process are full nothing is read.
  * SB4  A warm-up that has caught up says so once.
+ * SB5  A standby whose database has met damage is opened again, wiped: what it holds could never be written, and would fill
+ *      the write buffers of the process.
  */
 
 import type { CrashPoint, FetchedPartition, Log } from '../../connectors/kafka/index.ts'
@@ -23,6 +25,8 @@ export class StandbyTask {
   readonly readings: readonly Reading[]
   warmUp: boolean
   saidCaughtUp = false
+  /** Its state is closed. */
+  isBroken = false
 
   constructor(id: string, state: TaskState, readings: readonly Reading[], warmUp: boolean) {
     this.id = id
@@ -79,14 +83,14 @@ export class StandbyTasks {
     this.#loop ??= this.#run()
   }
 
-  /** Takes one out with what was applied so far; its state stays open and is the caller's. */
+  /** Takes one out with what was applied so far; its state stays open and is the caller's. Null when it broke meanwhile. */
   async remove(id: string): Promise<StandbyTask | null> {
     const task = this.#tasks.get(id) ?? null
     this.#tasks.delete(id)
     this.#wake()
     // What is being applied ends first (SB1).
     await this.#applying.run(() => Promise.resolve())
-    return task
+    return task === null || task.isBroken ? null : task
   }
 
   /** Whether the task will move here. */
@@ -105,6 +109,7 @@ export class StandbyTasks {
   async #run(): Promise<void> {
     const { budget, settings } = this.#options
     while (this.#tasks.size > 0) {
+      await this.#breakDamaged()
       if (budget.overBudget) {
         await this.#changed.wait(overBudgetWaitMs)
         continue
@@ -165,10 +170,23 @@ export class StandbyTasks {
       task.state.restored(positionsOf(task.readings))
       this.#noteCaughtUp(task)
     } catch (error) {
-      this.#tasks.delete(task.id)
-      await task.state.close({ flush: false }).catch(() => undefined)
-      this.#options.broken(task, error)
+      await this.#break(task, error)
     }
+  }
+
+  /** SB5. */
+  async #breakDamaged(): Promise<void> {
+    if (this.tasks.every(({ state }) => state.damage === null)) return
+    await this.#applying.run(async () => {
+      for (const task of this.tasks) if (task.state.damage !== null) await this.#break(task, task.state.damage)
+    })
+  }
+
+  async #break(task: StandbyTask, error: unknown): Promise<void> {
+    this.#tasks.delete(task.id)
+    task.isBroken = true
+    await task.state.close({ flush: false }).catch(() => undefined)
+    this.#options.broken(task, error)
   }
 
   #noteCaughtUp(task: StandbyTask): void {

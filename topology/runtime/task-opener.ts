@@ -29,7 +29,8 @@ export interface KeptTask {
   /** Null when it was closed: the next one opens it from disk. */
   readonly state: TaskState | null
   readonly memo: CallMemo
-  readonly startedAt: number
+  /** Null when no task went before in this worker: it starts when it is open (R6). */
+  readonly startedAt: number | null
 }
 
 export interface OpenerOptions {
@@ -251,13 +252,14 @@ export class TaskOpener {
         notice(
           `application "${topology.name}": committed offset ${offset.offset} of ${topic}-${partition}, which ends at ${end}: the log lost records, reading goes on at its end`,
         )
-        return { topic, partition, committed: { ...offset, offset: end }, earliest: first }
+        return { topic, partition, committed: { ...offset, offset: end }, earliest: first, end }
       }
-      if (offset === null || offset.offset >= first) return { topic, partition, committed: offset, earliest: first }
+      if (offset === null || offset.offset >= first)
+        return { topic, partition, committed: offset, earliest: first, end }
       notice(
         `application "${topology.name}": ${topic}-${partition} now begins at ${first}, offset ${offset.offset} is gone: reading from its beginning`,
       )
-      return { topic, partition, committed: null, earliest: first }
+      return { topic, partition, committed: null, earliest: first, end }
     })
   }
 }

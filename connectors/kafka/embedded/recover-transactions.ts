@@ -31,7 +31,9 @@ export async function recoverTransactions(
   await replay(stateLog, 'read_uncommitted', (record) => {
     const transactionalId = record.key()!.toString()
     if (transactionalId === '') {
-      nextProducerId = decodeNextProducerId(record.value()!)
+      // The highest, not the last: the state as written anew may stand behind a block that was reserved meanwhile.
+      const reserved = decodeNextProducerId(record.value()!)
+      if (reserved > nextProducerId) nextProducerId = reserved
       return
     }
     const read = decodeTransaction(record.value()!)

@@ -314,8 +314,10 @@ export class TransactionCoordinator {
     const below = this.#nextProducerId + PRODUCER_ID_BLOCK
     const records = new RecordBatchBuilder()
     this.#encodeReserved(records, below)
-    await this.#context.stateLog.append(records.build(NO_PRODUCER))
-    this.#reservedBelow = below
+    // In the moment when it is visible: the state may be written anew in that moment, and this record deleted for that.
+    await this.#context.stateLog.append(records.build(NO_PRODUCER), () => {
+      this.#reservedBelow = below
+    })
   }
 
   #encodeReserved(records: RecordBatchBuilder, below: bigint): void {

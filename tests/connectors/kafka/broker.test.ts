@@ -301,6 +301,30 @@ describe('offsets', () => {
   })
 })
 
+describe('producer ids', () => {
+  test.each(['beside', 'behind'])(
+    'are given out once, also when the next block is reserved %s a write after which the state is written anew (L16)',
+    async (when) => {
+      const { disk, reopen } = await onDisk({ checkpointBytes: 1 })
+      const fresh = () => broker.initProducerId({ transactionalId: null, transactionTimeoutMs: 60_000 })
+      await init('p')
+      for (let given = 1; given < 1000; given++) await fresh()
+      const reserving: Promise<ProducerIdentity>[] = []
+      disk.failWith = (kind, path) => {
+        if (kind === 'append' && path.includes('/__transaction_state') && reserving.length === 0)
+          reserving.push(fresh())
+        return null
+      }
+      if (when === 'beside') reserving.push(fresh())
+      await init('p')
+      const [given] = await Promise.all(reserving)
+      expect(given?.producerId).toBe(1000n)
+      await reopen()
+      expect((await fresh()).producerId).toBeGreaterThan(1000n)
+    },
+  )
+})
+
 describe('markers that are not written yet', () => {
   test('refuse the next transaction with CONCURRENT_TRANSACTIONS; the commit stands (L8)', async () => {
     const { disk } = await onDisk({})

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { openMemoryLog } from '../../../connectors/kafka/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import type { TopologyDriver } from '../../../topology/testing/index.ts'
-import { header, pairs, random, send, sendBatch, spin, t0, useDrivers } from './harness.ts'
+import { header, override, pairs, random, send, sendBatch, spin, t0, turnedUntil, useDrivers } from './harness.ts'
 import { Cluster } from './cluster.ts'
 import type { Caller } from './programs.ts'
 import { callProgram } from './programs.ts'
@@ -205,6 +205,61 @@ describe('calls that fail, and closing', () => {
     await again.settle()
     expect([...called].sort()).toEqual(['a1', 'a2', 'b1', 'b2'])
     expect(pairs(await again.read('answers')).sort()).toEqual(['a|k=a1', 'a|k=a2', 'b|k=b1', 'b|k=b2'])
+  })
+})
+
+describe('an input that lost its last records', () => {
+  test('records that come at offsets which were done before are new ones: none is passed over (A2, I1)', async () => {
+    const clock = new HandClock(t0)
+    const inner = openMemoryLog({ clock, random })
+    let lost = false
+    /** After the loss the topic is another one, with less in it. */
+    const names = (topic: string): string => (lost && topic === 'requests' ? 'requests-after' : topic)
+    const log = override(inner, {
+      listOffsets: (of, which) =>
+        inner.listOffsets(
+          of.map(({ topic, partition }) => ({ topic: names(topic), partition })),
+          which,
+        ),
+      fetch: async (request) => {
+        const partitions = request.partitions.map((of) => ({ ...of, topic: names(of.topic) }))
+        const answer = await inner.fetch({ ...request, partitions })
+        return answer.map((of) => (of.topic === 'requests-after' ? { ...of, topic: 'requests' } : of))
+      },
+    })
+    const calls: string[] = []
+    const call = (value: string): Promise<string> => {
+      calls.push(value)
+      return value === 'slow' && !lost ? never() : Promise.resolve(`${value}!`)
+    }
+    const options = { topologies: [callProgram({ call })], clock, log, settings: { closeTimeoutMs: 10 } }
+    const driver = await start(options)
+    await inner.createTopics([{ name: 'requests-after', partitions: 1, config: {} }])
+    for (const [key, value] of ['slow', 'one', 'two', 'three'].entries())
+      await send(driver, 'requests', `t|${key}`, value)
+    await spins(clock, 10)
+    expect(await committedOffset(driver)).toBe(0n)
+    await turnedUntil(clock, driver.close())
+    await sendBatch(inner, { topic: 'requests-after' }, [
+      { key: 't|0', value: 'slow', timestamp: t0 },
+      { key: 't|1', value: 'one', timestamp: t0 },
+    ])
+    lost = true
+    const again = await start({ ...options, log, databases: driver.databases })
+    await sendBatch(inner, { topic: 'requests-after' }, [
+      { key: 't|4', value: 'new', timestamp: t0 },
+      { key: 't|5', value: 'newer', timestamp: t0 },
+    ])
+    await spins(clock, 20)
+    expect(calls).toEqual(['slow', 'one', 'two', 'three', 'slow', 'new', 'newer'])
+    expect(pairs(await again.read('answers'))).toEqual([
+      't|1=one!',
+      't|2=two!',
+      't|3=three!',
+      't|0=slow!',
+      't|4=new!',
+      't|5=newer!',
+    ])
   })
 })
 

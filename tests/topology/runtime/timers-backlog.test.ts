@@ -265,6 +265,24 @@ describe('the wall clock jumps', () => {
     expect(await late(driver)).toEqual([...missed].sort())
   })
 
+  test('ahead, and back: what started meanwhile does not wait for that time; a deadline fires at its own (T4, I15)', async () => {
+    const clock = new SettableClock(t0)
+    const timerRestartGraceMs = 5_000
+    const driver = await start({
+      topologies: [deadlineProgram()],
+      clock,
+      partitions,
+      settings: { timerRestartGraceMs },
+    })
+    clock.set(hour)
+    for (let n = 0; n < 5; n++) await spin(clock, 1_000)
+    clock.set(-hour)
+    await spin(clock, 1_000)
+    await armAll(driver)
+    await driver.advance(61_000 + timerRestartGraceMs)
+    expect(await late(driver)).toEqual([...saved, ...missed].sort())
+  })
+
   test('backward while the gate is asked: what it answers fires nothing early (R6)', async () => {
     const clock = new SettableClock(t0)
     const inner = openMemoryLog({ clock, random })

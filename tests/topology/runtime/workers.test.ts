@@ -3,9 +3,13 @@
 import { describe, expect, test } from 'vitest'
 import { LogError, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { Log, RebalanceListener } from '../../../connectors/kafka/index.ts'
-import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
-import { memoryDatabases } from '../../../state-stores/index.ts'
+import type { StateDatabase, StateDatabaseSupplier } from '../../../state-stores/index.ts'
+import { StateBudget, StateError, TaskState, memoryDatabases } from '../../../state-stores/index.ts'
 import type { RuntimeSettings, Topology } from '../../../topology/index.ts'
+import { defaultRuntimeSettings } from '../../../topology/index.ts'
+import type { SubTopology } from '../../../topology/graph/topology.ts'
+import { readingsOf } from '../../../topology/runtime/changelog.ts'
+import { StandbyTask, StandbyTasks } from '../../../topology/runtime/standby-task.ts'
 import type { DriverMember } from '../../../topology/testing/index.ts'
 import { HandClock, StallableClock, TopologyDriver } from '../../../topology/testing/index.ts'
 import {
@@ -14,6 +18,7 @@ import {
   pairs,
   random,
   send,
+  sendBatch,
   spin,
   t0,
   turnedUntil,
@@ -306,6 +311,79 @@ describe('standbys', () => {
     await cluster.send(keys)
     await cluster.settle()
     expectExactlyOnce(await cluster.counts(), 3)
+  })
+
+  test('one whose database has met damage is wiped and filled anew; it does not hold the buffers full (SB5, S8)', async () => {
+    const cluster = new Cluster({ partitions: 1, settings: { standbyReplicas: 1 } })
+    const damaged = new Set<string>()
+    const disk = (id: string): StateDatabaseSupplier => {
+      const inner = memoryDatabases()
+      return override(inner, {
+        open: async (path) => {
+          const database = await inner.open(path)
+          const write: StateDatabase['write'] = (rows, positions) =>
+            damaged.has(id)
+              ? Promise.reject(new StateError('STATE_CORRUPT', `${path}: block checksum mismatch`, 'restore'))
+              : database.write(rows, positions)
+          return override(database, { write })
+        },
+        wipe: (path) => (damaged.delete(id), inner.wipe(path)),
+      })
+    }
+    await cluster.join('a', { databases: disk('a') })
+    await cluster.join('b', { databases: disk('b') })
+    await cluster.send(keys)
+    await cluster.settle()
+    await spin(cluster.clock, 600)
+    const standby = cluster.status('a').tasks === 0 ? 'a' : 'b'
+    damaged.add(standby)
+    await cluster.send(keys)
+    await cluster.settle()
+    for (let n = 0; n < 20; n++) await spin(cluster.clock, 600)
+    expect([...damaged]).toEqual([])
+    expect(cluster.status(standby)).toMatchObject({ standbyTasks: 1, standbyLag: 0 })
+    expect(cluster.drivers.get(standby)?.notices.join('\n')).toContain('wiped and restored')
+    await cluster.leave(standby === 'a' ? 'b' : 'a')
+    await cluster.send(keys)
+    await cluster.settle()
+    expectExactlyOnce(await cluster.counts(), 3)
+  })
+
+  test('one that breaks in the moment when it takes over is opened anew, and the application goes on (SB2)', async () => {
+    const clock = new HandClock(t0)
+    const log = openMemoryLog({ clock, random })
+    const topics = ['app-a-changelog', 'app-b-changelog']
+    await log.createTopics(topics.map((name) => ({ name, partitions: 1, config: {} })))
+    const rows = Array.from({ length: 2500 }, (_, n) => ({ key: `k${n}`, value: 'v', timestamp: t0 }))
+    await sendBatch(log, { topic: 'app-a-changelog' }, rows)
+    const stores = ['a', 'b'].map((name) => ({ name, logged: true }))
+    const state = TaskState.open({ database: await memoryDatabases().open('app/main_0'), stores })
+    const part = { stores } as unknown as SubTopology
+    const readings = await readingsOf({ log, application: 'app', part, partition: 0, state, now: () => clock.now() })
+    const failing = override(log, {
+      fetch: async (request) =>
+        (await log.fetch(request)).map((fetched) =>
+          fetched.topic === 'app-b-changelog' ? { ...fetched, error: 'NOT_LEADER_OR_FOLLOWER' as const } : fetched,
+        ),
+    })
+    const broken: unknown[] = []
+    const taken: Promise<StandbyTask | null>[] = []
+    const standbys = new StandbyTasks({
+      log: failing,
+      clock,
+      settings: defaultRuntimeSettings,
+      budget: new StateBudget({ bytes: 1 << 30, flushBytes: 1 << 30, flushMs: 1e9, now: () => clock.now() }),
+      // It has put the first 2000 rows and is about to let others have their turn.
+      crash: () => {
+        if (taken.length === 0) taken.push(standbys.remove('main_0'))
+      },
+      caughtUp: () => undefined,
+      broken: (_, error) => broken.push(error),
+    })
+    standbys.add(new StandbyTask('main_0', state, readings, false))
+    for (let n = 0; n < 5; n++) await spin(clock)
+    expect(broken).toMatchObject([{ code: 'NOT_LEADER_OR_FOLLOWER' }])
+    expect(await Promise.all(taken)).toEqual([null])
   })
 })
 
