@@ -85,6 +85,8 @@ export class AsyncOperator {
   readonly #laneDue = new Map<string, { dueAt: number; count: number }>()
   readonly #offsets: OpenOffsets
   readonly #limits: CallLimits
+  /** Lanes whose front is called again later while open offsets are still read again: those of the lane follow it (A1). */
+  readonly #calledAgain = new Map<string, { readonly dueAt: number; order: number }>()
   #staged: (() => void)[] = []
   #held = 0
   #running = 0
@@ -148,7 +150,9 @@ export class AsyncOperator {
     const now = this.#clock.now()
     // One that was open before a restart had begun: it comes before whatever waits in its lane.
     if (this.#offsets.wasOpen(origin)) {
-      this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
+      const called = this.#calledAgain.get(lane)
+      if (called !== undefined) this.#wait(record, origin, lane, called.dueAt, false, (called.order += 2 ** -20))
+      else this.#staged.push(() => this.#enqueue({ id: idOf(origin), lane, record, origin, row: null, call: null }))
       return
     }
     const behind = this.#waitsUntil(lane)
@@ -176,6 +180,7 @@ export class AsyncOperator {
   /** The task has read a partition up to `position`: what was open before a restart is held again (A7). */
   reached(topic: string, partition: number, position: bigint): void {
     this.#offsets.reached(topic, partition, position)
+    if (!this.#offsets.isResuming) this.#calledAgain.clear()
   }
 
   /** Moves records whose time has come from the waiting store into their lanes. Inside a step; true when any moved. */
@@ -334,10 +339,12 @@ export class AsyncOperator {
       if (row !== null) this.#waiting.delete(row)
       this.#wait(record, origin, lane, dueAt, false)
     }
+    const order = this.#order - 1
     this.#postpone(new Map([[lane, dueAt]]))
     this.#staged.push(() => {
       for (const entry of entries) this.#complete(entry)
       this.#lanes.delete(lane)
+      if (this.#offsets.isResuming) this.#calledAgain.set(lane, { dueAt, order })
     })
   }
 
@@ -380,10 +387,16 @@ export class AsyncOperator {
     else this.#ready.push(next)
   }
 
-  #wait(record: StreamRecord, origin: RecordOrigin, lane: string, dueAt: number, reserved: boolean): void {
+  #wait(
+    record: StreamRecord,
+    origin: RecordOrigin,
+    lane: string,
+    dueAt: number,
+    reserved: boolean,
+    order: number = this.#order++,
+  ): void {
     const row = waitingRow(dueAt, origin)
     this.#waiting.put(row, Buffer.concat([Buffer.of(reserved ? 1 : 0), this.#encode(record, origin)]))
-    const order = this.#order++
     this.#staged.push(() => this.#index({ dueAt, row, lane, order }))
   }
 
