@@ -14,16 +14,16 @@ export class OpenOffsets {
   /** The stretch that is read again after a restart, per input partition. */
   readonly #resume = new Map<string, { readonly next: bigint; readonly open: ReadonlySet<bigint> }>()
 
-  /** @param ends where each input partition ends: what the log has lost is not done, its offsets are given anew */
-  constructor(store: KeyValueStore, ends: ReadonlyMap<string, bigint>) {
-    this.#done = store
-    for (const [row, value] of store.range()) {
-      const [done, ...open] = readOffsets(value)
+  /** @param ends where each input partition ended when the task opened, by `topic-partition` */
+  constructor(done: KeyValueStore, ends: ReadonlyMap<string, bigint>) {
+    this.#done = done
+    for (const [row, value] of done.range()) {
+      const [reached, ...open] = readOffsets(value)
       const split = row.length - 5
       const place = `${row.toString('utf8', 0, split)}-${row.readInt32BE(split + 1)}`
-      if (done === undefined) continue
-      const end = ends.get(place) ?? done
-      const next = end < done ? end : done
+      if (reached === undefined) continue
+      const end = ends.get(place) ?? reached
+      const next = end < reached ? end : reached
       this.#resume.set(place, { next, open: new Set(open.filter((offset) => offset < next)) })
     }
   }

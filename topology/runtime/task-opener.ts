@@ -29,7 +29,8 @@ export interface KeptTask {
   /** Null when it was closed: the next one opens it from disk. */
   readonly state: TaskState | null
   readonly memo: CallMemo
-  readonly startedAt: number
+  /** Null when no task went before in this worker: it starts when it is open (R6). */
+  readonly startedAt: number | null
 }
 
 export interface OpenerOptions {

@@ -150,7 +150,7 @@ export class TaskSet {
       if (this.#slots.get(id)?.role === 'active') continue
       const state = await this.#takeState(id)
       const slot = this.#slot(place, 'active', false)
-      this.#open(slot, state === null ? null : { state, memo: noMemo, startedAt: this.#options.clock.now() })
+      this.#open(slot, state === null ? null : { state, memo: noMemo, startedAt: null })
     }
     if (standbys !== null) await this.#assignStandbys(standbys)
     this.#openMissing()
@@ -180,7 +180,7 @@ export class TaskSet {
       const state = this.#parked.get(id) ?? null
       this.#parked.delete(id)
       const standby = this.#slot(place, 'standby', place.warmUp)
-      this.#open(standby, state === null ? null : { state, memo: noMemo, startedAt: 0 })
+      this.#open(standby, state === null ? null : { state, memo: noMemo, startedAt: null })
     }
   }
 
@@ -272,7 +272,7 @@ export class TaskSet {
     if (slot === undefined || slot.role !== 'standby') return
     this.#options.notice(`standby ${this.#nameOf(id)}: opened again after ${messageOf(error)}`)
     // Damage must be known to whoever opens it: it is wiped for that.
-    this.#open(slot, state.damage === null ? null : { state, memo: noMemo, startedAt: 0 })
+    this.#open(slot, state.damage === null ? null : { state, memo: noMemo, startedAt: null })
   }
 
   // Opening ------------------------------------------------------------------------------------------------------

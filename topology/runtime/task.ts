@@ -158,12 +158,13 @@ export class Task {
         : new Answers({ ...shared, poison, operator: this.#operator, output: this.#nodes.asyncOutput })
   }
 
-  #openOperator({ part, state, clock, wake, memo, inputs }: TaskOptions): AsyncOperator | null {
+  #openOperator({ part, state, inputs, clock, wake, memo }: TaskOptions): AsyncOperator | null {
     const node = part.nodes.find(isAsync)
     if (node === undefined) return null
     const done = state.store(node.doneStore)
+    const waiting = this.#step.store(node.waitingStore)
     const ends = new Map(inputs.map(({ topic, partition, end }) => [`${topic}-${partition}`, end]))
-    return new AsyncOperator({ node, clock, done, waiting: this.#step.store(node.waitingStore), wake, memo, ends })
+    return new AsyncOperator({ node, clock, done, waiting, wake, memo, ends })
   }
 
   // Input --------------------------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { CrashPoint, Log } from '../../../connectors/kafka/index.ts'
-import { RecordBatchBuilder, noCrash, openEmbeddedLog, partitionFor } from '../../../connectors/kafka/index.ts'
+import { RecordBatchBuilder, openEmbeddedLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import { StateBudget, rocksDatabases } from '../../../state-stores/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
 import { machineClock, machineRandom } from '../../machine.ts'
 import { seeded } from '../seeded.ts'
 import { entriesPerAppend, entryOf, producersPerLife, valueOf } from './entries.ts'
 import { auditProgram, ledgerProgram, partitions, topics } from './programs.ts'
+import { crashAt } from '../../crash.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const notice = (line: string): void => void process.stderr.write(`${line}\n`)
@@ -43,16 +44,7 @@ function readArguments(): ChildArguments {
   })
   const { directory = '', seed, life, drain = false } = values
   const flushBytes = Number(values['flush-bytes'])
-  return { directory, seed: Number(seed), life: Number(life), flushBytes, drain, crash: crashAt(values.crash) }
-}
-
-function crashAt(place: string | undefined): CrashPoint {
-  if (place === undefined) return noCrash
-  const [point, passes] = place.split(':')
-  let left = Number(passes)
-  return (name) => {
-    if (name === point && --left === 0) process.kill(process.pid, 'SIGKILL')
-  }
+  return { directory, seed: Number(seed), life: Number(life), flushBytes, drain, crash: crashAt(values.crash ?? null) }
 }
 
 async function main(): Promise<void> {

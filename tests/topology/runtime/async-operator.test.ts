@@ -93,6 +93,31 @@ describe('lanes', () => {
     expect(pairs(await again.read('answers'))).toEqual(['b|k=b1', 'a|k=a1', 'a|k=a2'])
   })
 
+  test('what is read again after its front is called again later waits behind it (A1)', async () => {
+    const clock = new HandClock(t0)
+    const down = Object.assign(new Error('down'), { then: 'retry' })
+    let run = 1
+    let failed = false
+    const call = (value: string): Promise<string> => {
+      if (value.startsWith('b')) return Promise.resolve(value)
+      if (run === 1) return never()
+      if (value !== 'a1' || failed) return Promise.resolve(value)
+      failed = true
+      return Promise.reject(down)
+    }
+    const settings = { closeTimeoutMs: 10, fetchMaxBytes: 1 }
+    const options = { topologies: [callProgram({ call })], clock, settings }
+    const driver = await start(options)
+    for (const value of ['a1', 'b1', 'a2', 'b2']) await send(driver, 'requests', `${value.charAt(0)}|k`, value)
+    await spins(clock, 10)
+    await driver.close()
+    run = 2
+    const again = await restart(driver, options)
+    await again.advance(3000)
+    const answers = pairs(await again.read('answers'))
+    expect(answers.filter((pair) => pair.startsWith('a|k'))).toEqual(['a|k=a1', 'a|k=a2'])
+  })
+
   test('a call that was open before a restart comes before a lane mate whose time came meanwhile (A1, A7)', async () => {
     const called: string[] = []
     const call = (value: string): Promise<string> => {
@@ -284,6 +309,30 @@ describe('rate limit: at most that many real starts in any window (A5)', () => {
     const again = await restart(driver, options)
     await again.advance(10_000)
     expect(starts).toHaveLength(5)
+    expect(tightest(starts, 1)).toBeGreaterThanOrEqual(1000)
+  })
+
+  test('a recovery remembers when calls really started, also those that no commit contains', async () => {
+    const clock = new HandClock(t0)
+    const troubled = troubledLog(openMemoryLog({ clock, random }), 'calls')
+    const starts: number[] = []
+    const call = (): Promise<string> => {
+      starts.push(clock.now())
+      const down = Object.assign(new Error('down'), { then: 'retry' })
+      return starts.length === 1 ? Promise.reject(down) : Promise.resolve('ok')
+    }
+    const caller = { limit: { calls: 1, windowMs: 1000 }, call }
+    const driver = await start({
+      topologies: [callProgram(caller)],
+      clock,
+      log: troubled.log,
+      settings: { retryMinMs: 100 },
+    })
+    troubled.failNext('end', 'lost request')
+    await send(driver, 'requests', 'a|k', 'x')
+    await driver.advance(5000)
+    expect(troubled.failures).toBe(1)
+    expect(starts).toHaveLength(2)
     expect(tightest(starts, 1)).toBeGreaterThanOrEqual(1000)
   })
 

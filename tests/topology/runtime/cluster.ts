@@ -7,7 +7,7 @@ import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
 import type { ApplicationStatus, RuntimeSettings, Topology } from '../../../topology/index.ts'
 import type { DriverMember, TopologyDriver as Driver } from '../../../topology/testing/index.ts'
 import { HandClock, StallableClock, TopologyDriver } from '../../../topology/testing/index.ts'
-import { override, spin, t0, turnedUntil } from './harness.ts'
+import { countingDatabases, override, spin, t0, turnedUntil } from './harness.ts'
 
 let seeds = 0
 
@@ -127,15 +127,7 @@ export class Cluster {
   ): Promise<Process> {
     const clock = new StallableClock(this.clock)
     more.born?.(clock)
-    const inner = more.databases ?? memoryDatabases()
-    const opened = new Map<string, number>()
-    const databases = override(inner, {
-      open: async (path) => {
-        const database = await inner.open(path)
-        opened.set(path, (opened.get(path) ?? 0) + 1)
-        return database
-      },
-    })
+    const { databases, opened } = countingDatabases(more.databases)
     const { topology, partitions = 6, settings } = this.#options
     const broker = heardBy(this.broker, clock)
     const driver = await TopologyDriver.join({

@@ -127,6 +127,19 @@ export function override<T extends object>(target: T, members: Partial<T>): T {
   })
 }
 
+/** Databases that count how often each path was opened. */
+export function countingDatabases(inner: StateDatabaseSupplier = memoryDatabases()) {
+  const opened = new Map<string, number>()
+  const databases = override(inner, {
+    open: async (path) => {
+      const database = await inner.open(path)
+      opened.set(path, (opened.get(path) ?? 0) + 1)
+      return database
+    },
+  })
+  return { databases, opened }
+}
+
 /** Databases in memory that outlive their close, as files do. `wiped` are the paths, in order. */
 export function lastingDatabases(): StateDatabaseSupplier & { readonly wiped: string[] } {
   const inner = memoryDatabases()

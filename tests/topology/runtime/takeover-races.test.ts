@@ -5,11 +5,11 @@ import type { Log, RebalanceListener, TopicPartition } from '../../../connectors
 import { LogError, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
 import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
-import type { RuntimeSettings } from '../../../topology/index.ts'
+import type { RuntimeSettings, Topology } from '../../../topology/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import { lasting } from './cluster.ts'
 import { override, pairs, random, send, spin, t0, useDrivers } from './harness.ts'
-import { countProgram } from './programs.ts'
+import { countProgram, deadlineProgram } from './programs.ts'
 
 const { start } = useDrivers()
 
@@ -22,13 +22,19 @@ const [first = '', second = ''] = keys
 const partitions: readonly TopicPartition[] = [0, 1].map((partition) => ({ topic: 'words', partition }))
 
 interface Change {
+  readonly topology?: Topology
   readonly settings?: Partial<RuntimeSettings>
   readonly databases?: StateDatabaseSupplier
   readonly log?: (inner: Log) => Partial<Log>
 }
 
 /** One member whose listener the test calls itself. */
-async function alone({ settings = {}, databases = memoryDatabases(), log: change = () => ({}) }: Change = {}) {
+async function alone({
+  topology = countProgram(),
+  settings = {},
+  databases = memoryDatabases(),
+  log: change = () => ({}),
+}: Change = {}) {
   const clock = new HandClock(t0)
   const inner = openMemoryLog({ clock, random })
   let listener: RebalanceListener | undefined
@@ -39,7 +45,7 @@ async function alone({ settings = {}, databases = memoryDatabases(), log: change
     },
     ...change(inner),
   })
-  const driver = await start({ topologies: [countProgram()], clock, log, databases, partitions: 2, settings })
+  const driver = await start({ topologies: [topology], clock, log, databases, partitions: 2, settings })
   if (listener === undefined) throw new Error('it did not join')
   const status = () => {
     const found = driver.worker.applications[0]?.status()
@@ -171,5 +177,36 @@ describe('a state that cannot be closed', () => {
     expect(driver.failures).toEqual([])
     expect(await counts(driver)).toEqual([`${first}=1`, `${first}=2`, `${second}=1`, `${second}=2`].sort())
     expect(driver.notices.join('\n')).toContain('close failed')
+  })
+})
+
+describe('a task that takes over an open state', () => {
+  test('has started when it has opened: what came due meanwhile waits out the grace (R6, T4)', async () => {
+    const opened = Promise.withResolvers<void>()
+    let slow = false
+    const { clock, driver, listener } = await alone({
+      topology: deadlineProgram(),
+      settings: { timerRestartGraceMs: 20_000 },
+      log: (inner) => ({
+        committedOffsets: async (group, of, timeoutMs) => {
+          if (slow) await opened.promise
+          return inner.committedOffsets(group, of, timeoutMs)
+        },
+      }),
+    })
+    const orders = partitions.map(({ partition }) => ({ topic: 'orders', partition }))
+    const late = async (): Promise<string[]> =>
+      pairs(await driver.read('verdicts')).filter((pair) => pair.includes('late'))
+    await send(driver, 'orders', first, 'arm 60000', t0)
+    await driver.settle()
+    await listener.revoked(orders)
+    slow = true
+    await listener.assigned(orders, Buffer.alloc(0))
+    for (let n = 0; n < 100; n++) await spin(clock, 1000)
+    opened.resolve()
+    for (let n = 0; n < 15; n++) await spin(clock, 1000)
+    expect(await late()).toEqual([])
+    for (let n = 0; n < 10; n++) await spin(clock, 1000)
+    expect(await late()).toHaveLength(1)
   })
 })

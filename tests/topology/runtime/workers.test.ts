@@ -12,24 +12,23 @@ import { readingsOf } from '../../../topology/runtime/changelog.ts'
 import { StandbyTask, StandbyTasks } from '../../../topology/runtime/standby-task.ts'
 import type { DriverMember } from '../../../topology/testing/index.ts'
 import { HandClock, StallableClock, TopologyDriver } from '../../../topology/testing/index.ts'
-import { override, pairs, random, send, sendBatch, spin, t0, turnedUntil, turns, useDrivers } from './harness.ts'
+import {
+  countingDatabases,
+  override,
+  pairs,
+  random,
+  send,
+  sendBatch,
+  spin,
+  t0,
+  turnedUntil,
+  turns,
+  useDrivers,
+} from './harness.ts'
 import { callProgram, countProgram } from './programs.ts'
 import { ScriptedGroup } from './scripted-group.ts'
 
 const { adopt, start } = useDrivers()
-
-/** Databases that count how often each path was opened. */
-function counted(inner: StateDatabaseSupplier = memoryDatabases()) {
-  const opened = new Map<string, number>()
-  const databases = override(inner, {
-    open: async (path) => {
-      const database = await inner.open(path)
-      opened.set(path, (opened.get(path) ?? 0) + 1)
-      return database
-    },
-  })
-  return { databases, opened }
-}
 
 class Cluster {
   readonly clock = new HandClock(t0)
@@ -52,7 +51,7 @@ class Cluster {
   }
 
   async join(id: string, more: Partial<DriverMember> & { databases?: StateDatabaseSupplier } = {}): Promise<void> {
-    const { databases, opened } = counted(more.databases)
+    const { databases, opened } = countingDatabases(more.databases)
     this.opened.set(id, opened)
     const driver = await TopologyDriver.join({
       topologies: [this.#topology],

@@ -15,6 +15,7 @@ import type {
 } from '../../../../connectors/kafka/index.ts'
 import { Client, GroupCluster, NO_FAULTS } from '../group-cluster.ts'
 import type { Faults } from '../group-cluster.ts'
+import { seeded } from '../../../../deploy/chaos/seeded.ts'
 
 const TOPICS = new Map([
   ['a', 5],
@@ -247,16 +248,6 @@ class Player {
 }
 
 const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
-
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 test('GM1: random lives, and peace at the end', { timeout: 240_000 }, async () => {
   const seen = new Map<string, number>()
