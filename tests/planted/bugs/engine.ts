@@ -75,7 +75,7 @@ export const engineBugs: readonly PlantedBug[] = [
     `    log.listOffsets(partitions, 'stable').then((ends) => ends.map((end) => (end > 0n ? end - 1n : end))),`,
     {
       file: 'tests/topology/runtime/restore-target.test.ts',
-      test: 'is the high watermark',
+      test: 'waits for a transaction that was open when it began',
     },
   ),
   bug('what a throwing step wrote stays in the state', task, '      this.state.rollback()\n', '', bySeeds('poison')),
