@@ -4,7 +4,6 @@ import type { PlantedBug } from '../bug.ts'
 import { bug, bySeeds } from '../bug.ts'
 
 const transaction = 'topology/runtime/transaction.ts'
-const worker = 'topology/runtime/application-worker.ts'
 const task = 'topology/runtime/task.ts'
 const taskSet = 'topology/runtime/task-set.ts'
 const operator = 'topology/runtime/async-operator.ts'
@@ -31,14 +30,14 @@ export const engineBugs: readonly PlantedBug[] = [
         replace: 'void failure',
       },
     ],
-    caughtBy: bySeeds('ledger'),
+    caughtBy: bySeeds(),
   },
   bug(
     'the fencing of a producer at its commit is swallowed',
     transaction,
     'await ended\n',
     `await ended.catch((error: unknown) => {\n      if ((error as { code?: string }).code !== 'PRODUCER_FENCED') throw error\n    })\n`,
-    bySeeds('calls'),
+    bySeeds(),
   ),
   bug(
     'a dead letter is written outside of the transaction',
@@ -66,7 +65,7 @@ export const engineBugs: readonly PlantedBug[] = [
         replace: `reading.position, 'read_uncommitted'`,
       },
     ],
-    caughtBy: bySeeds('ledger'),
+    caughtBy: bySeeds(),
   },
   bug(
     'a restore ends one short of the last stable offset',
