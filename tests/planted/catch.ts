@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import type { BySeeds, ByTest, PlantedBug } from './bug.ts'
 import type { SourceCopy } from './tree.ts'
+import { root } from './tree.ts'
 
 export interface Verdict {
   readonly caught: boolean
@@ -19,6 +20,7 @@ export interface Verdict {
 type Finding = Omit<Verdict, 'seconds'>
 
 const timeLimitMs = 8 * 60_000
+const simulator = 'tests/simulation/main.ts'
 
 export async function catchBug(copy: SourceCopy, { caughtBy }: PlantedBug): Promise<Verdict> {
   const startedAt = performance.now()
@@ -26,14 +28,37 @@ export async function catchBug(copy: SourceCopy, { caughtBy }: PlantedBug): Prom
   return { ...found, seconds: (performance.now() - startedAt) / 1000 }
 }
 
-/** The simulator must report a violation; that a seed breaks down or hangs is not enough. */
+/**
+ * The simulator must report a violation; that a seed breaks down or hangs is not enough, nor is one that fails without the bug
+ * too.
+ */
 async function bySeeds(copy: SourceCopy, { seeds, program }: BySeeds): Promise<Finding> {
-  const args = ['tests/simulation/main.ts', '--seeds', String(seeds), '--until-failure', '--no-keep', '--workers', '1']
-  const { code, output } = await run(copy, program === undefined ? args : [...args, '--program', program])
-  const seed = /^seed (\d+) FAILED \(program ([\w-]+)\)$/m.exec(output)
+  for (let from = 1; ;) {
+    const { seed, ...found } = await firstFailure(copy, from, seeds - from + 1, program)
+    if (seed === null || !found.caught || (await passes(seed, found.program))) return { seed, ...found }
+    from = seed + 1
+    if (from > seeds) return { seed: null, caught: false, by: `seed ${seed} fails without the bug too` }
+  }
+}
+
+async function firstFailure(
+  copy: SourceCopy,
+  from: number,
+  seeds: number,
+  program: string | undefined,
+): Promise<Finding & { readonly program: string }> {
+  const range = ['--from', String(from), '--seeds', String(seeds), '--workers', '1']
+  const only = program === undefined ? [] : ['--program', program]
+  const { code, output } = await run(copy, [simulator, ...range, ...only, '--until-failure', '--no-keep'])
+  const [, seed, drawn = ''] = /^seed (\d+) FAILED \(program ([\w-]+)\)$/m.exec(output) ?? []
   const violation = /^ {2}(I\d+: .*)$/m.exec(output)?.[1]
-  const caught = code === 1 && seed !== null && violation !== undefined && !violation.includes('the process died')
-  return { caught, by: violation ?? lastLines(output), seed: seed === null ? null : Number(seed[1]) }
+  const caught = code === 1 && seed !== undefined && violation !== undefined && !violation.includes('the process died')
+  return { caught, by: violation ?? lastLines(output), seed: seed === undefined ? null : Number(seed), program: drawn }
+}
+
+/** Without the bug. */
+async function passes(seed: number, program: string): Promise<boolean> {
+  return (await run({ directory: root }, [simulator, '--seed', String(seed), '--program', program])).code === 0
 }
 
 async function byTest(copy: SourceCopy, { test, file }: ByTest): Promise<Finding> {
@@ -71,7 +96,10 @@ function failedTests(report: string): string[] | null {
 
 const lastLines = (output: string): string => output.trimEnd().split('\n').slice(-5).join(' | ')
 
-function run({ directory }: SourceCopy, args: readonly string[]): Promise<{ code: number | null; output: string }> {
+function run(
+  { directory }: Pick<SourceCopy, 'directory'>,
+  args: readonly string[],
+): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
       cwd: directory,

@@ -19,9 +19,13 @@ export interface FeederOptions {
   readonly transactional: boolean
   /** Share of the transactions that are aborted. */
   readonly aborts: number
+  /** Share of the transactions that stay open for a while. */
+  readonly lingers: number
 }
 
 const transactionTimeoutMs = 5000
+/** Mean time of that, in ms. */
+const lingerMs = 500
 
 /** What was fed in all lives of the generator. */
 export class Feeder implements Feed {
@@ -101,7 +105,7 @@ export class Feeder implements Feed {
 
   /** False when the session is of no more use. */
   async #deliver(life: Life, session: ProducerSession, burst: readonly Fed[]): Promise<boolean> {
-    const { transactional, aborts, chance } = this.#options
+    const { transactional, aborts, lingers, chance } = this.#options
     const abort = transactional && chance.chance(aborts)
     const settle = (outcome: Fed['outcome']): void => {
       for (const fed of burst) {
@@ -112,6 +116,7 @@ export class Feeder implements Feed {
     try {
       if (transactional) session.begin()
       await session.append(this.#batches(burst))
+      if (transactional && chance.chance(lingers)) await this.#linger(life)
       if (transactional) await session.end(abort ? 'abort' : 'commit')
       settle(abort ? 'aborted' : 'acked')
       return true
@@ -119,6 +124,11 @@ export class Feeder implements Feed {
       settle('unknown')
       return false
     }
+  }
+
+  /** What was sent stays undecided for a while: readers must not pass it. */
+  #linger(life: Life): Promise<void> {
+    return new Promise((resolve) => void life.after(this.#options.chance.exponential(lingerMs), resolve))
   }
 
   #batches(burst: readonly Fed[]): PartitionAppend[] {

@@ -102,7 +102,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
     segmentBytes: Math.round(chance.logBetween(1024, 64 * 1024)),
     cleanIntervalMs: Math.round(chance.logBetween(200, 8000)),
     stateWriteUs: Math.round(chance.logBetween(50, 5000)),
-    every: drawUpsets(chance.fork('upsets'), short),
+    every: drawUpsets(chance.fork('upsets'), short, power),
     crash: {
       downMs: Math.round(short ? chance.logBetween(5, 400) : chance.logBetween(500, 8000)),
       atPoint: chance.of([0.3, 0.7, 0.95]),
@@ -127,6 +127,13 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
 
 function drawSettings(chance: Chance): Partial<RuntimeSettings> {
   const sessionTimeoutMs = Math.round(chance.logBetween(1500, 6000))
+  const drawn = drawFreely(chance, sessionTimeoutMs)
+  // A member hears of a rebalance by its heartbeats: one that has less time for it than for two of them is thrown out for ever.
+  const leastMs = 2 * (drawn.heartbeatIntervalMs ?? 0)
+  return { ...drawn, rebalanceTimeoutMs: Math.max(drawn.rebalanceTimeoutMs ?? 0, leastMs) }
+}
+
+function drawFreely(chance: Chance, sessionTimeoutMs: number): Partial<RuntimeSettings> {
   return {
     commitIntervalMs: chance.of([30, 100, 100, 400]),
     commitMinIntervalMs: chance.of([1, 10, 10, 50]),
@@ -162,7 +169,7 @@ function drawNetworkFaults(chance: Chance): NetworkFaults {
   }
 }
 
-function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
+function drawUpsets(chance: Chance, short: boolean, power: boolean): Record<Upset, number> {
   const means: Record<Upset, readonly [number, number]> = {
     crash: short ? [600, 3000] : [4000, 15_000],
     stop: [2000, 15_000],
@@ -181,7 +188,9 @@ function drawUpsets(chance: Chance, short: boolean): Record<Upset, number> {
   for (const upset of upsets) {
     const [low, high] = means[upset]
     const mean = Math.round(chance.logBetween(low, high))
-    drawn[upset] = chance.chance(upset === 'crash' ? 0.85 : upset === 'brokerCrash' ? 0.6 : 0.4) ? mean : 0
+    // Where power fails, it is the broker's that says most.
+    const often = upset === 'crash' || (upset === 'brokerCrash' && power)
+    drawn[upset] = chance.chance(often ? 0.85 : upset === 'brokerCrash' ? 0.6 : 0.4) ? mean : 0
   }
   return drawn
 }

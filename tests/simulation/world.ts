@@ -204,6 +204,7 @@ export class World {
       partitionsOf: (topic) => counts.get(topic) ?? 1,
       transactional: chance.chance(0.5),
       aborts: chance.of([0, 0.1, 0.3]),
+      lingers: chance.of([0, 0.1, 0.3]),
     })
   }
 

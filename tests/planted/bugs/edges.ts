@@ -27,16 +27,6 @@ export const edgeBugs: readonly PlantedBug[] = [
     bySeeds('first-light'),
   ),
   bug(
-    'the relay reads its number before it opens its producer',
-    'api/relay/lead.ts',
-    `    const producer = await options.log.openProducer({ transactionalId: relayName, transactionTimeoutMs: 60_000 })
-    const lead`,
-    `    await options.log.committedOffsets(relayName, [progress])
-    const producer = await options.log.openProducer({ transactionalId: relayName + String(options.clock.now()), transactionTimeoutMs: 60_000 })
-    const lead`,
-    bySeeds('first-light'),
-  ),
-  bug(
     'a sink commits its offset in a second step',
     run,
     `    const outcome = await this.#options.tables.commit({`,
@@ -66,24 +56,34 @@ export const edgeBugs: readonly PlantedBug[] = [
     caughtBy: bySeeds('first-light'),
   },
   bug(
-    'an upsert of a sink does not look at the offset of the row',
-    'sinks/memory-tables.ts',
-    '    if (row !== undefined && row.offset >= change.offset) return\n',
-    '',
+    'the offset of a sink passes a dead letter that is not in the log yet',
+    run,
+    '    await this.#setAside(source, records)\n',
+    '    void this.#setAside(source, records).catch(() => undefined)\n',
     bySeeds('first-light'),
+  ),
+  bug(
+    'an upsert of a sink does not look at the offset of the row',
+    'sinks/statements.ts',
+    'where excluded.src_offset > t.src_offset$',
+    'where true$',
+    { file: 'tests/sinks/postgres-tables.test.ts', test: 'P8: a change from an earlier record does not touch a row' },
   ),
   bug(
     'a sink that was taken over still writes',
     'sinks/memory-tables.ts',
     'kept === undefined || kept.epoch !== claim.epoch',
     'kept === undefined',
-    bySeeds('first-light'),
+    {
+      file: 'tests/sinks/memory-tables.test.ts',
+      test: 'P2: the earlier owner is fenced by the next claim and writes nothing',
+    },
   ),
   bug(
-    'the offset of a sink passes a dead letter that is not in the log yet',
-    run,
-    '    await this.#setAside(source, records)\n',
-    '    void this.#setAside(source, records).catch(() => undefined)\n',
+    'the transactional id of the relay is another one in each term',
+    'api/relay/lead.ts',
+    'openProducer({ transactionalId: relayName,',
+    'openProducer({ transactionalId: `${relayName}-${options.clock.now()}`,',
     bySeeds('first-light'),
   ),
   bug(

@@ -4,7 +4,6 @@ import type { PlantedBug } from '../bug.ts'
 import { bug, bySeeds } from '../bug.ts'
 
 const transaction = 'topology/runtime/transaction.ts'
-const worker = 'topology/runtime/application-worker.ts'
 const step = 'topology/runtime/task-step.ts'
 const task = 'topology/runtime/task.ts'
 const taskSet = 'topology/runtime/task-set.ts'
@@ -16,7 +15,7 @@ export const engineBugs: readonly PlantedBug[] = [
     transaction,
     'session.begin()',
     `session.begin()\n    await session.sendOffsets(group, offsets)\n    await session.end('commit')\n    session.begin()`,
-    bySeeds(),
+    bySeeds('ledger'),
   ),
   {
     name: 'the append of a changelog is not awaited, and its failure is forgotten',
@@ -74,9 +73,12 @@ export const engineBugs: readonly PlantedBug[] = [
     'topology/runtime/changelog.ts',
     `    log.listOffsets(partitions, 'latest'),`,
     `    log.listOffsets(partitions, 'stable').then((ends) => ends.map((end) => (end > 0n ? end - 1n : end))),`,
-    bySeeds(),
+    {
+      file: 'tests/topology/runtime/restore-target.test.ts',
+      test: 'waits for a transaction that was open when it began',
+    },
   ),
-  bug('what a throwing step wrote stays in the state', step, '      this.#state.rollback()\n', '', bySeeds()),
+  bug('what a throwing step wrote stays in the state', step, '      this.#state.rollback()\n', '', bySeeds('poison')),
   bug(
     'what a throwing step sent is sent all the same',
     step,
@@ -84,47 +86,26 @@ export const engineBugs: readonly PlantedBug[] = [
     'for (const part of this.#staged.slice(1)) part.rollback()',
     bySeeds('poison'),
   ),
-  bug('rows of an aborted transaction stay in the state', taskSet, '    task.state.abort()\n', '', bySeeds()),
+  bug('rows of an aborted transaction stay in the state', taskSet, '    task.state.abort()\n', '', bySeeds('ledger')),
   bug(
     'a task that was given up goes on: its timers and records too',
     taskSet,
     '      else await this.#discardState(id, task.state)\n    }\n    this.#changed()',
     '      else await this.#discardState(id, task.state)\n    }',
-    bySeeds(),
-  ),
-  bug(
-    'a task that moves is not closed before the group goes on',
-    worker,
-    'await tasks.release(ids, committed)',
-    'void committed',
-    bySeeds(),
+    bySeeds('ledger'),
   ),
   bug(
     'positions are written in a second batch, before the rows',
     'state-stores/buffer/task-state.ts',
     'await this.#database.write(rows, positions)',
     'await this.#database.write([], positions)\n    await this.#database.write(rows, new Map())',
-    bySeeds(),
+    bySeeds('ledger'),
   ),
   bug(
     'the gate of timers asks for the last stable offset',
     'topology/runtime/timer-gate.ts',
     `listOffsets(task.queues, 'latest')`,
     `listOffsets(task.queues, 'stable')`,
-    bySeeds('timers'),
-  ),
-  bug(
-    'a timer that came due while the task was down does not wait out the grace',
-    'topology/runtime/timers.ts',
-    'dueAt < this.#startedAt ? this.#startedAt + this.#graceMs : dueAt',
-    'dueAt < this.#startedAt ? this.#startedAt : dueAt',
-    bySeeds('timers'),
-  ),
-  bug(
-    'a timer forgets that it fired',
-    'topology/runtime/timers.ts',
-    'this.#store.put(row, rowValue(none, timer.dueAt))',
-    'this.#store.delete(row)',
     bySeeds('timers'),
   ),
   bug(
@@ -149,13 +130,6 @@ export const engineBugs: readonly PlantedBug[] = [
     bySeeds('calls'),
   ),
   bug(
-    'answers of finished calls are forgotten with an abort',
-    operator,
-    'return { calls, starts: this.#limits.started }',
-    'return { calls: new Map([...calls].slice(0, 0)), starts: this.#limits.started }',
-    bySeeds('calls'),
-  ),
-  bug(
     'the commit goes past calls that are open',
     task,
     'this.#operator?.lowestOpen(topic, partition) ?? position',
@@ -163,17 +137,38 @@ export const engineBugs: readonly PlantedBug[] = [
     bySeeds('calls'),
   ),
   bug(
-    'an answer to a fetch from before the tasks went back is taken',
-    'topology/runtime/fetcher.ts',
-    '      if (generation !== this.#generation) return\n      this.#abort = null\n      for',
-    '      this.#abort = null\n      for',
-    bySeeds(),
+    'a timer that came due while the task was down does not wait out the grace',
+    'topology/runtime/timers.ts',
+    'dueAt < this.#startedAt ? this.#startedAt + this.#graceMs : dueAt',
+    'dueAt < this.#startedAt ? this.#startedAt : dueAt',
+    {
+      file: 'tests/topology/runtime/timers-backlog.test.ts',
+      test: 'with the saving event two services upstream, slower than ours, no deadline fires',
+    },
   ),
   bug(
-    'the partition with the lowest offset goes first, not the lowest timestamp',
-    task,
-    'lowest = head.timestamp',
-    'lowest = Number(head.offset)',
-    bySeeds(),
+    'what the registry cannot give while it is down is a dead letter',
+    'topology/runtime/fetcher.ts',
+    `    } catch (error) {
+      throw new EngineError(
+        'PREPARE_FAILED',`,
+    `    } catch (error) {
+      return
+      throw new EngineError(
+        'PREPARE_FAILED',`,
+    {
+      file: 'tests/topology/runtime/fetcher.test.ts',
+      test: 'that cannot be loaded now is tried again; the record is not poison',
+    },
+  ),
+  bug(
+    'each session has a transactional id of its own',
+    transaction,
+    'transactionalId: this.#transactionalId,',
+    'transactionalId: `${this.#transactionalId}-${this.#clock.now()}`,',
+    {
+      file: 'tests/topology/runtime/workers.test.ts',
+      test: 'fenced once it goes back and goes on; again and again it has a double, and stops with one line (W9)',
+    },
   ),
 ]
