@@ -4,7 +4,8 @@
  * P5 A record that cannot be used is in the dead-letter topic before the offset passes it.
  * P6 Trouble stops this projection only, for a while; nothing is skipped because of it.
  * P7 Memory is bounded: nothing is fetched while earlier bytes wait to be written.
- * P4 also without records: an owner that has nothing to write looks now and then whether SQL still counts it as one.
+ *
+ * The claims of P4 are looked at also without records: an owner with nothing to write asks now and then whether it is one.
  */
 
 import type { FetchedPartition, Log } from '../connectors/kafka/index.ts'

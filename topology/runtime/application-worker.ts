@@ -165,9 +165,9 @@ export class ApplicationWorker {
         assignor: taskAssignor({ topology, ...settings }),
         listener: {
           joining: () => this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(false))),
-          revoked: (partitions) => this.#assignments.run(() => this.#revoked(partitions)),
-          assigned: (added, userData) => this.#assignments.run(() => this.#take(added, userData)),
-          lost: () => this.#assignments.run(() => this.#lost()),
+          revoked: (partitions) => this.#inTurn(() => this.#revoked(partitions)),
+          assigned: (added, userData) => this.#inTurn(() => this.#take(added, userData)),
+          lost: () => this.#inTurn(() => this.#lost()),
           failed: (error) => this.#troubled(this.#migrated(error)),
         },
         userData: () => encodeMemberData({ processId: this.#options.processId, held: this.#tasks?.held ?? [] }),
@@ -361,6 +361,14 @@ export class ApplicationWorker {
 
   // Assignment ---------------------------------------------------------------------------------------------------
 
+  /** What fails is told here too: the group session takes it for the listener's own and goes on. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    return this.#assignments.run(work).catch((error: unknown) => {
+      this.#troubled(error)
+      throw error
+    })
+  }
+
   /** A rebalance is over: new tasks and standbys begin to open, the others never noticed (W7, W8). */
   async #take(added: readonly TopicPartition[], userData: Buffer): Promise<void> {
     const { topology, notice } = this.#options
@@ -476,7 +484,8 @@ export class ApplicationWorker {
 
   /** The next turn deals with it. */
   #troubled(error: unknown): void {
-    this.#trouble ??= asError(error)
+    // What ends the application is not lost behind what passes.
+    if (this.#trouble === null || (canRetry(this.#trouble) && !canRetry(error))) this.#trouble = asError(error)
     this.#signal.raise()
   }
 

@@ -7,6 +7,7 @@ import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
 import { StateError, memoryDatabases } from '../../../state-stores/index.ts'
 import type { RuntimeSettings, Topology } from '../../../topology/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
+import { EngineBug } from '../../../topology/runtime/invariant.ts'
 import { lasting } from './cluster.ts'
 import { override, pairs, random, send, spin, t0, useDrivers } from './harness.ts'
 import { countProgram, deadlineProgram } from './programs.ts'
@@ -208,5 +209,34 @@ describe('a task that takes over an open state', () => {
     expect(await late()).toEqual([])
     for (let n = 0; n < 10; n++) await spin(clock, 1000)
     expect(await late()).toHaveLength(1)
+  })
+})
+
+describe('a bug', () => {
+  test('met while a task is given up stops the application: the task would go on in two places (W9, I10)', async () => {
+    let bug = false
+    const { clock, driver, listener, status } = await alone({
+      log: (inner) => ({
+        openProducer: async (options) => {
+          const session = await inner.openProducer(options)
+          return override(session, {
+            sendOffsets: (group, offsets) =>
+              bug ? Promise.reject(new EngineBug('planted')) : session.sendOffsets(group, offsets),
+          })
+        },
+      }),
+    })
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    await driver.settle()
+    await listener.joining?.()
+    for (const key of keys) await send(driver, 'words', key, 'x')
+    for (let n = 0; n < 5; n++) await spin(clock, 50)
+    bug = true
+    // A group session notes that its listener failed, and goes on.
+    await listener.revoked(partitions.slice(1)).catch(() => undefined)
+    bug = false
+    for (let n = 0; n < 10; n++) await spin(clock, 50)
+    expect(status().state).toBe('failed')
+    expect(driver.failures).toMatchObject([{ message: 'planted' }])
   })
 })
