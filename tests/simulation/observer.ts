@@ -151,6 +151,9 @@ const chunkBytes = 1 << 20
 export class Observer {
   readonly #partitions = new Map<string, SeenPartition>()
   readonly #topics = new Map<string, number>()
+  /** Names of compacted topics, and of those among them that forget what is old. */
+  readonly compacted = new Set<string>()
+  readonly expiring = new Set<string>()
   readonly #nowMs: () => number
   /** Called with what was not seen before, in order per partition. */
   readonly #seen: (partition: SeenPartition, batches: readonly SeenBatch[]) => void
@@ -196,7 +199,12 @@ export class Observer {
   async pass(broker: Broker): Promise<void> {
     if (this.#passing) return
     this.#passing = true
-    for (const { name, partitions } of await broker.metadata()) this.#topics.set(name, partitions)
+    for (const { name, partitions, config } of await broker.metadata()) {
+      this.#topics.set(name, partitions)
+      const policy = config['cleanup.policy'] ?? ''
+      if (policy.includes('compact')) this.compacted.add(name)
+      if (policy.includes('compact') && policy.includes('delete')) this.expiring.add(name)
+    }
     const all = [...this.#topics].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => this.partition(topic, partition)),
     )

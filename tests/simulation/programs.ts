@@ -9,14 +9,16 @@ import { poison } from './workloads/poison.ts'
 import { sharedStore } from './workloads/shared-store.ts'
 import { timers } from './workloads/timers.ts'
 import { twoHop } from './workloads/two-hop.ts'
+import { windows } from './workloads/windows.ts'
 
 export const programs: Readonly<Record<string, ProgramFactory>> = {
   calls,
   'first-light': firstLight,
   ledger,
-  mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop]),
+  mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop, windows]),
   poison,
   'shared-store': sharedStore,
   timers,
   'two-hop': twoHop,
+  windows,
 }

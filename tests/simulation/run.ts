@@ -199,7 +199,14 @@ function changelogsOf(world: World, path: string, stores: readonly string[]): Ch
     const topic = changelogTopic(application, store)
     return world.evidence.partitions(topic) === 0
       ? []
-      : [{ path, store, partition: world.observer.partition(topic, partition) }]
+      : [
+          {
+            path,
+            store,
+            partition: world.observer.partition(topic, partition),
+            expires: world.observer.expiring.has(topic),
+          },
+        ]
   })
 }
 

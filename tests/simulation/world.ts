@@ -69,7 +69,6 @@ export class World {
   readonly #lives: Life[] = []
   readonly #notice: (line: string) => void
   readonly #canary: Canary | null
-  readonly #compacted = new Set<string>()
   #feederLife: Life | null = null
   #lifeCount = 0
   #clusterId = ''
@@ -335,9 +334,7 @@ export class World {
   }
 
   async #checkRecovery(broker: Broker): Promise<void> {
-    for (const { name, config } of await broker.metadata())
-      if (config['cleanup.policy']?.includes('compact') === true) this.#compacted.add(name)
-    const isCompacted = (topic: string): boolean => topic === offsetsTopic || this.#compacted.has(topic)
+    const isCompacted = (topic: string): boolean => topic === offsetsTopic || this.observer.compacted.has(topic)
     for (const violation of await checkPrefix(broker, this.observer, isCompacted)) this.breach(violation)
   }
 

@@ -1,5 +1,6 @@
 /** I5: the rows on a machine's disk are the fold of the committed changelog up to the position beside them. */
 
+import { CLOCK_KEY, changelogKey, startOf } from '../../../state-stores/window/window-keys.ts'
 import type { StateFiles } from '../databases.ts'
 import type { SeenPartition } from '../observer.ts'
 import type { SeenRecord, Violation } from '../program.ts'
@@ -9,21 +10,25 @@ export interface Changelog {
   readonly path: string
   readonly store: string
   readonly partition: SeenPartition
+  /** Of a window store: rows of old windows are dropped on disk, and the log forgets them by itself. */
+  readonly expires: boolean
 }
 
 export function checkState(machine: string, files: StateFiles, changelogs: readonly Changelog[]): Violation[] {
   if (files.corrupt) return []
-  return changelogs.flatMap(({ path, store, partition }) => {
+  return changelogs.flatMap(({ path, store, partition, expires }) => {
     const where = `${path}/${store} on ${machine}`
     const position = files.positions.get(store)
-    const rows = files.stores.get(store) ?? new Map<string, Buffer>()
+    const found = files.stores.get(store) ?? new Map<string, Buffer>()
+    const rows = expires ? windowRows(found) : found
     if (position === undefined)
       return rows.size === 0 ? [] : [{ invariant: 'I5' as const, what: `${where} has rows and no position` }]
     if (position > partition.next)
       return [
         { invariant: 'I5' as const, what: `${where} stands at ${position}, the changelog ends at ${partition.next}` },
       ]
-    return compare(where, rows, partition.records, position)
+    const kept = expires ? oldestWindow(rows) : -1
+    return compare(where, rows, partition.records, position, (key) => expires && windowOf(key) < kept)
   })
 }
 
@@ -39,11 +44,31 @@ function fold(records: readonly SeenRecord[], below: bigint): Fold {
   return rows
 }
 
-function compare(where: string, found: Fold, records: readonly SeenRecord[], position: bigint): Violation[] {
+/** Rows of a window store under the keys they have in its changelog, without the row that holds its clock. */
+function windowRows(found: Fold): Fold {
+  const rows = [...found].map(([key, value]) => [Buffer.from(key, 'latin1'), value] as const)
+  const windows = rows.filter(([key]) => !key.equals(CLOCK_KEY))
+  return new Map(windows.map(([key, value]) => [changelogKey(key).toString('latin1'), value]))
+}
+
+const windowOf = (key: string): number => startOf(Buffer.from(key, 'latin1'))
+const oldestWindow = (rows: Fold): number => Math.min(...[...rows.keys()].map(windowOf))
+
+/** @param mayBeGone rows that are too old to be kept */
+function compare(
+  where: string,
+  found: Fold,
+  records: readonly SeenRecord[],
+  position: bigint,
+  mayBeGone: (key: string) => boolean,
+): Violation[] {
   const wanted = fold(records, position)
   const keys = new Set([...wanted.keys(), ...found.keys()])
   const wrong = [...keys].find(
-    (key) => !isSame(found.get(key), wanted.get(key)) && !isRestoredHalfway(key, found.get(key), records, position),
+    (key) =>
+      !isSame(found.get(key), wanted.get(key)) &&
+      !(mayBeGone(key) && !found.has(key)) &&
+      !isRestoredHalfway(key, found.get(key), records, position),
   )
   if (wrong === undefined) return []
   return [
