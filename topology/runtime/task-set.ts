@@ -209,6 +209,8 @@ export class TaskSet {
       if (slot === undefined) continue
       this.#slots.delete(id)
       const { task } = slot
+      // Trouble may have made it open again meanwhile: it closes what it has when it gets its turn.
+      if (task === null) slot.abort.abort()
       if (task === null) continue
       if (!clean) await task.closeCalls(0)
       this.#end(slot, task)
