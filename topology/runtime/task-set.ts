@@ -209,9 +209,11 @@ export class TaskSet {
       if (slot === undefined) continue
       this.#slots.delete(id)
       const { task } = slot
-      // Trouble may have made it open again meanwhile: it closes what it has when it gets its turn.
-      if (task === null) slot.abort.abort()
-      if (task === null) continue
+      if (task === null) {
+        // Trouble may have made it open again meanwhile: it closes what it has when it gets its turn.
+        slot.abort.abort()
+        continue
+      }
       if (!clean) await task.closeCalls(0)
       this.#end(slot, task)
       if (clean) this.#park(id, task.state)
