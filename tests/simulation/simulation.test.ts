@@ -58,7 +58,7 @@ describe('the simulator', () => {
     ['offsets outside', 'I[27]'],
   ])('a world with the bug "%s" is caught', { timeout: 300_000 }, async (canary, invariant) => {
     expect(canaries).toHaveProperty([canary])
-    const { code, text } = await simulate('--seeds', '20', '--no-keep', '--canary', canary)
+    const { code, text } = await simulate('--seeds', '12', '--no-keep', '--canary', canary)
     expect(code, text).toBe(1)
     expect(text).toMatch(new RegExp(`^ {2}${invariant}: `, 'm'))
   })

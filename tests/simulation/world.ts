@@ -258,8 +258,14 @@ export class World {
       const gone = (): void => reject(Object.assign(new Error(`${service} did not answer`), { then: 'retry' }))
       this.scheduler.after(chance.exponential(meanUs), life.life, `call ${service}`, () => {
         if (requestLost) return back(gone)
-        const answer = work()
-        back(answerLost ? gone : () => resolve(answer))
+        let answer: () => void
+        try {
+          const result = work()
+          answer = () => resolve(result)
+        } catch (error) {
+          answer = () => reject(error as Error)
+        }
+        back(answerLost ? gone : answer)
       })
     })
   }
