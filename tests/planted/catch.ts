@@ -49,7 +49,14 @@ async function firstFailure(
 ): Promise<Finding & { readonly program: string }> {
   const range = ['--from', String(from), '--seeds', String(seeds), '--workers', '1']
   const only = program === undefined ? [] : ['--program', program]
-  const { code, output } = await run(copy, [simulator, ...range, ...only, '--until-failure', '--no-keep'])
+  const { code, output } = await run(copy, [
+    simulator,
+    ...range,
+    ...only,
+    '--until-failure',
+    '--no-keep',
+    '--no-replay',
+  ])
   const [, seed, drawn = ''] = /^seed (\d+) FAILED \(program ([\w-]+)\)$/m.exec(output) ?? []
   const violation = /^ {2}(I\d+: .*)$/m.exec(output)?.[1]
   const caught = code === 1 && seed !== undefined && violation !== undefined && !violation.includes('the process died')

@@ -8,7 +8,8 @@
  *
  *   --canary NAME                        a bug is planted on purpose: see canaries.ts
  *   --until-failure                      ends with the first seed that fails
- *   --no-keep                            the file of failing seeds is neither replayed nor added to
+ *   --no-keep                            a seed that fails is not added to the file
+ *   --no-replay                          the kept seeds are left out
  *
  * Exit code 1 when a seed failed; failing seeds are appended to `failing-seeds.txt` and replayed first from then on.
  */
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
       trace: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       'no-keep': { type: 'boolean', default: false },
+      'no-replay': { type: 'boolean', default: false },
       'until-failure': { type: 'boolean', default: false },
     },
   })
@@ -79,7 +81,9 @@ async function main(): Promise<void> {
     return
   }
   const keeps = !values['no-keep']
-  const kept = new Kept(keeps ? readFileSync(keptFile, 'utf8') : '', (line) => appendFileSync(keptFile, line))
+  const kept = new Kept(values['no-replay'] ? '' : readFileSync(keptFile, 'utf8'), (line) =>
+    appendFileSync(keptFile, line),
+  )
   const startedAt = Date.now()
   const until = values.minutes === undefined ? Infinity : startedAt + Number(values.minutes) * 60_000
   const last = values.seeds === undefined ? Infinity : Number(values.from) + Number(values.seeds) - 1

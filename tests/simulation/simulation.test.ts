@@ -53,12 +53,12 @@ describe('the simulator', () => {
   })
 
   test.each([
-    ['lost batch', 'I[12]'],
+    ['lost batch', 'I([1256]|1[235])'],
     ['dirty reads', 'I[2567]'],
     ['offsets outside', 'I([267]|13)'],
   ])('a world with the bug "%s" is caught', { timeout: 300_000 }, async (canary, invariant) => {
     expect(canaries).toHaveProperty([canary])
-    const { code, text } = await simulate('--seeds', '12', '--no-keep', '--canary', canary)
+    const { code, text } = await simulate('--seeds', '12', '--no-keep', '--no-replay', '--canary', canary)
     expect(code, text).toBe(1)
     expect(text).toMatch(new RegExp(`^ {2}${invariant}: `, 'm'))
   })
