@@ -56,13 +56,6 @@ export const edgeBugs: readonly PlantedBug[] = [
     caughtBy: bySeeds('first-light'),
   },
   bug(
-    'the offset of a sink passes a dead letter that is not in the log yet',
-    run,
-    '    await this.#setAside(source, records)\n',
-    '    void this.#setAside(source, records).catch(() => undefined)\n',
-    bySeeds('first-light'),
-  ),
-  bug(
     'an upsert of a sink does not look at the offset of the row',
     'sinks/statements.ts',
     'where excluded.src_offset > t.src_offset$',

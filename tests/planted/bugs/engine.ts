@@ -106,7 +106,7 @@ export const engineBugs: readonly PlantedBug[] = [
     'topology/runtime/timer-gate.ts',
     `listOffsets(task.queues, 'latest')`,
     `listOffsets(task.queues, 'stable')`,
-    bySeeds('timers'),
+    { file: 'tests/topology/runtime/timers-backlog.test.ts', test: 'committed later: it saves' },
   ),
   bug(
     'a record of a blocked key is processed',

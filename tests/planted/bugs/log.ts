@@ -16,7 +16,7 @@ export const logBugs: readonly PlantedBug[] = [
     client,
     'requireStable: true',
     'requireStable: false',
-    bySeeds('two-hop'),
+    { file: 'tests/connectors/kafka/client/producer-session.test.ts', test: 'committed offsets' },
   ),
   bug(
     'the producer is used on after an EndTxn without answer',
