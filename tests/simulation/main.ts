@@ -42,6 +42,8 @@ const keptFile = join(import.meta.dirname, 'failing-seeds.txt')
 const usage = 'usage: simulate --seeds N [--from S] [--workers W] [--program P] | --minutes M | --seed S [--trace]'
 
 function serve(): void {
+  // Nobody is left to answer to.
+  process.on('disconnect', () => process.exit(0))
   process.on('message', (job: Job) => {
     void runSeed({ ...job, programs }).then(
       (outcome) => process.send?.(outcome),
