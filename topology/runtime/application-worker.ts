@@ -416,6 +416,7 @@ export class ApplicationWorker {
         .catch((error: unknown) => this.#options.notice(`application "${this.name}": ${messageOf(error)}`))
       this.#losses++
       await this.#drop()
+      this.#committer.wentBack()
     })
   }
 
@@ -514,6 +515,7 @@ export class ApplicationWorker {
     if (outside) {
       await this.#set().suspend()
       await this.#drop()
+      this.#committer.wentBack()
       // The group session finds out by itself, if it does not know; then `lost`, or `assigned` when there was nothing to it.
       this.#membership.rebalancing(false)
       this.#membership.rejoin()
@@ -522,6 +524,7 @@ export class ApplicationWorker {
     await this.#drop()
     await this.#transaction.open()
     await this.#set().reopen()
+    this.#committer.wentBack()
     this.#noteOpen()
   }
 

@@ -52,7 +52,7 @@ export class Committer {
     return this.#commits
   }
 
-  /** True from the begin of a commit to its good end, or to `drop`: what it took is gone from the collector (W5). */
+  /** True while what tasks have sent is gone from the collector and they stand behind it: nothing may be committed (W5). */
   get isBroken(): boolean {
     return this.#broken
   }
@@ -120,11 +120,18 @@ export class Committer {
     this.#collector.clear()
   }
 
-  /** Forgets what is uncommitted and the producer session: the next one, opened before any task, fences it. */
+  /**
+   * Forgets what is uncommitted and the producer session: the next one, opened before any task, fences it. Nothing is
+   * committed until `wentBack`, also not by a close that comes between (W5).
+   */
   async drop(): Promise<void> {
     this.#broken = true
     this.#collector.clear()
     await this.#options.transaction.discard()
+  }
+
+  /** No task is left that stands behind what was dropped. */
+  wentBack(): void {
     this.#broken = false
   }
 

@@ -6,7 +6,7 @@ import { callProgram, countProgram } from './programs.ts'
 import type { Call, Trouble } from './troubled-log.ts'
 import { troubledLog } from './troubled-log.ts'
 
-const { start } = useDrivers()
+const { restart, start } = useDrivers()
 
 const calls: Call[] = ['append', 'sendOffsets', 'end']
 const troubles: Trouble[] = ['lost request', 'lost answer']
@@ -45,6 +45,38 @@ describe('trouble in a commit: the outcome counts as unknown (C3), tasks go back
     expect(troubled.failures).toBe(1)
     expect(called).toEqual(['one'])
     expect(pairs(await driver.read('answers'))).toEqual(['k=one!'])
+  })
+})
+
+describe('a close while the worker goes back', () => {
+  test('commits nothing: what the failed commit took is gone (W5)', async () => {
+    const clock = new HandClock()
+    const memory = openMemoryLog({ clock, random })
+    let full = false
+    const inner = override(memory, {
+      openProducer: (options) =>
+        full && options.transactionalId !== null
+          ? Promise.reject(new LogError('STORAGE_FULL', 'no space left', 'retry'))
+          : memory.openProducer(options),
+    })
+    const troubled = troubledLog(inner, 'counter')
+    const options = { topologies: [countProgram()], log: troubled.log, clock, settings: { retryMinMs: 1000 } }
+    const driver = await start(options)
+    await send(driver, 'words', 'a', 'x')
+    await driver.settle()
+    troubled.failNext('sendOffsets', 'lost request')
+    full = true
+    await send(driver, 'words', 'a', 'x')
+    for (let waits = 0; driver.notices.filter((line) => line.includes('STORAGE_FULL')).length === 0; waits++) {
+      if (waits > 500) throw new Error(driver.notices.join('; '))
+      await clock.turnTo(clock.now() + 20)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    full = false
+    await driver.close()
+    const again = await restart(driver, { ...options, log: memory })
+    await again.settle()
+    expect(pairs(await again.read('counts-out'))).toEqual(['a=1', 'a=2'])
   })
 })
 
