@@ -5,10 +5,14 @@
  */
 
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Receipt, Reservation } from '../../api/index.ts'
+import type { ProducerSession } from '../../connectors/kafka/index.ts'
 import type { MemoryRow } from '../../sinks/index.ts'
 import { checkFirstLight } from './application/checks/index.ts'
+import type { Sending } from './application/clients.ts'
 import { Draw } from './application/draw.ts'
 import type { FirstLight } from './application/first-light.ts'
+import { Reserved } from './application/reserved.ts'
 import type { LogSeen, SeenEvent } from './application/seen.ts'
 import { Seen } from './application/seen.ts'
 import { Stage } from './application/stage.ts'
@@ -174,6 +178,67 @@ describe('the checks speak', () => {
     expect(said(stage.seen, stage.world)).toEqual([])
     entries.pop()
     stage.world.incidents.pop()
+  })
+
+  const acknowledged = (): { readonly sending: Sending; readonly one: SeenEvent } => {
+    const { events } = new Seen(stage.seen)
+    for (const sending of stage.world.clients.sendings)
+      for (const answer of sending.answers) {
+        const one = 'refused' in answer ? undefined : events.find(({ event }) => event.event_id === answer.eventIds[0])
+        if (sending.request.key !== undefined && one !== undefined) return { sending, one }
+      }
+    throw new Error('no request with a key was acknowledged')
+  }
+
+  test('I1, I18: of a request that was acknowledged and is not there, or is there twice', () => {
+    const { one } = acknowledged()
+    const gone = changed(stage.seen, (record) => (isAt(record, one) ? [] : [record]))
+    expect(said(gone, stage.world).join('\n')).toMatch(/^I1 request .* was acknowledged and is not there$/m)
+    const twice = changed(stage.seen, (record) => (isAt(record, one) ? [record, { ...record }] : [record]))
+    expect(said(twice, stage.world).join('\n')).toMatch(/^I(2|18) /m)
+  })
+
+  test('I18: of a key that was answered twice, each time otherwise, and of one that was refused without a reason', () => {
+    const { sending } = acknowledged()
+    const receipt = sending.answers.find((answer) => !('refused' in answer)) as Receipt
+    sending.answers.push({ ...receipt, positions: ['review_events-0@999'] })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I18 request .* was answered .* and /m)
+    sending.answers.pop()
+    sending.answers.push({ refused: 422, code: 'invalid_payload' })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I18 request .* was refused as 422/m)
+    sending.answers.pop()
+  })
+
+  test('I18: of a takeover that fenced nobody, and not of one whose owner was replaced before it wrote', () => {
+    const reserved = new Reserved()
+    const session = (epoch: number): ProducerSession => ({ producerId: 7n, epoch }) as ProducerSession
+    const row = (key: string, owner: string): Reservation => ({
+      tenantId: 't',
+      key,
+      bodyHash: Buffer.alloc(32),
+      eventIds: ['e'],
+      endOffsets: new Map(),
+      owner,
+      attempt: 0,
+      positions: null,
+    })
+    reserved.opened('p1.2', 'ingest-p1', session(4))
+    for (const [key, owner] of [
+      ['older', 'ingest-p1@7.3'],
+      ['same', 'ingest-p1@7.4'],
+      ['another', 'ingest-p2@8.0'],
+    ] as const) {
+      reserved.reserve('p1.1', row(key, owner), 0)
+      expect(reserved.claim('p1.2', row(key, owner), 'ingest-p1@7.4')).toBe(true)
+    }
+    expect(reserved.takeovers.map(({ key, fenced }) => [key, fenced])).toEqual([
+      ['older', true],
+      ['same', false],
+      ['another', false],
+    ])
+    stage.world.reservations.takeovers.push(reserved.takeovers[1]!)
+    expect(said(stage.seen, stage.world)).toEqual(['I18 p1.2 took over same and did not fence p1.1'])
+    stage.world.reservations.takeovers.pop()
   })
 
   test('I9: of a row that its topic does not say', () => {

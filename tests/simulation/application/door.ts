@@ -74,12 +74,11 @@ export class Door {
   }
 }
 
-/** The same log; notes when this life began to open a session that opened. */
+/** The same log; notes which sessions this life has opened. */
 function noting({ log, life }: Machine, world: FirstLight): Log {
   const openProducer: Log['openProducer'] = async (options) => {
-    const at = world.now()
     const session = await log.openProducer(options)
-    world.reservations.opened(life, options.transactionalId ?? '', at)
+    world.reservations.opened(life, options.transactionalId ?? '', session)
     return session
   }
   return new Proxy(log, {

@@ -42,7 +42,7 @@ export class FirstLight {
   readonly outbox = new MemoryOutbox()
   readonly tables = new MemoryTables()
   readonly clients: Clients
-  readonly reservations = new Reserved(() => this.now())
+  readonly reservations = new Reserved()
   /** How long a retry waits for another process that holds its key, in ms. */
   readonly takeoverAfterMs: number
   readonly people: People

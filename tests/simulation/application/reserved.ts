@@ -2,36 +2,34 @@
 
 import type { Reservation } from '../../../api/index.ts'
 import { MemoryReservations } from '../../../api/index.ts'
+import { parseOwner } from '../../../api/ingest/owner.ts'
+import type { ProducerSession } from '../../../connectors/kafka/index.ts'
 
 /** A life that took over a key, and how. */
 export interface Takeover {
   readonly by: string
   readonly from: string
   readonly key: string
-  /** Whether it opened a session of the owner's after the owner, another life, had written the row. */
+  /** Whether it had opened a newer session than the owner's by then. When the row was written says nothing: a life that was
+   *  replaced may write one long after. */
   readonly fenced: boolean
 }
 
 export class Reserved {
   readonly table = new MemoryReservations()
   readonly takeovers: Takeover[] = []
-  readonly #now: () => number
-  /** Who wrote a row last as its owner, and when. */
-  readonly #writers = new Map<string, { readonly life: string; readonly at: number }>()
-  /** When a life last began to open a session under a transactional id. */
-  readonly #opened = new Map<string, number>()
+  /** Which life wrote a row last as its owner. */
+  readonly #writers = new Map<string, string>()
+  /** The newest session that a life has opened under a transactional id. */
+  readonly #opened = new Map<string, Pick<ProducerSession, 'producerId' | 'epoch'>>()
 
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  opened(life: string, transactionalId: string, at: number): void {
-    this.#opened.set(`${life} ${transactionalId}`, at)
+  opened(life: string, transactionalId: string, { producerId, epoch }: ProducerSession): void {
+    this.#opened.set(`${life} ${transactionalId}`, { producerId, epoch })
   }
 
   reserve(life: string, reservation: Reservation, atMs: number): boolean {
     const reserved = this.table.reserveNow(reservation, atMs)
-    if (reserved) this.#writers.set(nameOf(reservation), { life, at: this.#now() })
+    if (reserved) this.#writers.set(nameOf(reservation), life)
     return reserved
   }
 
@@ -39,13 +37,20 @@ export class Reserved {
     const claimed = this.table.claimNow(held, to)
     const writer = this.#writers.get(nameOf(held))
     if (!claimed || writer === undefined) return claimed
-    const openedAt = this.#opened.get(`${life} ${transactionalIdOf(held.owner)}`) ?? -1
-    if (writer.life !== life)
-      this.takeovers.push({ by: life, from: writer.life, key: held.key, fenced: openedAt >= writer.at })
-    this.#writers.set(nameOf(held), { life, at: this.#now() })
+    if (writer !== life)
+      this.takeovers.push({ by: life, from: writer, key: held.key, fenced: this.#hasFenced(life, held.owner) })
+    this.#writers.set(nameOf(held), life)
     return claimed
+  }
+
+  #hasFenced(life: string, owner: string): boolean {
+    const { transactionalId, session } = parseOwner(owner)
+    const opened = this.#opened.get(`${life} ${transactionalId}`)
+    if (opened === undefined || session === null) return false
+    return opened.producerId === session.producerId
+      ? opened.epoch > session.epoch
+      : opened.producerId > session.producerId
   }
 }
 
 const nameOf = ({ tenantId, key }: Reservation): string => `${tenantId} ${key}`
-const transactionalIdOf = (owner: string): string => owner.split('@')[0]!
