@@ -248,6 +248,11 @@ describe('the checks speak', () => {
     stage.world.snapshots.push({ ...now, rows })
     expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I9 research-sessions at .* is missing/m)
     stage.world.snapshots.pop()
+    const [first, ...others] = now.offsets
+    const beyond = { ...first!, nextOffset: stage.seen.end(first!.topic, first!.partition) + 1n }
+    stage.world.snapshots.push({ ...now, offsets: [beyond, ...others] })
+    expect(said(stage.seen, stage.world).join('\n')).toMatch(/^I9 .* is beyond the log$/m)
+    stage.world.snapshots.pop()
   })
 
   test('I11: of data of one tenant under the key of another, and of what is personal in clear', () => {
@@ -291,6 +296,7 @@ function changed(
     partitions: (topic) => log.partitions(topic),
     records: (topic, partition) => [...log.records(topic, partition).flatMap(change), ...added(topic, partition)],
     committed: (topic, partition) => [...log.committed(topic, partition).flatMap(change), ...added(topic, partition)],
+    end: (topic, partition) => log.end(topic, partition),
     earliestWall: (wallMs) => log.earliestWall(wallMs),
   }
 }

@@ -39,6 +39,10 @@ export class LogEvidence implements Evidence {
     return this.records(topic, partition).filter(({ committed }) => committed === true)
   }
 
+  end(topic: string, partition: number): bigint {
+    return this.#observer.partition(topic, partition).highWatermark
+  }
+
   offset(group: string, topic: string, partition: number): bigint | null {
     return this.#offsets.latest(group, topic, partition)
   }

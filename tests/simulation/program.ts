@@ -75,6 +75,8 @@ export interface Evidence {
   records(topic: string, partition: number): readonly SeenRecord[]
   /** What a read_committed reader gets. */
   committed(topic: string, partition: number): readonly SeenRecord[]
+  /** Where a partition ended when it was last looked at, markers included. */
+  end(topic: string, partition: number): bigint
   /** The next offset a group reads; null when it has committed none. */
   offset(group: string, topic: string, partition: number): bigint | null
   /** True time in ms. */

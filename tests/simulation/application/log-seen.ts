@@ -47,6 +47,10 @@ export class ReadLog implements LogSeen {
     return this.#of(topic, partition, 'read_committed').records
   }
 
+  end(topic: string, partition: number): bigint {
+    return this.#of(topic, partition, 'read_uncommitted').next
+  }
+
   earliestWall(wallMs: number): number {
     return wallMs
   }

@@ -8,7 +8,7 @@ import { openCodecs, spokenTopics } from './codecs.ts'
 import { againHeader } from './desk.ts'
 
 /** Of the evidence, what the checks of the application need. */
-export type LogSeen = Pick<Evidence, 'topics' | 'partitions' | 'records' | 'committed' | 'earliestWall'>
+export type LogSeen = Pick<Evidence, 'topics' | 'partitions' | 'records' | 'committed' | 'end' | 'earliestWall'>
 
 export interface SeenEvent {
   readonly topic: string

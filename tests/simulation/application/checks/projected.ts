@@ -10,9 +10,6 @@ import type { TablesAt } from '../first-light.ts'
 import type { Seen } from '../seen.ts'
 import { eventOf } from '../seen.ts'
 
-/** So many transactions may end behind the last record, one marker each: those of services, of ingests and of the relay. */
-const markersMost = 8n
-
 export function projected(seen: Seen, projections: readonly AnyProjection[], looks: readonly TablesAt[]): Violation[] {
   return projections.flatMap((projection) => foldOf(seen, projection, looks))
 }
@@ -25,9 +22,7 @@ function foldOf(seen: Seen, projection: AnyProjection, looks: readonly TablesAt[
     const beyond: Violation[] = []
     for (const { topic, partition, nextOffset } of offsets) {
       const records = seen.log.committed(topic, partition)
-      const all = seen.log.records(topic, partition)
-      const end = all.length === 0 ? 0n : all[all.length - 1]!.offset + 1n + markersMost
-      if (nextOffset > end)
+      if (nextOffset > seen.log.end(topic, partition))
         beyond.push({
           invariant: 'I9',
           what: `${projection.name}: ${topic}-${partition}@${nextOffset} is beyond the log`,
