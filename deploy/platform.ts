@@ -105,6 +105,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
     prepare: (tenantIds) => foundation.keyRing.load(tenantIds),
     clock: machineClock,
     notice,
+    crash: foundation.crash,
   })
   if (config.roles.includes('api')) relay.start()
   closers.push(() => relay.stop())

@@ -7,7 +7,7 @@
  * O5 The producer is opened (fencing an older term, ending its transaction) before n is read, with require_stable.
  */
 
-import type { Log, OffsetAndMetadata, ProducerSession } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log, OffsetAndMetadata, ProducerSession } from '../../connectors/kafka/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import type { EncodedRow } from './batch.ts'
@@ -30,6 +30,7 @@ export interface LeadOptions {
   readonly notice: (line: string) => void
   readonly maxRows: number
   readonly maxBytes: number
+  readonly crash: CrashPoint
 }
 
 export class Lead {
@@ -111,9 +112,10 @@ export class Lead {
 
   /** O3. */
   async #send(batch: bigint, members: readonly EncodedRow[]): Promise<void> {
-    const { rows, clock } = this.#options
+    const { rows, clock, crash } = this.#options
     await this.#knowTopics(members)
     const groups = byPartition(members, this.#partitionsOf)
+    crash('C31')
     this.#producer.begin()
     const appended = await this.#producer.append(
       groups.map((group) => ({ topic: group.topic, partition: group.partition, records: records(group.rows) })),
@@ -121,7 +123,9 @@ export class Lead {
     const firsts = firstOffsets(appended)
     const offset: OffsetAndMetadata = { ...progress, offset: batch, metadata: writeMetadata(batch, firsts) }
     await this.#producer.sendOffsets(membership, [offset])
+    crash('C32')
     await this.#producer.end('commit')
+    crash('C33')
     this.#last = batch
     await rows.markSent(placed(groups, firsts)!, clock.now())
   }

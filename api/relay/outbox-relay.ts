@@ -4,7 +4,8 @@
  * a slow poll should an announcement be lost.
  */
 
-import type { Log } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log } from '../../connectors/kafka/index.ts'
+import { noCrash } from '../../connectors/kafka/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import { Lead } from './lead.ts'
@@ -43,6 +44,7 @@ export interface RelayOptions {
   /** One line about trouble and what is done about it. */
   readonly notice?: (line: string) => void
   readonly settings?: Partial<RelaySettings>
+  readonly crash?: CrashPoint
 }
 
 export interface RecordPosition {
@@ -129,11 +131,11 @@ export class OutboxRelay {
     if (rows === null) return false
     let lead: Lead | null = null
     try {
-      const { log, encode, clock } = this.#options
+      const { log, encode, clock, crash = noCrash } = this.#options
       const { maxRows, maxBytes } = this.#settings
       const notice = (line: string): void => this.#options.notice?.(line)
       const prepare = this.#options.prepare ?? (() => Promise.resolve())
-      lead = await Lead.begin({ rows, log, encode, prepare, clock, notice, maxRows, maxBytes })
+      lead = await Lead.begin({ rows, log, encode, prepare, clock, notice, maxRows, maxBytes, crash })
       this.#leading = true
       this.#backoffMs = this.#settings.backoffMs.first
       await this.#serve(rows, lead)

@@ -9,7 +9,7 @@ export interface Source {
 }
 
 /** Every place of the fault matrix: what they mean stands in topology/DESIGN.md. */
-export const allPoints: readonly string[] = Array.from({ length: 30 }, (_, n) => `C${String(n + 1).padStart(2, '0')}`)
+export const allPoints: readonly string[] = Array.from({ length: 33 }, (_, n) => `C${String(n + 1).padStart(2, '0')}`)
 
 /** Those whose part of the product is not there yet. */
 export const notBuilt: readonly string[] = []

@@ -37,9 +37,11 @@ const brokerPoints = ['C26', 'C27', 'C28', 'C29', 'C30']
 /** Those of a broker that seldom come. */
 const cleaningPoints = ['C28', 'C29', 'C29']
 /** How often a process is to die at a program's own points, for each of them. */
-const ownShare = 0.13
+const ownShare = 0.11
+/** Armed in the place of a process: any that comes along this path. */
+export const whoever = (path: readonly string[]): string => `whoever along ${path.join(' ')}`
 /** A point that is passed more often is no rarer a place to die for it. */
-const often = 60
+const often = 25
 
 export interface FaultWorld {
   readonly options: Options
@@ -51,20 +53,21 @@ export interface FaultWorld {
   readonly hosts: readonly Host[]
   /** All processes that use the network. */
   readonly processes: readonly string[]
-  /** Something happens to a process when it next passes this point for the `pass`th time. */
+  /** Something happens to a process, or to whoever it is, when it next passes this point for the `pass`th time. */
   arm(process: string, point: string, pass: number, blow: Blow): void
   isArmed(process: string): boolean
   /** How often a point was passed so far. */
   passesOf(point: string): number
   disarm(): void
-  /** Of the program, beside the engine's. */
-  readonly crashPoints: readonly string[]
+  /** Of the program, beside the engine's: the paths that they lie on. */
+  readonly crashPoints: readonly (readonly string[])[]
   readonly clockJumpMostMs: number
   restartFeeder(): void
 }
 
 /** What happens at a crash point: mostly death, but a process may also be stopped there for long, or cut off. */
 export type Blow = 'die' | 'pause' | 'clog'
+const blows: readonly Blow[] = ['die', 'die', 'die', 'die', 'pause', 'clog']
 
 const calmShare = 0.25
 const farthestAheadMs = 60_000
@@ -158,7 +161,7 @@ export class Faults {
     const { options, chance, histogram } = this.#world
     const { crash } = options
     if (chance.chance(crash.atPoint)) {
-      if (!this.#armOwn(host)) this.#arm(host.name, workPoints, 2)
+      if (!this.#armOwn()) this.#arm(host.name, workPoints, 2)
       return
     }
     if (host.isDown) return
@@ -176,23 +179,25 @@ export class Faults {
     let at = chance.unit() * weights.reduce((sum, weight) => sum + weight, 0)
     const point = known.find((_, index) => (at -= weights[index] ?? 0) < 0) ?? chance.of(points)
     const rare = this.#world.passesOf(point) < 50
-    const blow = process === 'broker' ? 'die' : chance.of(['die', 'die', 'die', 'pause', 'clog'] as const)
+    const blow = process === 'broker' ? 'die' : chance.of(blows)
     this.#world.arm(process, point, rare ? 1 : 1 + Math.floor(chance.exponential(passes)), blow)
   }
 
   /** At a point that only this program comes to: the more it has of them, the oftener. */
-  #armOwn({ name }: Host): boolean {
+  #armOwn(): boolean {
     const { chance, crashPoints } = this.#world
-    if (!chance.chance(ownShare * crashPoints.length)) return false
-    this.#world.arm(name, chance.of(crashPoints), 1 + chance.below(2), 'die')
+    if (!chance.chance(ownShare * new Set(crashPoints.flat()).size)) return false
+    // Few of the processes come there, one relay of them all for example: whoever comes first is hit.
+    const path = chance.of(crashPoints)
+    this.#world.arm(whoever(path), chance.of(path), 1, chance.of(blows))
     return true
   }
 
   /** A process that starts, or stops, may die of it. */
   armStart(host: Host): void {
     const { options, chance } = this.#world
-    if (!this.#on || this.#armOwn(host)) return
-    if (chance.chance(options.crash.atPoint * 0.3))
+    if (!this.#on || this.#armOwn()) return
+    if (chance.chance(options.crash.atPoint * 0.2))
       this.#world.arm(host.name, chance.of(startPoints), 1 + chance.below(2), 'die')
   }
 

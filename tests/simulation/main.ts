@@ -32,8 +32,8 @@ export interface Job {
   readonly canary?: string | undefined
 }
 
-/** Module-level state cannot leak far: a process runs this many seeds. */
-const seedsPerProcess = 50
+/** Module-level state cannot leak far, and compiled code is not thrown away too often: a process runs this many seeds. */
+const seedsPerProcess = 400
 /** A seed that takes longer than this hangs, in ms. */
 const hangMs = 120_000
 

@@ -105,7 +105,7 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
     every: drawUpsets(chance.fork('upsets'), short, power),
     crash: {
       downMs: Math.round(short ? chance.logBetween(5, 400) : chance.logBetween(500, 8000)),
-      atPoint: chance.of([0.3, 0.7, 0.95]),
+      atPoint: chance.of([0.5, 0.8, 0.95]),
       powerLoss: power ? chance.of([0.2, 0.8]) : 0,
       corrupt: chance.chance(0.3) ? 0.2 : 0,
       lost: chance.chance(0.3) ? 0.2 : 0,

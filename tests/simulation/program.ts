@@ -130,8 +130,11 @@ export interface Program {
   readonly wanted?: number
   /** How many records the program had to deal with, when they are not the generator's. */
   records?(evidence: Evidence): number
-  /** Crash points of its own, beside the engine's. */
-  readonly crashPoints?: readonly string[]
+  /** Crash points of its own, beside the engine's, by the paths that they lie on: of a path one is
+   *  armed at a time. A path that stands here twice is taken twice as often. */
+  readonly crashPoints?: readonly (readonly string[])[]
+  /** Its safety phase takes so many times as long: much is slow in it, and most would be done after the heal. */
+  readonly safetyTimes?: number
   /** It runs on no more processes than this: each of them is large. */
   readonly processesMost?: number
   /** Its business lives by the wall clock: jumps are no longer than this, in ms. */

@@ -98,10 +98,10 @@ function canaryOf(name: string): Canary {
 
 /** @returns how long convergence took, in ms */
 async function play(world: World, notice: ((line: string) => void) | undefined): Promise<number> {
-  const { scheduler, options } = world
+  const { scheduler, options, program } = world
   const broken = (): boolean => world.violations.length > 0
   world.start()
-  await scheduler.run(options.safetyMs * 1000, broken)
+  await scheduler.run(options.safetyMs * (program.safetyTimes ?? 1) * 1000, broken)
   if (broken()) return 0
   notice?.(`${scheduler.nowMs.toFixed(1)} ms: healed`)
   const healedAtMs = scheduler.nowMs

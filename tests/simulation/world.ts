@@ -12,7 +12,7 @@ import { StateDisk } from './databases.ts'
 import { Disk } from './disk.ts'
 import { LogEvidence } from './evidence.ts'
 import type { Blow } from './faults.ts'
-import { Faults } from './faults.ts'
+import { Faults, whoever } from './faults.ts'
 import { Feeder } from './feeder.ts'
 import { Histogram } from './histogram.ts'
 import { Host } from './host.ts'
@@ -274,9 +274,11 @@ export class World {
 
   #crashes(process: string, point: string, life: Life): boolean {
     this.crashPasses.count(point)
-    const armed = this.#armed.get(process)
-    if (armed?.point !== point || --armed.passes > 0) return false
-    this.#armed.delete(process)
+    const paths = (this.program.crashPoints ?? []).map(whoever)
+    const who = [process, ...paths].find((name) => this.#armed.get(name)?.point === point)
+    const armed = who === undefined ? undefined : this.#armed.get(who)
+    if (who === undefined || armed === undefined || --armed.passes > 0) return false
+    this.#armed.delete(who)
     if (armed.blow !== 'die') {
       this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life} meets a ${armed.blow} at ${point}`)
       this.faults.strike(process, life, armed.blow)

@@ -145,7 +145,7 @@ function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRu
 }
 
 function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyRing }: Codecs): OutboxRelay {
-  const { log, clock } = machine
+  const { log, clock, crash } = machine
   return new OutboxRelay({
     rows: outbox.of((service, work) => machine.outside(service, work), clock),
     log,
@@ -153,6 +153,7 @@ function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyR
     prepare: (tenantIds) => keyRing.load(tenantIds),
     clock,
     notice: noticeOf(machine, world),
+    crash,
     settings: { maxRows: 8, pollMs: 1_000, lockRetryMs: 1_000 },
   })
 }

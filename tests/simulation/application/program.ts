@@ -17,6 +17,13 @@ import { startNode } from './node.ts'
 /** Small: what the application does is in its services, and the log has workloads of its own. */
 const mostPartitions = 3
 
+const paths = { sinks: ['C20', 'C21', 'C22', 'C23'], ingest: ['C24', 'C25'], relay: ['C31', 'C32', 'C33'] }
+/** Sinks get far seldom while much is wrong, and of relays only one is at work. */
+const pathShares = { sinks: 9, ingest: 2, relay: 4 }
+const crashPoints = Object.entries(paths).flatMap(([part, path]) =>
+  Array<readonly string[]>(pathShares[part as keyof typeof paths]).fill(path),
+)
+
 export function firstLight(setting: {
   readonly partitions: number
   readonly runtime: RuntimeSettings
@@ -28,7 +35,7 @@ export function firstLight(setting: {
     seed: String(chance.below(2 ** 31)),
     tenants: 2 + chance.below(4),
     companies: 5 + chance.below(7),
-    withinMs: 8_000,
+    withinMs: 20_000,
     projections: 2 + chance.below(3),
   })
   const outbox = new OutboxServer(world)
@@ -41,8 +48,9 @@ export function firstLight(setting: {
     start: (machine) => startNode(machine, { world, outbox, settings }),
     wanted: 0,
     processesMost: 3,
+    safetyTimes: 2,
     records: (evidence) => recordsIn(evidence, partitions),
-    crashPoints: ['C20', 'C21', 'C22', 'C23', 'C24', 'C25'],
+    crashPoints,
     clockJumpMostMs: 4_000,
     generate: () => undefined,
     unfinished: (evidence) => unfinishedOf(evidence, world),

@@ -69,7 +69,7 @@ export const poison: ProgramFactory = ({ partitions, runtime, chance }) => {
     name: 'poison',
     topics: [kept('incidents', partitions), kept('incident-ledger', partitions)],
     groups: [{ group: 'poison', topics: ['incidents'] }],
-    crashPoints: ['C13'],
+    crashPoints: [['C13']],
     start: (machine) => startWorker(machine, runtime, [topology(repair)], (worker) => redriveAll(worker, repair)),
     healed: () => (repair.done = true),
     generate(feed, nowMs, pick) {
