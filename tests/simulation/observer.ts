@@ -151,9 +151,9 @@ const chunkBytes = 1 << 20
 export class Observer {
   readonly #partitions = new Map<string, SeenPartition>()
   readonly #topics = new Map<string, number>()
-  /** Names of compacted topics, and of those among them that forget what is old. */
+  /** Names of compacted topics, and of those among them that forget what is old: after how long, in ms. */
   readonly compacted = new Set<string>()
-  readonly expiring = new Set<string>()
+  readonly expiring = new Map<string, number>()
   readonly #nowMs: () => number
   /** Called with what was not seen before, in order per partition. */
   readonly #seen: (partition: SeenPartition, batches: readonly SeenBatch[]) => void
@@ -203,7 +203,8 @@ export class Observer {
       this.#topics.set(name, partitions)
       const policy = config['cleanup.policy'] ?? ''
       if (policy.includes('compact')) this.compacted.add(name)
-      if (policy.includes('compact') && policy.includes('delete')) this.expiring.add(name)
+      if (policy.includes('compact') && policy.includes('delete'))
+        this.expiring.set(name, Number(config['retention.ms']))
     }
     const all = [...this.#topics].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => this.partition(topic, partition)),

@@ -4,6 +4,7 @@
  */
 
 import { changelogTopic } from '../../topology/index.ts'
+import { windowSlackMs } from '../../topology/runtime/topics.ts'
 import type { Canary } from './canaries.ts'
 import { canaries } from './canaries.ts'
 import { checkDeadLetters } from './invariants/dead-letters.ts'
@@ -204,10 +205,16 @@ function changelogsOf(world: World, path: string, stores: readonly string[]): Ch
             path,
             store,
             partition: world.observer.partition(topic, partition),
-            expires: world.observer.expiring.has(topic),
+            retentionMs: retentionOf(world, topic),
           },
         ]
   })
+}
+
+/** How long the window store of this changelog keeps its rows, in ms of its own time; null for any other. */
+function retentionOf({ observer }: World, topic: string): number | null {
+  const kept = observer.expiring.get(topic)
+  return kept === undefined ? null : kept - windowSlackMs
 }
 
 function outcomeOf(world: World, healedMs: number): Outcome {

@@ -1,6 +1,6 @@
 /** I5: the rows on a machine's disk are the fold of the committed changelog up to the position beside them. */
 
-import { CLOCK_KEY, changelogKey, startOf } from '../../../state-stores/window/window-keys.ts'
+import { CLOCK_KEY, changelogKey, decodeClock, startOf } from '../../../state-stores/window/window-keys.ts'
 import type { StateFiles } from '../databases.ts'
 import type { SeenPartition } from '../observer.ts'
 import type { SeenRecord, Violation } from '../program.ts'
@@ -10,25 +10,25 @@ export interface Changelog {
   readonly path: string
   readonly store: string
   readonly partition: SeenPartition
-  /** Of a window store: rows of old windows are dropped on disk, and the log forgets them by itself. */
-  readonly expires: boolean
+  /** Of a window store, null for any other: rows that are older need not be on disk, and the log forgets them by itself. */
+  readonly retentionMs: number | null
 }
 
 export function checkState(machine: string, files: StateFiles, changelogs: readonly Changelog[]): Violation[] {
   if (files.corrupt) return []
-  return changelogs.flatMap(({ path, store, partition, expires }) => {
+  return changelogs.flatMap(({ path, store, partition, retentionMs }) => {
     const where = `${path}/${store} on ${machine}`
     const position = files.positions.get(store)
     const found = files.stores.get(store) ?? new Map<string, Buffer>()
-    const rows = expires ? windowRows(found) : found
+    const rows = retentionMs === null ? found : windowRows(found)
     if (position === undefined)
       return rows.size === 0 ? [] : [{ invariant: 'I5' as const, what: `${where} has rows and no position` }]
     if (position > partition.next)
       return [
         { invariant: 'I5' as const, what: `${where} stands at ${position}, the changelog ends at ${partition.next}` },
       ]
-    const kept = expires ? oldestWindow(rows) : -1
-    return compare(where, rows, partition.records, position, (key) => expires && windowOf(key) < kept)
+    const gone = retentionMs === null ? -1 : observedTime(found) - retentionMs
+    return compare(where, rows, partition.records, position, (key) => retentionMs !== null && windowOf(key) <= gone)
   })
 }
 
@@ -52,7 +52,12 @@ function windowRows(found: Fold): Fold {
 }
 
 const windowOf = (key: string): number => startOf(Buffer.from(key, 'latin1'))
-const oldestWindow = (rows: Fold): number => Math.min(...[...rows.keys()].map(windowOf))
+
+/** What the store took for the time when this was written. */
+function observedTime(found: Fold): number {
+  const clock = found.get(CLOCK_KEY.toString('latin1'))
+  return clock === undefined ? -1 : decodeClock(clock).observed
+}
 
 /** @param mayBeGone rows that are too old to be kept */
 function compare(
