@@ -45,6 +45,8 @@ export class SeenPartition implements TopicPartition {
   readonly partition: number
   readonly batches: SeenBatch[] = []
   readonly records: SeenRecord[] = []
+  /** Where something may have stood that was compacted away before it was seen; `to` is not in it. */
+  readonly gaps: { readonly from: bigint; readonly to: bigint }[] = []
   readonly #open = new Map<bigint, Mutable[]>()
   next = 0n
   highWatermark = 0n
@@ -78,7 +80,10 @@ export class SeenPartition implements TopicPartition {
 
   #take(batch: SeenBatch): void {
     this.batches.push(batch)
+    if (batch.baseOffset > this.next) this.gaps.push({ from: this.next, to: batch.baseOffset })
     this.next = batch.lastOffset + 1n
+    const isThin = batch.marker === null && BigInt(batch.records.length) < this.next - batch.baseOffset
+    if (isThin) this.gaps.push({ from: batch.baseOffset, to: this.next })
     if (batch.marker !== null) {
       for (const record of this.#open.get(batch.producerId) ?? []) record.committed = !batch.marker.abort
       this.#open.delete(batch.producerId)

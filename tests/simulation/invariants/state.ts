@@ -28,7 +28,7 @@ export function checkState(machine: string, files: StateFiles, changelogs: reado
         { invariant: 'I5' as const, what: `${where} stands at ${position}, the changelog ends at ${partition.next}` },
       ]
     const gone = retentionMs === null ? -1 : observedTime(found) - retentionMs
-    return compare(where, rows, partition.records, position, (key) => retentionMs !== null && windowOf(key) <= gone)
+    return compare(where, rows, partition, position, (key) => retentionMs !== null && windowOf(key) <= gone)
   })
 }
 
@@ -63,17 +63,17 @@ function observedTime(found: Fold): number {
 function compare(
   where: string,
   found: Fold,
-  records: readonly SeenRecord[],
+  partition: SeenPartition,
   position: bigint,
   mayBeGone: (key: string) => boolean,
 ): Violation[] {
-  const wanted = fold(records, position)
+  const wanted = fold(partition.records, position)
   const keys = new Set([...wanted.keys(), ...found.keys()])
   const wrong = [...keys].find(
     (key) =>
       !isSame(found.get(key), wanted.get(key)) &&
       !(mayBeGone(key) && !found.has(key)) &&
-      !isRestoredHalfway(key, found.get(key), records, position),
+      !isRestoredHalfway(key, found.get(key), partition, position),
   )
   if (wrong === undefined) return []
   return [
@@ -86,16 +86,19 @@ const isSame = (a: Buffer | undefined, b: Buffer | undefined): boolean =>
 
 /**
  * A changelog that was compacted may hold no value of a key but a later one: who restores it, and has not come that far,
- * has an earlier value of that key or none. Nobody is served from there.
+ * has an earlier value of that key or none. Nobody is served from there. Who wrote the earlier value may hold it as well,
+ * and it may have been compacted away before it was seen.
  */
 function isRestoredHalfway(
   key: string,
   row: Buffer | undefined,
-  records: readonly SeenRecord[],
+  { records, gaps }: SeenPartition,
   position: bigint,
 ): boolean {
   const ofKey = records.filter((record) => record.key?.toString('latin1') === key && record.committed === true)
   const comesAgain = ofKey.some(({ offset }) => offset >= position)
   const isEarlier = row === undefined || ofKey.some(({ value, offset }) => offset < position && value?.equals(row))
-  return comesAgain && isEarlier
+  const seenAt = ofKey.findLast(({ offset }) => offset < position)?.offset ?? -1n
+  const mayBeUnseen = gaps.some(({ from, to }) => from < position && to > seenAt)
+  return comesAgain && (isEarlier || mayBeUnseen)
 }
