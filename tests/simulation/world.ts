@@ -66,6 +66,8 @@ export class World {
   readonly #brokerHost: BrokerHost
   readonly #chance: Chance
   readonly #armed = new Map<string, { point: string; passes: number; blow: Blow }>()
+  /** What is armed for whoever comes to a point of the program's, by point. */
+  readonly #paths: ReadonlyMap<string, string>
   readonly #lives: Life[] = []
   readonly #notice: (line: string) => void
   readonly #canary: Canary | null
@@ -82,6 +84,7 @@ export class World {
     this.scheduler = new Scheduler({ trace, maxEvents })
     const settings: RuntimeSettings = { ...defaultRuntimeSettings, ...options.settings }
     this.program = factory({ partitions: options.partitions, runtime: settings, chance: this.#chance.fork('program') })
+    this.#paths = new Map(this.program.crashPoints?.flatMap((path) => path.map((point) => [point, whoever(path)])))
     this.#cluster = new Cluster({
       scheduler: this.scheduler,
       chance: this.#chance.fork('network'),
@@ -274,10 +277,9 @@ export class World {
 
   #crashes(process: string, point: string, life: Life): boolean {
     this.crashPasses.count(point)
-    const paths = (this.program.crashPoints ?? []).map(whoever)
-    const who = [process, ...paths].find((name) => this.#armed.get(name)?.point === point)
+    const who = this.#armed.get(process)?.point === point ? process : this.#paths.get(point)
     const armed = who === undefined ? undefined : this.#armed.get(who)
-    if (who === undefined || armed === undefined || --armed.passes > 0) return false
+    if (who === undefined || armed?.point !== point || --armed.passes > 0) return false
     this.#armed.delete(who)
     if (armed.blow !== 'die') {
       this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life} meets a ${armed.blow} at ${point}`)

@@ -9,7 +9,6 @@ import { copartitionFindings } from '../graph/validate.ts'
 
 const compacted = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
 /** What windows are kept longer in their changelog than in the store, by the wall clock: Kafka Streams' default of a day. */
-/** How much longer than its store a window changelog keeps what is old. */
 export const windowSlackMs = 24 * 60 * 60 * 1000
 const kept = { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'message.timestamp.type': 'CreateTime' }
 

@@ -17,12 +17,14 @@ import { startNode } from './node.ts'
 /** Small: what the application does is in its services, and the log has workloads of its own. */
 const mostPartitions = 3
 
-const paths = { sinks: ['C20', 'C21', 'C22', 'C23'], ingest: ['C24', 'C25'], relay: ['C31', 'C32', 'C33'] }
-/** Sinks get far seldom while much is wrong, and of relays only one is at work. */
-const pathShares = { sinks: 9, ingest: 2, relay: 4 }
-const crashPoints = Object.entries(paths).flatMap(([part, path]) =>
-  Array<readonly string[]>(pathShares[part as keyof typeof paths]).fill(path),
-)
+const times = (count: number, ...path: readonly string[]): (readonly string[])[] =>
+  Array<readonly string[]>(count).fill(path)
+/** Of the sinks, the ingest and the relay. Sinks get far seldom while much is wrong, and of relays only one is at work. */
+const crashPoints = [
+  ...times(9, 'C20', 'C21', 'C22', 'C23'),
+  ...times(2, 'C24', 'C25'),
+  ...times(4, 'C31', 'C32', 'C33'),
+]
 
 export function firstLight(setting: {
   readonly partitions: number
