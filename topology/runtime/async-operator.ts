@@ -11,8 +11,8 @@
  * A4  A record that must wait (not before, rate limit, a lane mate that waits) stands in the waiting store under its due
  *     time and its offset completes: only calls in flight hold the lowest open offset.
  * A5  At most `limit.calls` starts of an account in any window of `limit.windowMs`. A reservation in the waiting store
- *     says when a record is likely to start; what counts is when calls really start, and after a restart the
- *     reservations of the run before count as starts.
+ *     says when a record is likely to start; what counts is when calls really start. A commit writes that, so a task that
+ *     is given up in order hands its starts on; after a crash the reservations of the run before count as starts.
  * A6  What is accepted and not closed is bounded: past it the task takes no more records.
  * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it. One that
  *     is to be called again meanwhile keeps its offset and its place: lane mates that were open are still to come.
@@ -267,6 +267,16 @@ export class AsyncOperator {
   /** Writes which offsets below `next` are still open, if any is; part of the commit. */
   writeDone(topic: string, partition: number, next: bigint): void {
     this.#offsets.write(topic, partition, next)
+  }
+
+  /** True when a commit has to say when calls have started (A5). */
+  get hasStarts(): boolean {
+    return this.#limits.hasUnwritten
+  }
+
+  /** Writes when calls have really started; part of the commit. */
+  writeStarts(): void {
+    this.#limits.write(this.#clock.now())
   }
 
   /** A commit contains what was emitted: its answers need not be kept. */

@@ -1,5 +1,6 @@
 /**
- * When calls of an account may start (A5): planned by reservations in the waiting store, decided by real starts.
+ * When calls of an account may start (A5): planned by reservations in the waiting store, decided by real starts, which
+ * take the place of their reservations with the commit that follows.
  *
  *   waiting store   'r' account -> start times, 8 bytes each: the last, then the earlier ones
  */
@@ -15,7 +16,9 @@ export class CallLimits {
   readonly #operator: AsyncOperation
   readonly #store: KeyValueStore
   /** Real start times per account, the last `limit.calls` of them. */
-  readonly #started = new Map<string, number[]>()
+  readonly #started = new Map<string, readonly number[]>()
+  /** Accounts with starts that the store does not know. */
+  readonly #unwritten = new Set<string>()
 
   /** What the run before had reserved up to now counts as started. */
   constructor(operator: AsyncOperation, store: KeyValueStore, now: number) {
@@ -29,13 +32,21 @@ export class CallLimits {
       )
   }
 
+  /** True when calls have started since the last write. */
+  get hasUnwritten(): boolean {
+    return this.#unwritten.size > 0
+  }
+
   get started(): ReadonlyMap<string, readonly number[]> {
     return this.#started
   }
 
-  /** A run before in this process knows when its calls really started. */
+  /** A run before in this process knows when its calls really started; whoever had the task in between, what came later. */
   takeOver(started: ReadonlyMap<string, readonly number[]>): void {
-    for (const [account, starts] of started) this.#started.set(account, [...starts])
+    for (const [account, starts] of started) {
+      this.#started.set(account, latest(this.#started.get(account) ?? [], starts))
+      this.#unwritten.add(account)
+    }
   }
 
   /** When a call may really start. */
@@ -50,19 +61,33 @@ export class CallLimits {
     if (limited === null) return
     const starts = this.#started.get(limited.account) ?? []
     this.#started.set(limited.account, [...starts, now].slice(-limited.limit.calls))
+    this.#unwritten.add(limited.account)
+  }
+
+  /** Puts real starts in the place of their reservations; part of the commit. */
+  write(now: number): void {
+    for (const account of this.#unwritten) {
+      const row = rowOf(account)
+      const value = this.#store.get(row)
+      const planned = value === undefined ? [] : inOrder(value)
+      const past = planned.filter((start) => start <= now)
+      const ahead = planned.slice(past.length)
+      const written = rowValue([...latest(past, this.#started.get(account) ?? []), ...ahead])
+      if (value === undefined || !value.equals(written)) this.#store.put(row, written)
+    }
+    this.#unwritten.clear()
   }
 
   /** The earliest time this record is likely to start, taken. Inside a step. */
   reserve(record: StreamRecord, now: number): number {
     const limited = this.#limitOf(record)
     if (limited === null) return now
-    const row = Buffer.concat([Buffer.of(startsPrefix), Buffer.from(limited.account, 'utf8')])
+    const row = rowOf(limited.account)
     // Read from the store each time, so that a reservation that was rolled back is forgotten.
     const value = this.#store.get(row)
     const starts = value === undefined ? [] : inOrder(value)
     const start = nextStart(starts, limited.limit, now)
-    const kept = keptStarts([...starts, start], limited.limit, now)
-    this.#store.put(row, offsetList(BigInt(start), kept.slice(0, -1).map(BigInt)))
+    this.#store.put(row, rowValue(keptStarts([...starts, start], limited.limit, now)))
     return start
   }
 
@@ -74,6 +99,18 @@ export class CallLimits {
       return null
     }
   }
+}
+
+const rowOf = (account: string): Buffer => Buffer.concat([Buffer.of(startsPrefix), Buffer.from(account, 'utf8')])
+
+const rowValue = (starts: readonly number[]): Buffer =>
+  offsetList(BigInt(starts.at(-1) ?? 0), starts.slice(0, -1).map(BigInt))
+
+/** Of two views of the same starts, in order and aligned at their ends, the later time of each. */
+function latest(one: readonly number[], other: readonly number[]): number[] {
+  const [long, short] = one.length >= other.length ? [one, other] : [other, one]
+  const more = long.length - short.length
+  return long.map((start, index) => Math.max(start, short[index - more] ?? start))
 }
 
 function inOrder(value: Buffer): number[] {

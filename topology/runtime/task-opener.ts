@@ -8,7 +8,6 @@ import { EngineError } from '../errors.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { topicName } from '../graph/topology.ts'
 import type { CallMemo } from './async-operator.ts'
-import { noMemo } from './async-operator.ts'
 import type { ChangelogOptions, Reading } from './changelog.ts'
 import { readingsOf } from './changelog.ts'
 import type { Collector } from './collector.ts'
@@ -28,7 +27,6 @@ export interface TaskPlace {
 export interface KeptTask {
   /** Null when it was closed: the next one opens it from disk. */
   readonly state: TaskState | null
-  readonly memo: CallMemo
   /** Null when no task went before in this worker: it starts when it is open (R6). */
   readonly startedAt: number | null
 }
@@ -101,8 +99,9 @@ export class TaskOpener {
    * its stores, or was found by the task before this one.
    * @param kept of a task that goes on in this process; null opens it from disk. Closed when this throws: what it held
    *   stands in the changelog
+   * @param memo what this process knows of the task's calls
    */
-  async open(place: TaskPlace, kept: KeptTask | null, opening: Opening): Promise<Task> {
+  async open(place: TaskPlace, kept: KeptTask | null, memo: CallMemo, opening: Opening): Promise<Task> {
     const { topology, collector, counters, clock, settings, wake, crash, ready } = this.#options
     await this.#closedIfFails(kept?.state ?? null, () => unlessAborted(opening.signal, ready()))
     return this.#wipedOnDamage(place, kept?.state ?? null, async (given) => {
@@ -113,7 +112,6 @@ export class TaskOpener {
         const { part, partition } = place
         const inputs = await unlessAborted(opening.signal, this.#inputs(place))
         const startedAt = kept?.startedAt ?? clock.now()
-        const memo = kept?.memo ?? noMemo
         const shared = { topology, collector, counters, clock, settings, wake, crash }
         return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
       } catch (error) {

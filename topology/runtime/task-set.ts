@@ -77,6 +77,8 @@ export class TaskSet {
   readonly #standbys: StandbyTasks
   /** Takes a task's state out of the buffer budget. */
   readonly #unregister = new Map<TaskState, () => void>()
+  /** What this worker knows of the calls of tasks that it had, or has to open again. */
+  readonly #memos = new Map<string, CallMemo>()
   /** Positions of states that this worker has closed, by task. */
   readonly #left = new Map<string, bigint>()
   #running: readonly Task[] = []
@@ -150,7 +152,7 @@ export class TaskSet {
       if (this.#slots.get(id)?.role === 'active') continue
       const state = await this.#takeState(id)
       const slot = this.#slot(place, 'active', false)
-      this.#open(slot, state === null ? null : { state, memo: noMemo, startedAt: null })
+      this.#open(slot, state === null ? null : { state, startedAt: null })
     }
     if (standbys !== null) await this.#assignStandbys(standbys)
     this.#openMissing()
@@ -180,7 +182,7 @@ export class TaskSet {
       const state = this.#parked.get(id) ?? null
       this.#parked.delete(id)
       const standby = this.#slot(place, 'standby', place.warmUp)
-      this.#open(standby, state === null ? null : { state, memo: noMemo, startedAt: null })
+      this.#open(standby, state === null ? null : { state, startedAt: null })
     }
   }
 
@@ -212,6 +214,7 @@ export class TaskSet {
       if (task === null) {
         // Trouble may have made it open again meanwhile: it closes what it has when it gets its turn.
         slot.abort.abort()
+        this.#keepStarts(id, this.#memos.get(id) ?? noMemo)
         continue
       }
       if (!clean) await task.closeCalls(0)
@@ -264,7 +267,10 @@ export class TaskSet {
       if (task === null) continue
       const memo = this.#end(slot, task)
       if (slot.held) await this.#discardState(slot.id, task.state)
-      else this.#open(slot, { state: task.state, memo, startedAt: task.startedAt })
+      else {
+        this.#memos.set(slot.id, memo)
+        this.#open(slot, { state: task.state, startedAt: task.startedAt })
+      }
     }
     this.#changed()
   }
@@ -276,7 +282,7 @@ export class TaskSet {
     if (slot === undefined || slot.role !== 'standby') return
     this.#options.notice(`standby ${this.#nameOf(id)}: opened again after ${messageOf(error)}`)
     // Damage must be known to whoever opens it: it is wiped for that.
-    this.#open(slot, state.damage === null ? null : { state, memo: noMemo, startedAt: null })
+    this.#open(slot, state.damage === null ? null : { state, startedAt: null })
   }
 
   // Opening ------------------------------------------------------------------------------------------------------
@@ -327,7 +333,8 @@ export class TaskSet {
   }
 
   async #openActive(slot: Slot, kept: KeptTask | null): Promise<void> {
-    const task = await this.#options.opener.open(slot.place, kept, this.#watch(slot))
+    const memo = this.#memos.get(slot.id) ?? noMemo
+    const task = await this.#options.opener.open(slot.place, kept, memo, this.#watch(slot))
     await this.#options.between(async () => {
       if (slot.abort.signal.aborted) {
         task.closeNodes()
@@ -335,6 +342,7 @@ export class TaskSet {
         return
       }
       slot.task = task
+      this.#memos.delete(slot.id)
       this.#registerState(task.state)
       this.#left.delete(slot.id)
       this.#changed()
@@ -410,15 +418,23 @@ export class TaskSet {
     this.#parked.set(id, state)
   }
 
-  /** Ends a running task; its state stays open at the last commit. */
+  /**
+   * Ends a running task; its state stays open at the last commit. Whenever it opens here again, the start times of its calls
+   * count (A5); its calls are for whoever goes on with it at once (A3).
+   */
   #end(slot: Slot, task: Task): CallMemo {
     const memo = task.takeMemo()
+    this.#keepStarts(slot.id, memo)
     task.closeNodes()
     task.state.abort()
     slot.task = null
     if (slot.held) this.#slots.delete(slot.id)
     this.#options.closed(task)
     return memo
+  }
+
+  #keepStarts(id: string, { starts }: CallMemo): void {
+    this.#memos.set(id, { ...noMemo, starts })
   }
 
   #registerState(state: TaskState): void {

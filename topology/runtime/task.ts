@@ -189,7 +189,7 @@ export class Task {
 
   /** True when a commit would write something: records, rows or a moved offset. */
   get isDirty(): boolean {
-    return this.#moved || this.#step.hasWritten
+    return this.#moved || this.#step.hasWritten || (this.#operator?.hasStarts ?? false)
   }
 
   get blocked(): readonly BlockedKey[] {
@@ -294,6 +294,7 @@ export class Task {
   /** Writes the changelog rows of the open transaction into the collector and says which offsets it moves. */
   prepareCommit(): readonly OffsetAndMetadata[] {
     const offsets = this.queues.map((queue) => this.#committable(queue))
+    this.#operator?.writeStarts()
     const logged = new Map(
       this.part.stores
         .filter((store) => store.logged)

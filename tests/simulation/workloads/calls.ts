@@ -18,19 +18,8 @@ const refused = 'refused'
 class Provider {
   /** Start times by the caller's clock, by life and account. */
   readonly starts = new Map<string, number[]>()
-  readonly #lost = new Set<string>()
-
-  /** Whoever loses its membership in a group leaves behind starts that nothing has committed. */
-  counted(machine: Machine): Machine {
-    const notice = (line: string): void => {
-      if (line.includes('membership was lost')) this.#lost.add(machine.life)
-      machine.notice(line)
-    }
-    return { ...machine, notice }
-  }
 
   started(life: string, account: string, atMs: number): void {
-    if (this.#lost.has(life)) return
     const name = `${account} of ${life}`
     const starts = this.starts.get(name)
     if (starts === undefined) this.starts.set(name, [atMs])
@@ -104,7 +93,7 @@ export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
     topics: [kept('requests', partitions), kept('answers', partitions)],
     // What is committed is the lowest open offset, so a request that is answered may stand above it for a while.
     groups: [{ group: 'calls', topics: ['requests'] }],
-    start: (machine) => startWorker(provider.counted(machine), runtime, [topology(machine, provider, manner)]),
+    start: (machine) => startWorker(machine, runtime, [topology(machine, provider, manner)]),
     generate(feed, nowMs, pick) {
       feed.send(
         Array.from({ length: 1 + pick.below(8) }, () =>
@@ -142,7 +131,7 @@ function checkPartition(evidence: Evidence, partition: number): Violation[] {
   return violations
 }
 
-/** Until it loses its membership, no life starts more calls of an account in any window than the limit allows. */
+/** No life starts more calls of an account in any window than the limit allows. */
 function checkLimit(provider: Provider, limit: CallLimit | null): Violation[] {
   if (limit === null) return []
   for (const [who, starts] of provider.starts)

@@ -312,6 +312,25 @@ describe('rate limit: at most that many real starts in any window (A5)', () => {
     expect(tightest(starts, 1)).toBeGreaterThanOrEqual(1000)
   })
 
+  test('after a restart in order what counts is when calls started, not when they were expected to', async () => {
+    const clock = new HandClock(t0)
+    const starts: number[] = []
+    const call = (): Promise<string> => {
+      starts.push(clock.now())
+      return after(clock, 900, 'ok')
+    }
+    const options = { topologies: [callProgram({ call, limit: { calls: 2, windowMs: 1000 }, concurrency: 1 })], clock }
+    const driver = await start(options)
+    for (const key of ['a|1', 'b|1']) await send(driver, 'requests', key, 'x')
+    await driver.advance(1900)
+    await driver.close()
+    const again = await restart(driver, options)
+    for (const key of ['a|2', 'b|2']) await send(again, 'requests', key, 'x')
+    await again.advance(10_000)
+    expect(starts).toHaveLength(4)
+    expect(tightest(starts, 2)).toBeGreaterThanOrEqual(1000)
+  })
+
   test('a recovery remembers when calls really started, also those that no commit contains', async () => {
     const clock = new HandClock(t0)
     const troubled = troubledLog(openMemoryLog({ clock, random }), 'calls')
