@@ -165,6 +165,8 @@ async function call(
   if (codec === undefined) throw new Error(`calls of topic ${headerOf(record, 'origin-topic')} are not served here`)
   const key = Buffer.from(headerOf(record, 'origin-key'), 'utf8')
   await codec.prepare([{ key, value: record.value }])
+  // Whoever has the task now may be calling already.
+  signal.throwIfAborted()
   const request = codec.deserialize(record.value, key)
   const provider = providers.get(String(request['provider']))
   const outcome = await outcomeOf(provider, request, signal)
