@@ -71,7 +71,8 @@ function oneKeyPerCall(seen: Seen): Violation[] {
 
 function repeats({ providers, incidents, notices }: FirstLight): Violation[] {
   const byAttempt = Map.groupBy(
-    providers.entries.filter(({ done }) => done),
+    // In the order they were sent: one request may take longer on its way than the next.
+    providers.entries.filter(({ done }) => done).toSorted((a, b) => a.sentAt - b.sentAt),
     ({ provider, key, attempt }) => `${provider} ${key} ${attempt}`,
   )
   const excused = (earlier: ProviderEntry, later: ProviderEntry): boolean =>
