@@ -36,6 +36,18 @@ export interface ProviderConfig {
   readonly concurrency: number
 }
 
+export interface KafkaConfig {
+  /** `host:port` */
+  readonly bootstrap: readonly string[]
+  /** Null: no TLS. */
+  readonly tls: { /** PEM; null: the system's. */ readonly caFile: string | null } | null
+  readonly sasl: {
+    readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+    readonly username: string
+    readonly password: string
+  } | null
+}
+
 export interface Config {
   readonly mode: 'development' | 'production'
   readonly logLevel: ValueOf<(typeof variables)['LOG_LEVEL']>
@@ -58,6 +70,8 @@ export interface Config {
     readonly fsyncIntervalMs: number
     readonly topicPartitions: number
   }
+  /** Null: the embedded log. */
+  readonly kafka: KafkaConfig | null
   readonly database: {
     /** Null: the embedded PostgreSQL. */
     readonly url: string | null
@@ -147,6 +161,7 @@ function assemble(values: Values): Config {
       fsyncIntervalMs: values.LOG_FSYNC_INTERVAL_MS,
       topicPartitions: values.TOPIC_PARTITIONS,
     },
+    kafka: kafkaOf(values),
     database: { url: values.DATABASE_URL },
     stream: {
       workers: values.STREAM_WORKERS,
@@ -178,6 +193,19 @@ function assemble(values: Values): Config {
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
       },
     },
+  }
+}
+
+function kafkaOf(values: Values): KafkaConfig | null {
+  if (values.KAFKA_BROKERS === null) return null
+  const username = values.KAFKA_SASL_USERNAME
+  return {
+    bootstrap: values.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+    tls: values.KAFKA_SSL === 'true' ? { caFile: values.KAFKA_SSL_CA } : null,
+    sasl:
+      username === null
+        ? null
+        : { mechanism: values.KAFKA_SASL_MECHANISM, username, password: values.KAFKA_SASL_PASSWORD ?? '' },
   }
 }
 
@@ -221,7 +249,7 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
-  if (path.startsWith('secrets.') || path.endsWith('.apiKey')) return '(given)'
+  if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password')) return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)
   return Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -3,10 +3,10 @@
  * registry, the tenants' keys and the codecs. Opened bottom up; `close` goes top down.
  */
 
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CrashPoint, Log } from '../connectors/kafka/index.ts'
-import { openEmbeddedLog } from '../connectors/kafka/index.ts'
+import { createMissing, openEmbeddedLog, openKafkaLog } from '../connectors/kafka/index.ts'
 import type { SqlKeyRing } from '../connectors/keys/index.ts'
 import { openKeyRing } from '../connectors/keys/index.ts'
 import type { Pool } from '../connectors/postgres/index.ts'
@@ -17,7 +17,7 @@ import type { AnyEvent, AnyEventTopic } from '../schemas/index.ts'
 import { eventCodec, topics } from '../schemas/index.ts'
 import { lockDirectory } from '../state-stores/index.ts'
 import type { Serde } from '../topology/index.ts'
-import type { Config, Secrets } from './config.ts'
+import type { Config, KafkaConfig, Secrets } from './config.ts'
 import { loadSecrets } from './config.ts'
 import { crashAt } from './crash.ts'
 import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
@@ -104,17 +104,35 @@ async function openLog(
   notice: (line: string) => void,
   closers: (() => Promise<void>)[],
 ): Promise<Log> {
-  const log = await openEmbeddedLog({
-    directory: join(config.dataDir, 'log'),
-    clock: machineClock,
-    random: machineRandom,
-    fsync: config.log.fsync,
-    fsyncIntervalMs: config.log.fsyncIntervalMs,
-    notice,
-    crash,
-  })
+  const machine = { clock: machineClock, random: machineRandom, notice }
+  const log =
+    config.kafka === null
+      ? await openEmbeddedLog({
+          ...machine,
+          directory: join(config.dataDir, 'log'),
+          fsync: config.log.fsync,
+          fsyncIntervalMs: config.log.fsyncIntervalMs,
+          crash,
+        })
+      : await openKafkaLog({
+          ...machine,
+          bootstrap: config.kafka.bootstrap,
+          tls: tlsOf(config.kafka),
+          sasl: config.kafka.sasl ?? undefined,
+        })
   closers.push(() => log.close())
   return log
+}
+
+/** @throws Error with one line */
+function tlsOf({ tls }: KafkaConfig): { ca?: string } | undefined {
+  if (tls === null) return undefined
+  if (tls.caFile === null) return {}
+  try {
+    return { ca: readFileSync(tls.caFile, 'utf8') }
+  } catch (error) {
+    throw new Error(`KAFKA_SSL_CA: ${tls.caFile} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
 }
 
 /** @returns the owner's address */
@@ -153,11 +171,11 @@ async function openPools(
   return pools
 }
 
-async function createTopics(log: Log, partitions: number): Promise<void> {
-  const known = new Set((await log.metadata()).map((topic) => topic.name))
-  const missing = topics.filter((topic) => !known.has(topic.name))
-  await log.createTopics(missing.map((topic) => ({ name: topic.name, partitions, config: configOf(topic) })))
-}
+const createTopics = (log: Log, partitions: number): Promise<void> =>
+  createMissing(
+    log,
+    topics.map((topic) => ({ name: topic.name, partitions, config: configOf(topic) })),
+  )
 
 function configOf(topic: AnyEventTopic): Record<string, string> {
   const retentionMs = topic.retention === 'forever' ? -1 : 7 * 24 * 60 * 60_000

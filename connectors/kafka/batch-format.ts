@@ -76,6 +76,15 @@ export function withRecords(bytes: Buffer, at: number, records: readonly Buffer[
   return batch
 }
 
+/** The batch at `bytes[at]` with its records as they were before they were compressed. */
+export function uncompressed(bytes: Buffer, at: number, records: Buffer): Buffer {
+  const batch = Buffer.concat([bytes.subarray(at, at + BATCH_HEADER_BYTES), records])
+  batch.writeInt32BE(batch.length - LENGTH_END, 8)
+  batch.writeInt16BE(batch.readInt16BE(21) & ~COMPRESSION_MASK, 21)
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+  return batch
+}
+
 export const baseOffsetOf = (bytes: Buffer, at: number): bigint => bytes.readBigInt64BE(at)
 /** Size of the whole batch in bytes, as it claims. */
 export const sizeOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(at + 8) + LENGTH_END
@@ -89,8 +98,9 @@ export const countOf = (bytes: Buffer, at: number): number => bytes.readInt32BE(
 export const isTransactional = (bytes: Buffer, at: number): boolean =>
   (bytes.readInt16BE(at + 21) & TRANSACTIONAL) !== 0
 export const isControl = (bytes: Buffer, at: number): boolean => (bytes.readInt16BE(at + 21) & CONTROL) !== 0
-export const isCompressed = (bytes: Buffer, at: number): boolean =>
-  (bytes.readInt16BE(at + 21) & COMPRESSION_MASK) !== 0
+/** Kafka's number of the codec, 0 for none. */
+export const compressionOf = (bytes: Buffer, at: number): number => bytes.readInt16BE(at + 21) & COMPRESSION_MASK
+export const isCompressed = (bytes: Buffer, at: number): boolean => compressionOf(bytes, at) !== 0
 export const isLogAppendTime = (bytes: Buffer, at: number): boolean =>
   (bytes.readInt16BE(at + 21) & LOG_APPEND_TIME) !== 0
 /** Exact up to 2^53 ms, which is far beyond any date. */

@@ -1,4 +1,4 @@
-/** The log: its port, the record batch codec, Java's partitioner, the client, and the embedded broker. */
+/** The log: its port, the record batch codec, Java's partitioner, the client, the driver for a Kafka cluster, and the embedded broker. */
 
 export * from './port.ts'
 export type * from './broker.ts'
@@ -8,7 +8,10 @@ export { RecordBatchBuilder } from './record-batch.ts'
 export type { BatchStamp } from './record-batch.ts'
 export { RecordCursor } from './record-cursor.ts'
 export { murmur2, partitionFor } from './partitioner.ts'
+export { createMissing } from './create-missing.ts'
 export { endOffset } from './end-offset.ts'
+export { openKafkaLog } from './open-kafka.ts'
+export type { KafkaLogOptions } from './open-kafka.ts'
 export { LogClient } from './client/index.ts'
 export type { LogClientOptions } from './client/index.ts'
 export {

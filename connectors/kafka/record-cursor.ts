@@ -181,14 +181,15 @@ export class RecordCursor {
       this.#queue.shift()
     }
     if (isControl(bytes, start)) {
-      if (this.#markerType(start) === ABORT_MARKER) this.#aborted.delete(producerIdOf(bytes, start))
+      // Compaction keeps the last batch of a producer, for its sequence, also when its marker has gone.
+      const isEmpty = countOf(bytes, start) === 0
+      if (!isEmpty && this.#markerType() === ABORT_MARKER) this.#aborted.delete(producerIdOf(bytes, start))
       return false
     }
     return this.#aborted.size === 0 || !isTransactional(bytes, start) || !this.#aborted.has(producerIdOf(bytes, start))
   }
 
-  #markerType(start: number): number {
-    if (countOf(this.bytes, start) < 1) this.#corrupt('a control batch without its record')
+  #markerType(): number {
     this.#recordsLeft = 1
     this.#baseTimestamp = 0
     this.#stampedTimestamp = 0

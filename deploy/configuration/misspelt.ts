@@ -7,7 +7,18 @@ const known = Object.keys(variables)
 /** Beginnings that nobody else uses for something that we should leave alone. */
 const prefixes = [
   ...['STATE_', 'COMMIT_', 'STREAM_', 'TIMER_', 'TRANSACTION_', 'HEARTBEAT_', 'TOPIC_', 'LOG_FSYNC', 'RATE_LIMIT_'],
-  ...['BODY_LIMIT', 'JWT_', 'DATABASE_', 'DATA_KEY_', 'PERPLEXITY_', 'WEBSCRAPER_', 'SENDGRID_'],
+  ...[
+    'BODY_LIMIT',
+    'JWT_',
+    'DATABASE_',
+    'KAFKA_BROKER',
+    'KAFKA_SSL',
+    'KAFKA_SASL',
+    'DATA_KEY_',
+    'PERPLEXITY_',
+    'WEBSCRAPER_',
+    'SENDGRID_',
+  ],
 ]
 
 /** Kubernetes names a service's address this way in every pod, Kafka's own scripts the second way. */

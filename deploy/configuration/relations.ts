@@ -12,6 +12,7 @@ const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid:
 export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [
     ...between,
+    ...kafka,
     ...served,
     ...development,
     ...production,
@@ -34,6 +35,29 @@ const between: readonly Relation[] = [
   ({ stream }) =>
     atMost(['COMMIT_MIN_INTERVAL_MS', stream.commitMinIntervalMs], ['COMMIT_INTERVAL_MS', stream.commitIntervalMs]),
   ({ state }) => atMost(['STATE_FLUSH_BYTES', state.flushBytes], ['STATE_BUFFER_BYTES', state.bufferBytes]),
+]
+
+const kafka: readonly Relation[] = [
+  (_, values) =>
+    values.KAFKA_BROKERS === null && values.KAFKA_SSL === 'true'
+      ? 'KAFKA_SSL: is given without KAFKA_BROKERS; wanted both, or neither for the embedded log'
+      : null,
+  (_, values) =>
+    values.KAFKA_SSL_CA !== null && values.KAFKA_SSL === 'false'
+      ? 'KAFKA_SSL_CA: is given without KAFKA_SSL=true; wanted both'
+      : null,
+  (_, values) =>
+    (values.KAFKA_SASL_USERNAME === null) === (values.KAFKA_SASL_PASSWORD === null)
+      ? null
+      : 'KAFKA_SASL_USERNAME: one of name and KAFKA_SASL_PASSWORD is given; wanted both, or neither',
+  (_, values) =>
+    values.KAFKA_SASL_USERNAME !== null && values.KAFKA_BROKERS === null
+      ? 'KAFKA_SASL_USERNAME: is given without KAFKA_BROKERS; wanted both, or neither for the embedded log'
+      : null,
+  ({ mode, kafka: of }) =>
+    mode === 'production' && of?.sasl?.mechanism === 'PLAIN' && of.tls === null
+      ? 'KAFKA_SASL_MECHANISM: PLAIN is given without KAFKA_SSL=true; wanted both in production: the password would be sent as it is'
+      : null,
 ]
 
 /** What this build cannot do yet: refused, never ignored. */

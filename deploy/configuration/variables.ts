@@ -32,6 +32,27 @@ export const variables = {
     meaning: 'PostgreSQL 15 or later, as the owner (migrations); embedded when absent',
     protocols: ['postgres:', 'postgresql:'],
   }),
+  KAFKA_BROKERS: given({
+    meaning: 'some brokers of the Kafka cluster that is the log (3.9 or newer); embedded when absent',
+    wanted: 'host:port, several with commas between them',
+    pattern: /^\s*[^\s,:]+:\d{1,5}\s*(,\s*[^\s,:]+:\d{1,5}\s*)*$/,
+  }),
+  KAFKA_SSL: choice(['false', 'true'], { meaning: 'whether the brokers speak TLS', fallback: 'false' }),
+  KAFKA_SSL_CA: given({
+    meaning: "file with the certificates to trust, PEM; the system's when absent",
+    wanted: 'a path',
+    pattern: /^[^\0]*\S$/,
+  }),
+  KAFKA_SASL_MECHANISM: choice(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'], {
+    meaning: 'how we say who we are, with KAFKA_SASL_USERNAME',
+    fallback: 'SCRAM-SHA-512',
+  }),
+  KAFKA_SASL_USERNAME: given({
+    meaning: 'our principal; none when absent',
+    wanted: 'a name without blanks',
+    pattern: /^\S+$/,
+  }),
+  KAFKA_SASL_PASSWORD: secret({ meaning: 'of KAFKA_SASL_USERNAME', minLength: 1 }),
   ROLES: list(roles, { meaning: 'what this process does', fallback: 'all' }),
   SERVICES: text({
     meaning: 'which services its worker hosts',
@@ -111,7 +132,7 @@ export const variables = {
     meaning:
       'development only: the process kills itself at this place, C07:3 the third time it passes; topology/DESIGN.md has the list',
     wanted: 'a place as C07, or C07:3 for its third pass',
-    pattern: /^C(0[1-9]|[12]\d|30)(:[1-9]\d{0,8})?$/,
+    pattern: /^C(0[1-9]|[12]\d|3[0-3])(:[1-9]\d{0,8})?$/,
   }),
   CLOCK: choice(['real', 'warp'], { meaning: 'warp: business time jumps when nothing is to do', fallback: 'real' }),
   TOPIC_PARTITIONS: whole({ meaning: 'partitions of a topic when it is created', fallback: '3', min: 1, max: 1024 }),
@@ -205,7 +226,6 @@ export type VariableName = keyof typeof variables
 
 /** Settings of the design that this build cannot serve yet: refused with a reason, never ignored. */
 export const notServed: Readonly<Record<string, string>> = {
-  KAFKA_: 'this build runs on the embedded log only',
   SCHEMA_REGISTRY_: 'this build serves its own registry only, at /registry',
   REDIS_: 'this build keeps codes and limits in PostgreSQL and in memory only',
   QDRANT_: 'this build has no vector search yet',

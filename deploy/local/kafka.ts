@@ -1,9 +1,9 @@
 /**
- * One real Kafka broker (KRaft, one node) in a scratch directory on free ports, for the conformance recording and for
+ * A real Kafka (KRaft; one broker, or a cluster) in a scratch directory on free ports, for the conformance recording and for
  * integration tests. Its jars come through Maven once, into a cache directory.
  * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
  *   of the pom, so that another version is another directory.
- * - The broker listens on loopback only, is ended by its own process id, and is killed when our process exits.
+ * - Brokers listen on loopback only, are ended by their own process ids, and are killed when our process exits.
  * - Everything is bounded in time, and every failure is one line that says what to do.
  */
 
@@ -33,17 +33,22 @@ export interface KafkaOptions {
   readonly directory: string
   /** What `kafkaJars` gave. */
   readonly jars: string
+  /** One unless told. */
+  readonly nodes?: number
+  /** Levels of features that are finalized when it is formatted, e.g. `{ 'transaction.version': '0' }`. */
+  readonly features?: Readonly<Record<string, string>>
   /** Broker settings as Kafka spells them; they go before ours. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
 export interface Kafka {
-  readonly port: number
-  /** host:port */
+  /** host:port, all nodes with commas between them. */
   readonly bootstrap: string
-  /** Its log directory. */
+  readonly nodes: readonly KafkaNode[]
+  /** Of the first node. */
+  readonly port: number
+  /** The log directory of the first node. */
   readonly data: string
-  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -108,34 +113,110 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** Formats and starts a broker; resolves when it takes requests. @throws Error with one line */
+/** Formats and starts the brokers; resolves when they take requests. @throws Error with one line */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
-  const { directory, jars } = options
+  const { directory, jars, settings, features = {} } = options
+  const count = options.nodes ?? 1
   await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { recursive: true })
-  const [port, controllerPort] = [await freePort(), await freePort()]
-  const file = join(directory, 'server.properties')
-  await writeFile(file, propertiesOf({ ...settingsOf(directory, port, controllerPort), ...options.settings }))
-  const classes = ['-cp', join(jars, '*')]
+  const places: Place[] = []
+  for (let id = 1; id <= count; id++) {
+    const own = count === 1 ? directory : join(directory, String(id))
+    await mkdir(own, { recursive: true })
+    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort() })
+  }
   const clusterId = randomBytes(16).toString('base64url')
-  const format = [...classes, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId, '-c', file]
-  await run('java', format, { cwd: directory, timeout: readyWithinMs }).catch((error: unknown) => {
-    throw new Error(`Kafka could not format ${directory}: ${String((error as { stderr?: string }).stderr ?? error)}`)
-  })
-  const broker = launch(directory, ['-Xmx768m', ...classes, 'kafka.Kafka', file])
-  const killWithUs = (): void => void broker.kill('SIGKILL')
+  const nodes: KafkaNode[] = []
+  const killWithUs = (): void => nodes.forEach((node) => node.kill())
   process.once('exit', killWithUs)
   const stop = async (): Promise<void> => {
     process.off('exit', killWithUs)
-    if (broker.pid !== undefined && broker.exitCode === null) await endProcess(broker.pid, stopSteps)
+    await Promise.all(nodes.map((node) => node.stop()))
   }
   try {
-    await waitReady(broker, port, directory)
+    for (const place of places) {
+      const file = join(place.directory, 'server.properties')
+      await writeFile(file, propertiesOf({ ...settingsOf(place, places), ...settings }))
+      await format(place, clusterId, file, { jars, features, alone: count === 1 })
+      nodes.push(new KafkaNode(place, file, jars, count))
+    }
+    await Promise.all(nodes.map((node) => node.start()))
   } catch (error) {
     await stop()
     throw error
   }
-  return { port, bootstrap: `127.0.0.1:${port}`, data: dataOf(directory), pid: broker.pid ?? 0, stop }
+  return {
+    bootstrap: nodes.map(({ address }) => address).join(','),
+    nodes,
+    get data() {
+      return dataOf(places[0]!.directory)
+    },
+    get port() {
+      return places[0]!.port
+    },
+    stop,
+  }
+}
+
+interface Place {
+  readonly id: number
+  readonly directory: string
+  readonly port: number
+  readonly controllerPort: number
+}
+
+async function format(
+  { directory }: Place,
+  clusterId: string,
+  file: string,
+  how: { jars: string; features: Readonly<Record<string, string>>; alone: boolean },
+): Promise<void> {
+  const levels = Object.entries(how.features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
+  const alone = how.alone ? ['--standalone'] : []
+  const tool = ['-cp', join(how.jars, '*'), 'kafka.tools.StorageTool', 'format']
+  const words = [...tool, ...alone, '-t', clusterId, '-c', file, ...levels]
+  await run('java', words, { cwd: directory, timeout: readyWithinMs }).catch((error: unknown) => {
+    throw new Error(`Kafka could not format ${directory}: ${String((error as { stderr?: string }).stderr ?? error)}`)
+  })
+}
+
+/** One broker, which is a controller too. Its ports and what it has written stay its own. */
+export class KafkaNode {
+  readonly id: number
+  /** host:port */
+  readonly address: string
+  readonly #place: Place
+  readonly #file: string
+  readonly #jars: string
+  readonly #nodes: number
+  #broker: ChildProcess | null = null
+
+  constructor(place: Place, file: string, jars: string, nodes: number) {
+    this.id = place.id
+    this.address = `127.0.0.1:${place.port}`
+    this.#place = place
+    this.#file = file
+    this.#jars = jars
+    this.#nodes = nodes
+  }
+
+  /** Resolves when it takes requests, and knows all the others. */
+  async start(): Promise<void> {
+    const { directory, port } = this.#place
+    const broker = launch(directory, ['-Xmx768m', '-cp', join(this.#jars, '*'), 'kafka.Kafka', this.#file])
+    this.#broker = broker
+    await waitReady(broker, port, directory, this.#nodes)
+  }
+
+  async stop(): Promise<void> {
+    const broker = this.#broker
+    if (broker?.pid !== undefined && broker.exitCode === null && broker.signalCode === null)
+      await endProcess(broker.pid, stopSteps)
+  }
+
+  /** Without warning. */
+  kill(): void {
+    this.#broker?.kill('SIGKILL')
+  }
 }
 
 const dataOf = (directory: string): string => join(directory, 'data')
@@ -154,29 +235,38 @@ const propertiesOf = (settings: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
     .join('')
 
-const settingsOf = (directory: string, port: number, controllerPort: number): Record<string, string> => ({
-  'process.roles': 'broker,controller',
-  'node.id': '1',
-  'controller.listener.names': 'CONTROLLER',
-  'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
-  listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-  'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-  'log.dirs': dataOf(directory),
-  'auto.create.topics.enable': 'false',
-  'offsets.topic.replication.factor': '1',
-  'offsets.topic.num.partitions': '4',
-  'transaction.state.log.replication.factor': '1',
-  'transaction.state.log.min.isr': '1',
-  'transaction.state.log.num.partitions': '4',
-  'share.coordinator.state.topic.replication.factor': '1',
-  'share.coordinator.state.topic.min.isr': '1',
-  'group.initial.rebalance.delay.ms': '0',
-})
+const settingsOf = (place: Place, all: readonly Place[]): Record<string, string> => {
+  const { id, directory, port, controllerPort } = place
+  const replicas = String(Math.min(3, all.length))
+  const inSync = all.length >= 3 ? '2' : '1'
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': String(id),
+    'controller.listener.names': 'CONTROLLER',
+    ...(all.length === 1
+      ? { 'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}` }
+      : { 'controller.quorum.voters': all.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',') }),
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'log.dirs': dataOf(directory),
+    'auto.create.topics.enable': 'false',
+    'default.replication.factor': replicas,
+    'min.insync.replicas': inSync,
+    'offsets.topic.replication.factor': replicas,
+    'offsets.topic.num.partitions': '4',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': inSync,
+    'transaction.state.log.num.partitions': '4',
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': inSync,
+    'group.initial.rebalance.delay.ms': '0',
+  }
+}
 
-async function waitReady(broker: ChildProcess, port: number, directory: string): Promise<void> {
+async function waitReady(broker: ChildProcess, port: number, directory: string, nodes: number): Promise<void> {
   const endAt = performance.now() + readyWithinMs
   while (performance.now() < endAt && broker.exitCode === null && broker.signalCode === null) {
-    if ((await brokersSeen(port).catch(() => 0)) > 0) return
+    if ((await brokersSeen(port).catch(() => 0)) >= nodes) return
     await sleep(50)
   }
   throw new Error(`Kafka did not become ready: see ${join(directory, 'server.log')}`)

@@ -4,33 +4,22 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { differences } from './differences.ts'
-import type { Answer } from './normal-form.ts'
+import { clientDifferences, differences, expectedOf } from './differences.ts'
 import { play } from './player.ts'
 import type { Stage } from './player.ts'
-import { answersOf, readRecording } from './recording.ts'
+import { answersOf, readRecording, told } from './recording.ts'
 import { fileStage, memoryStage } from './stages.ts'
 import type { Script } from './steps.ts'
 import { suite } from './suite.ts'
 
 const recording = readRecording()
 
-function expectedOf(script: Script): readonly Answer[] {
-  const recorded = answersOf(recording, script)
-  const ours = differences[script.name]?.ours
-  return recorded.map((answer, i) => ours?.[i] ?? answer)
-}
-
-/** What each step was, beside its answer: a difference then tells where it is. */
-const told = (script: Script, answers: readonly Answer[]): unknown[] =>
-  script.steps.map((step, i) => [JSON.stringify(step), answers[i]])
-
 function holds(open: (script: Script) => Promise<Stage> | Stage): void {
   test.each(suite.map((script) => [script.name, script] as const))('%s', async (_, script) => {
     const stage = await open(script)
     try {
       const answers = await play(script, stage)
-      expect(told(script, answers)).toEqual(told(script, expectedOf(script)))
+      expect(told(script, answers)).toEqual(told(script, expectedOf(recording, script, differences)))
     } finally {
       await stage.broker.close()
     }
@@ -44,7 +33,7 @@ describe('the recording', () => {
   })
   test('has at least 120 scripts', () => expect(suite.length).toBeGreaterThanOrEqual(120))
   test('the differences are of scripts that exist, and are differences', () => {
-    for (const [name, { ours }] of Object.entries(differences)) {
+    for (const [name, { ours }] of [differences, clientDifferences].flatMap((all) => Object.entries(all))) {
       const answers = answersOf(
         recording,
         suite.find((script) => script.name === name)!,

@@ -90,7 +90,7 @@ function batchLines(fetched: FetchedPartition, batch: Buffer, from: bigint, name
   if (last < from) return []
   if (format.countOf(batch, 0) === 0) return [`${last} EMPTY ${who}`]
   if (format.isControl(batch, 0)) {
-    const type = batch.readInt16BE(format.BATCH_HEADER_BYTES + 7)
+    const type = batch.readInt16BE(markerAt(batch) + 2)
     return [`${format.baseOffsetOf(batch, 0)} ${type === 0 ? 'ABORT' : 'COMMIT'} ${who}`]
   }
   const rest = `${who}#${format.baseSequenceOf(batch, 0)}${format.isTransactional(batch, 0) ? ' t' : ''}`
@@ -101,6 +101,18 @@ function batchLines(fetched: FetchedPartition, batch: Buffer, from: bigint, name
     lines.push(`${cursor.offset} ${pair(cursor)} @${cursor.timestamp} ${rest}${headers.join('')}`)
   }
   return lines
+}
+
+/** Where the key of the first record begins: behind its length, attributes, time, offset and the key's length. */
+function markerAt(batch: Buffer): number {
+  let at = format.BATCH_HEADER_BYTES
+  const skip = (): void => {
+    while (batch[at++]! >= 0x80);
+  }
+  skip()
+  at++
+  for (let field = 0; field < 3; field++) skip()
+  return at
 }
 
 const text = (bytes: Buffer | null): string => (bytes === null ? '~' : shortened(bytes.toString()))

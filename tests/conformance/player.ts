@@ -1,4 +1,7 @@
-/** Plays a script on a `Broker` whose time is turned by hand, and answers in the normal form. `kafka/` does the same on a real Kafka. */
+/**
+ * Plays a script on a `Broker` and answers in the normal form: on ours with their time turned by hand, and on a real Kafka
+ * through our client of it. `kafka/` does the same with Kafka's own code.
+ */
 
 import { LogError, RecordBatchBuilder, RecordCursor } from '../../connectors/kafka/index.ts'
 import type { Broker, GroupMetadata, ProduceBatch, TopicPartition } from '../../connectors/kafka/index.ts'
@@ -11,8 +14,12 @@ export interface Stage {
   readonly broker: Broker
   /** Turns the clock. */
   wait(ms: number): Promise<void>
-  /** Lets what was started run as far as it comes without time passing. */
+  /** Lets what was asked run as far as it comes without time passing. */
   settle(): Promise<void>
+  /** A request that is not awaited has reached the broker. */
+  reached(request: Request): Promise<void>
+  /** The markers of a transaction are written. */
+  written(transactionalId: string): Promise<void>
   /** Cleans what may be cleaned now. */
   compact(place: TopicPartition): Promise<void>
 }
@@ -79,7 +86,7 @@ class Player {
       () => (started.done = true),
     )
     this.#started.set(step.start, started)
-    await this.#stage.settle()
+    await this.#stage.reached(step)
     return null
   }
 
@@ -272,7 +279,7 @@ class Player {
       outcome: step.outcome,
     })
     // Markers may still be on their way: what a script reads next comes after them.
-    await this.#stage.settle()
+    if (step.once !== true) await this.#stage.written(producer.transactionalId ?? '')
     if (step.keep !== true) {
       producer.id = producerId
       producer.epoch = epoch

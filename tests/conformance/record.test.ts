@@ -4,8 +4,8 @@
  */
 
 import { expect, test } from 'vitest'
-import { kafkaJars, kafkaLacks, kafkaVersion } from '../../deploy/local/kafka.ts'
-import { jarCache, recordOnKafka } from './record.ts'
+import { kafkaVersion } from '../../deploy/local/kafka.ts'
+import { recordOnKafka, whyNoKafka } from './record.ts'
 import { answersOf, readRecording } from './recording.ts'
 import type { Recording } from './recording.ts'
 import type { Script } from './steps.ts'
@@ -14,17 +14,7 @@ import { suite } from './suite.ts'
 const inCI = process.env.CI === 'true'
 const minutes = 60_000
 
-/** Why Kafka cannot run here, or null. */
-async function whyNot(): Promise<string | null> {
-  const lacks = await kafkaLacks()
-  if (lacks !== null) return lacks
-  return kafkaJars(jarCache).then(
-    () => null,
-    (error: unknown) => String(error),
-  )
-}
-
-const lacks = await whyNot()
+const lacks = await whyNoKafka()
 if (lacks !== null) console.log(`the conformance recording is not made anew: ${lacks}`)
 
 const kept = readRecording()

@@ -22,7 +22,7 @@ const sources = join(import.meta.dirname, 'kafka')
 const playWithinMs = 360_000
 
 /** Sessions and transaction timeouts of a second; a cleaner that never rests. */
-const settings = {
+export const settings = {
   'group.min.session.timeout.ms': '100',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
   'log.cleaner.backoff.ms': '100',
@@ -32,6 +32,16 @@ const settings = {
 
 /** Where jars are kept: with the other things that an install brings. */
 export const jarCache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'kafka')
+
+/** Why Kafka cannot run here, in one line, or null. */
+export async function whyNoKafka(): Promise<string | null> {
+  const lacks = await kafkaLacks()
+  if (lacks !== null) return lacks
+  return kafkaJars(jarCache).then(
+    () => null,
+    (error: unknown) => String(error),
+  )
+}
 
 /** @param timed is told what took how long, in ms */
 export async function recordOnKafka(

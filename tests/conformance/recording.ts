@@ -35,6 +35,10 @@ export function answersOf(recording: Recording, script: Script): readonly Answer
   return recorded.answers
 }
 
+/** What each step was, beside its answer: a difference then tells where it is. */
+export const told = (script: Script, answers: readonly Answer[]): unknown[] =>
+  script.steps.map((step, i) => [JSON.stringify(step), answers[i]])
+
 /** One line for each answer, so that a difference is a line. */
 export function printRecording({ kafka, scripts }: Recording): string {
   const printed = Object.entries(scripts).map(([name, { hash, answers }]) => {

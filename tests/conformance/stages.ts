@@ -41,7 +41,7 @@ function stageOf(broker: Broker, clock: HandClock, quiet: () => Promise<void>): 
     }
   }
   // A pass pauses on the clock between its pieces.
-  return { broker, wait, settle: quiet, compact: () => wait(cleanIntervalMs * 4) }
+  return { broker, wait, settle: quiet, reached: quiet, written: quiet, compact: () => wait(cleanIntervalMs * 4) }
 }
 
 /** Files that know whether something is still being done: a slow disk then never looks like time that passed. */

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { editDistance } from '../../deploy/configuration/misspelt.ts'
 import { variables } from '../../deploy/configuration/variables.ts'
 import type { Config, Environment } from '../../deploy/config.ts'
+import { allPoints } from '../house/crash-points.ts'
 import { loadSecrets, printConfig, readConfig, SecretsError } from '../../deploy/config.ts'
 
 const goodSecret = (letter: string): string => letter.repeat(32)
@@ -57,6 +58,22 @@ describe('a good value', () => {
     expect(config.roles).toEqual(['api', 'sinks'])
     expect(config.services).toEqual(['identity', 'research'])
     expect(config.state.flushBytes).toBe(65536)
+  })
+
+  test('brokers make Kafka the log', () => {
+    expect(configOf({}).kafka).toBeNull()
+    const plain = configOf({ KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092' }).kafka
+    expect(plain).toEqual({ bootstrap: ['kafka-1:9092', 'kafka-2:9092'], tls: null, sasl: null })
+    const sasl = { KAFKA_SASL_MECHANISM: 'PLAIN', KAFKA_SASL_USERNAME: 'app', KAFKA_SASL_PASSWORD: 'hunter22' }
+    expect(configOf({ KAFKA_BROKERS: 'k:1', KAFKA_SSL: 'true', KAFKA_SSL_CA: 'ca.pem', ...sasl }).kafka).toMatchObject({
+      tls: { caFile: 'ca.pem' },
+      sasl: { mechanism: 'PLAIN', username: 'app', password: 'hunter22' },
+    })
+  })
+
+  test('every crash point of the list can be named', () => {
+    for (const point of allPoints) expect(configOf({ CRASH_POINT: `${point}:2` }).crashPoint).toBe(`${point}:2`)
+    expect(errorsOf({ CRASH_POINT: `C${allPoints.length + 1}` })).toHaveLength(1)
   })
 
   test('a key makes a provider live, at its own address and rate', () => {
@@ -141,7 +158,7 @@ describe('a name that was meant for us', () => {
     )
   })
 
-  test.each(['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
+  test.each(['SCHEMA_REGISTRY_URL', 'REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
     '%s is refused with a reason, not ignored',
     (name) => {
       expect(errorsOf({ [name]: 'localhost:1' })[0]).toMatch(
@@ -188,6 +205,13 @@ describe('settings that are fine alone but not together', () => {
       'STATE_FLUSH_BYTES: 16777216 is given; wanted at most STATE_BUFFER_BYTES (1048576)',
     ],
     [{ STREAM_WORKERS: '2' }, 'STREAM_WORKERS: 2 is given, but'],
+    [{ KAFKA_SSL: 'true' }, 'KAFKA_SSL: is given without KAFKA_BROKERS'],
+    [{ KAFKA_BROKERS: 'k:9092', KAFKA_SSL_CA: 'ca.pem' }, 'KAFKA_SSL_CA: is given without KAFKA_SSL=true'],
+    [{ KAFKA_BROKERS: 'k:9092', KAFKA_SASL_USERNAME: 'app' }, 'KAFKA_SASL_USERNAME: one of name and'],
+    [
+      { KAFKA_SASL_USERNAME: 'app', KAFKA_SASL_PASSWORD: 'hunter22' },
+      'KAFKA_SASL_USERNAME: is given without KAFKA_BROKERS',
+    ],
     [{ CLOCK: 'warp' }, 'CLOCK: warp is given, but'],
     [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
     [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
@@ -226,6 +250,9 @@ test('the printed configuration shows no secret', () => {
     configOf({
       ...allSecrets,
       JWT_SECRET: canary,
+      KAFKA_BROKERS: 'k:1',
+      KAFKA_SASL_USERNAME: 'app',
+      KAFKA_SASL_PASSWORD: canary,
       DATABASE_URL: `postgres://owner:${canary}@db.test/lifecycle?sslpassword=${canary}`,
       SENDGRID_API_KEY: canary,
       SENDGRID_FROM_EMAIL: 'us@company.test',

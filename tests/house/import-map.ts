@@ -33,7 +33,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   // The engine.
   topology: { values: ['state-stores', 'connectors/kafka'], packages: [] },
   'state-stores': { values: [], packages: ['@nxtedition/rocksdb'] },
-  'connectors/kafka': { values: [], packages: ['@node-rs/crc32'] },
+  'connectors/kafka': { values: [], packages: ['@node-rs/crc32', '@platformatic/kafka'] },
 
   // The application.
   schemas: { values: ['topology/errors.ts'], types: ['topology'], packages: [] },

@@ -115,9 +115,15 @@ export class Fetcher {
   }
 }
 
-/** Reopened tasks ask again, from where the partition begins or ends now; what is gone or damaged stays so. */
-const remedyOf = (code: LogErrorCode): 'retry' | 'stop' =>
-  code === 'UNKNOWN_TOPIC_OR_PARTITION' || code === 'CORRUPT_MESSAGE' ? 'stop' : 'retry'
+/** What is gone, damaged or not ours to read stays so. */
+const lasting: ReadonlySet<LogErrorCode> = new Set([
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'CORRUPT_MESSAGE',
+  'AUTHORIZATION_FAILED',
+])
+
+/** Reopened tasks ask again, from where the partition begins or ends now. */
+const remedyOf = (code: LogErrorCode): 'retry' | 'stop' => (lasting.has(code) ? 'stop' : 'retry')
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

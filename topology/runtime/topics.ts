@@ -1,6 +1,7 @@
 /** The topics an application needs: the ones it was given must exist, its own are created and judged, never altered. */
 
 import type { Log, TopicMetadata, TopicSpec } from '../../connectors/kafka/index.ts'
+import { createMissing } from '../../connectors/kafka/index.ts'
 import { EngineError } from '../errors.ts'
 import type { StoreNode } from '../graph/nodes.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
@@ -33,7 +34,9 @@ export async function resolveTopics(log: Log, topology: Topology): Promise<Resol
   if (findings.length > 0) throw new EngineError('INVALID_TOPOLOGY', findings.join('\n'), 'stop')
   const tasks = new Map(topology.subTopologies.map((part) => [part.name, taskCount(topology, part, partitions)]))
   const own = ownTopics(topology, partitions, tasks)
-  await createMissing(log, own, known)
+  judge(own, known)
+  // Two applications may want one dead-letter topic at the same time.
+  await createMissing(log, own)
   for (const spec of own) partitions.set(spec.name, spec.partitions)
   return { partitions, tasks }
 }
@@ -124,11 +127,8 @@ function changelogConfig({ window }: StoreNode): TopicSpec['config'] {
   }
 }
 
-async function createMissing(
-  log: Log,
-  specs: readonly TopicSpec[],
-  known: ReadonlyMap<string, TopicMetadata>,
-): Promise<void> {
+/** Those that exist already. @throws EngineError PARTITIONS_CHANGED, INVALID_TOPOLOGY */
+function judge(specs: readonly TopicSpec[], known: ReadonlyMap<string, TopicMetadata>): void {
   for (const spec of specs) {
     const found = known.get(spec.name)
     if (found !== undefined && found.partitions !== spec.partitions)
@@ -144,8 +144,6 @@ async function createMissing(
         'stop',
       )
   }
-  const missing = specs.filter((spec) => !known.has(spec.name))
-  if (missing.length > 0) await createIfAbsent(log, missing)
 }
 
 /** A changelog that somebody made by hand must be cleaned as its store needs; true when its policy is not told. */
@@ -160,14 +158,3 @@ const policyOf = ({ config }: Pick<TopicSpec, 'config'>): string =>
     .map((word) => word.trim())
     .sort()
     .join(',')
-
-/** Two applications may want one dead-letter topic at the same time: an existing one is as good. */
-async function createIfAbsent(log: Log, specs: readonly TopicSpec[]): Promise<void> {
-  for (const spec of specs) {
-    try {
-      await log.createTopics([spec])
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'TOPIC_ALREADY_EXISTS')) throw error
-    }
-  }
-}

@@ -166,6 +166,17 @@ describe('cursor', () => {
     expect(valuesOf(log, aborted)).toEqual(['kept', 'plain'])
   })
 
+  test('a marker that compaction has emptied, as Kafka keeps it, is passed over (R2, R3)', () => {
+    const emptied = Buffer.from(
+      '0000000000000003000000310000000002bdfab155003000000000ffffffffffffffff000001a217d7a7980000000000000001' +
+        '0002ffffffff00000000',
+      'hex',
+    )
+    const cursor = new RecordCursor(fetched(emptied), 0n, 'read_committed')
+    expect(cursor.next()).toBe(false)
+    expect(cursor.nextOffset).toBe(4n)
+  })
+
   test('read_uncommitted delivers everything but markers (R2)', () => {
     const log = concat(data(1n, 'a', true), markerBatch('abort', { producerId: 1n, epoch: 0 }, 0), data(1n, 'b', true))
     expect(valuesOf(log, [], 'read_uncommitted')).toEqual(['a', 'b'])

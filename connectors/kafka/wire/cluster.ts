@@ -1,0 +1,142 @@
+/**
+ * What is known of the cluster: its nodes, and who leads what. Asked for when it is needed, and again when a broker says that
+ * it is wrong.
+ */
+
+import type { API } from '@platformatic/kafka'
+import { metadataV12 } from '@platformatic/kafka'
+import { LogError } from '../port.ts'
+import type { TopicPartition } from '../port.ts'
+import type { Address, Connections } from './connections.ts'
+import { nameOf, Unsent } from './connections.ts'
+import { errorOf, withCode } from './errors.ts'
+
+export interface Topic {
+  readonly name: string
+  /** Of this topic, not of another that had the name before. */
+  readonly id: string
+  readonly internal: boolean
+  /** Node ids of the leaders by partition, -1 where there is none now. */
+  readonly leaders: readonly number[]
+}
+
+/** Partitions by the node that leads them, and those that nobody can be asked about. */
+export interface Led<T> {
+  readonly nodes: ReadonlyMap<Address, readonly T[]>
+  /** Of topics that do not exist, or past their last partition. */
+  readonly unknown: readonly T[]
+  readonly leaderless: readonly T[]
+}
+
+const noLeader = -1
+
+export class Cluster {
+  readonly #connections: Connections
+  readonly #bootstrap: readonly Address[]
+  readonly #timeoutMs: number
+  readonly #nodes = new Map<number, Address>()
+  readonly #topics = new Map<string, Topic>()
+  /** Turns through the nodes, so that one that is away is not asked twice in a row. */
+  #turn = 0
+  #clusterId = ''
+
+  constructor(connections: Connections, bootstrap: readonly Address[], timeoutMs: number) {
+    this.#connections = connections
+    this.#bootstrap = bootstrap
+    this.#timeoutMs = timeoutMs
+  }
+
+  get clusterId(): string {
+    return this.#clusterId
+  }
+
+  /** Every node that is known. */
+  get nodes(): readonly Address[] {
+    return [...this.#nodes.values()]
+  }
+
+  /** A request that any broker answers. They are tried in turn until one takes it. @throws LogError TIMEOUT */
+  async any<A extends unknown[], R>(api: API<A, R>, ...args: A): Promise<R> {
+    const addresses = this.#nodes.size === 0 ? this.#bootstrap : [...this.nodes, ...this.#bootstrap]
+    let failure: Unsent | null = null
+    for (let tried = 0; tried < addresses.length; tried++) {
+      const to = addresses[this.#turn % addresses.length]!
+      try {
+        return await this.#connections.call({ to, lane: 'cluster', timeoutMs: this.#timeoutMs }, api, ...args)
+      } catch (error) {
+        if (!(error instanceof Unsent)) throw error
+        failure ??= error
+        this.#turn++
+      }
+    }
+    const names = [...new Set(addresses.map(nameOf))].join(', ')
+    throw new LogError('TIMEOUT', `no Kafka broker can be reached at ${names} (${failure?.message})`, 'retry', failure)
+  }
+
+  /** Looks anew. @param names of topics, all when null. @returns those that exist */
+  async refresh(names: readonly string[] | null): Promise<readonly Topic[]> {
+    const answer = await this.any(metadataV12.api, names === null ? null : [...names], false, false)
+    this.#clusterId = answer.clusterId ?? ''
+    this.#nodes.clear()
+    for (const { nodeId, host, port } of answer.brokers) this.#nodes.set(nodeId, { host, port })
+    for (const name of names ?? [...this.#topics.keys()]) this.#topics.delete(name)
+    const found: Topic[] = []
+    for (const { errorCode, name, topicId, isInternal, partitions } of answer.topics) {
+      if (name == null || isUnknown(errorCode)) continue
+      if (errorCode !== 0 && !isLeaderless(errorCode)) throw errorOf(errorCode, `metadata of ${name}`)
+      const leaders = Array<number>(partitions.length).fill(noLeader)
+      for (const one of partitions) leaders[one.partitionIndex] = one.leaderId
+      const topic = { name, id: topicId, internal: isInternal, leaders }
+      this.#topics.set(name, topic)
+      found.push(topic)
+    }
+    return found
+  }
+
+  /** From what is known, asking only for what is not. Unknown topics are left out. */
+  async topics(names: readonly string[]): Promise<ReadonlyMap<string, Topic>> {
+    const missing = [...new Set(names)].filter((name) => !this.#topics.has(name))
+    if (missing.length > 0) await this.refresh(missing)
+    return this.#topics
+  }
+
+  /** What was said of these topics is wrong, or may be. */
+  forget(parts: Iterable<{ readonly topic: string }>): void {
+    for (const { topic } of parts) this.#topics.delete(topic)
+  }
+
+  /**
+   * Who is to be asked. What has no leader is looked for again the next time.
+   * @throws LogError NOT_LEADER_OR_FOLLOWER when nobody can say: looking has no effect, however it ends
+   */
+  async led<T extends TopicPartition>(parts: readonly T[]): Promise<Led<T>> {
+    const topics = await this.topics(parts.map(({ topic }) => topic)).catch(withCode('NOT_LEADER_OR_FOLLOWER'))
+    const leaderOf = ({ topic, partition }: T): number | undefined => topics.get(topic)?.leaders[partition]
+    const nodes = new Map<Address, T[]>()
+    const unknown: T[] = []
+    const leaderless: T[] = []
+    for (const part of parts) {
+      const leader = leaderOf(part)
+      const node = leader === undefined ? undefined : this.#nodes.get(leader)
+      if (leader === undefined) unknown.push(part)
+      else if (node === undefined) leaderless.push(part)
+      else nodes.set(node, [...(nodes.get(node) ?? []), part])
+    }
+    this.forget(leaderless)
+    return { nodes, unknown, leaderless }
+  }
+
+  /**
+   * A leader does not know one of its partitions. Either the topic is gone, or that node has not heard of it yet.
+   * @returns true when the topic is the same as before: whoever asked may ask again
+   */
+  async stillHas(topic: string, id?: string): Promise<boolean> {
+    const [found] = await this.refresh([topic])
+    return found !== undefined && (id === undefined || found.id === id)
+  }
+}
+
+/** UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION */
+const isUnknown = (errorCode: number): boolean => errorCode === 3 || errorCode === 17
+/** LEADER_NOT_AVAILABLE: of a topic that was made a moment ago. */
+const isLeaderless = (errorCode: number): boolean => errorCode === 5

@@ -1,0 +1,211 @@
+/**
+ * Reading. Partitions are asked for at their leaders side by side, and the first that has something ends the wait; what the
+ * others say later is kept for a moment, for whoever asks them the same again.
+ *
+ *   KF1  A fetch has no effect, so trouble with a node is no trouble of whoever reads: its partitions are left out of the
+ *       answer, the leader is looked for anew, and the next fetch asks there. A person is told once, and once when it is over.
+ *   KF2  No fetch turns round at once without an answer: it waits as long as it was told to, or a moment.
+ */
+
+import type { Clock } from '../clock.ts'
+import { LogError } from '../port.ts'
+import type { FetchPartition, FetchRequest, FetchedPartition, Isolation, LogErrorCode } from '../port.ts'
+import { plainBatches } from './batches.ts'
+import { byTopic } from './by-topic.ts'
+import type { Cluster } from './cluster.ts'
+import type { FetchAnswer, FetchedBytes } from './codecs.ts'
+import { fetchApi } from './codecs.ts'
+import type { Address, Connections } from './connections.ts'
+import { nameOf, Unsent } from './connections.ts'
+import { codeOf } from './errors.ts'
+
+/** One request to one leader. */
+interface Asked {
+  readonly answer: Promise<readonly FetchedPartition[]>
+  /** Nobody else gets this answer. */
+  take(): void
+}
+
+const nothing = Buffer.alloc(0)
+const allBytes = 0x7fff_ffff
+/** How long an answer waits for its reader, and how soon a fetch that found nobody ends, in ms. */
+const keptMs = 1000
+const pauseMs = 100
+/** What the same request may be answered otherwise, a moment later. */
+const passing: ReadonlySet<LogErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'STORAGE_ERROR', 'TIMEOUT'])
+
+export class FetchRequests {
+  readonly #cluster: Cluster
+  readonly #connections: Connections
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  readonly #notice: (line: string) => void
+  /** By node and positions: not taken yet. */
+  readonly #asked = new Map<string, Asked>()
+  readonly #away = new Set<string>()
+  #turn = 0
+
+  constructor(options: {
+    cluster: Cluster
+    connections: Connections
+    clock: Clock
+    timeoutMs: number
+    notice: (line: string) => void
+  }) {
+    this.#cluster = options.cluster
+    this.#connections = options.connections
+    this.#clock = options.clock
+    this.#timeoutMs = options.timeoutMs
+    this.#notice = options.notice
+  }
+
+  /** @throws LogError CLOSED, AUTHENTICATION_FAILED */
+  async fetch(request: FetchRequest): Promise<readonly FetchedPartition[]> {
+    const { partitions, isolation, maxWaitMs, signal } = request
+    const led = await this.#cluster.led(partitions).catch((error: unknown) => this.#lookedInVain(error))
+    const unknown = (led?.unknown ?? []).map((where) => failed(where, 'UNKNOWN_TOPIC_OR_PARTITION'))
+    const waitMs = unknown.length > 0 ? 0 : maxWaitMs
+    const nodes = [...(led?.nodes ?? [])]
+    const asked = nodes.map(([to, parts]) => this.#ask(to, parts, isolation, waitMs, nodes.length > 1))
+    const answers = [...unknown, ...(await firstOf(asked, signal))]
+    if (answers.length === 0 && maxWaitMs > 0) await this.#wait(Math.min(maxWaitMs, pauseMs), signal)
+    return answers
+  }
+
+  #ask(to: Address, parts: readonly FetchPartition[], isolation: Isolation, maxWaitMs: number, shared: boolean): Asked {
+    if (!shared) return { answer: this.#send(to, parts, isolation, maxWaitMs), take: () => undefined }
+    const places = parts.map(({ topic, partition, offset, maxBytes }) => `${topic}-${partition}@${offset}+${maxBytes}`)
+    const id = `${nameOf(to)} ${isolation} ${places.join()}`
+    const before = this.#asked.get(id)
+    if (before !== undefined) return before
+    const take = (): void => {
+      if (this.#asked.get(id) === asked) this.#asked.delete(id)
+    }
+    const asked: Asked = { answer: this.#send(to, parts, isolation, maxWaitMs), take }
+    this.#asked.set(id, asked)
+    asked.answer.then(() => this.#clock.after(keptMs, take), take)
+    return asked
+  }
+
+  async #send(
+    to: Address,
+    parts: readonly FetchPartition[],
+    isolation: Isolation,
+    maxWaitMs: number,
+  ): Promise<readonly FetchedPartition[]> {
+    const topics = await this.#cluster.topics(parts.map(({ topic }) => topic))
+    const names = new Map<string, string>()
+    // The first partition gets a batch in any case, so each has its turn to be the first.
+    const shift = this.#turn++ % parts.length
+    const asked = byTopic([...parts.slice(shift), ...parts.slice(0, shift)]).flatMap(([topic, of]) => {
+      const id = topics.get(topic)?.id
+      if (id === undefined) return []
+      names.set(id, topic)
+      return [{ topicId: id, partitions: of }]
+    })
+    const route = { to, lane: null, timeoutMs: maxWaitMs + this.#timeoutMs }
+    let answer: FetchAnswer
+    try {
+      answer = await this.#connections.call(route, fetchApi, maxWaitMs, allBytes, isolation === 'read_committed', asked)
+    } catch (error) {
+      this.#cluster.forget(parts)
+      this.#isAway(nameOf(to), error)
+      return []
+    }
+    this.#isBack(nameOf(to))
+    const fetched: FetchedPartition[] = []
+    for (const one of answer.partitions) {
+      const topic = names.get(one.topicId)
+      const part = topic === undefined ? null : await this.#fetched(topic, one)
+      if (part !== null) fetched.push(part)
+    }
+    return fetched
+  }
+
+  /** Null for what the next fetch is to ask for again (KF1). */
+  async #fetched(topic: string, bytes: FetchedBytes): Promise<FetchedPartition | null> {
+    const { partition, errorCode, topicId, records, aborted } = bytes
+    const { highWatermark, lastStableOffset, logStartOffset } = bytes
+    const ends = { topic, partition, highWatermark, lastStableOffset, logStartOffset, aborted }
+    if (errorCode === 0) {
+      try {
+        return { ...ends, batches: records === null ? nothing : plainBatches(records), error: null }
+      } catch {
+        return { ...ends, batches: nothing, error: 'CORRUPT_MESSAGE' }
+      }
+    }
+    const code = codeOf(errorCode)
+    if (passing.has(code)) {
+      this.#cluster.forget([{ topic }])
+      return null
+    }
+    if (code === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      const goesOn = await this.#cluster.stillHas(topic, topicId).catch(() => true)
+      if (goesOn) return null
+    }
+    return { ...ends, batches: nothing, error: code }
+  }
+
+  #lookedInVain(error: unknown): null {
+    if (!(error instanceof LogError) || error.then === 'stop') throw error
+    this.#isAway('the cluster', error)
+    return null
+  }
+
+  #isAway(who: string, error: unknown): void {
+    if (error instanceof LogError ? error.then === 'stop' : !(error instanceof Unsent)) throw error
+    if (this.#away.has(who)) return
+    this.#away.add(who)
+    this.#notice(`Kafka: ${who} does not answer, reading waits: ${error instanceof Error ? error.message : ''}`)
+  }
+
+  #isBack(who: string): void {
+    if (this.#away.size === 0) return
+    this.#away.delete('the cluster')
+    if (this.#away.delete(who)) this.#notice(`Kafka: ${who} answers again`)
+  }
+
+  #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#clock.after(ms, resolve)
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+    if (signal?.aborted === true) resolve()
+    return promise.finally(cancel)
+  }
+}
+
+/** What the first that has something says, and whoever was ready with it; all of them when none has. */
+function firstOf(asked: readonly Asked[], signal: AbortSignal | undefined): Promise<readonly FetchedPartition[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly FetchedPartition[]>()
+  const answers: FetchedPartition[] = []
+  let left = asked.length
+  let isOver = false
+  const over = (): void => {
+    isOver = true
+    resolve(answers)
+  }
+  if (left === 0 || signal?.aborted === true) over()
+  signal?.addEventListener('abort', over, { once: true })
+  for (const one of asked) {
+    one.answer.then((fetched) => {
+      if (isOver) return
+      one.take()
+      answers.push(...fetched)
+      if (--left === 0 || fetched.some(saysSomething)) over()
+    }, reject)
+  }
+  return promise.finally(() => signal?.removeEventListener('abort', over))
+}
+
+const saysSomething = ({ batches, error }: FetchedPartition): boolean => batches.length > 0 || error !== null
+
+const failed = ({ topic, partition }: FetchPartition, error: LogErrorCode): FetchedPartition => ({
+  topic,
+  partition,
+  batches: nothing,
+  aborted: [],
+  highWatermark: -1n,
+  lastStableOffset: -1n,
+  logStartOffset: -1n,
+  error,
+})
