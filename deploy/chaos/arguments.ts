@@ -4,7 +4,11 @@ import { parseArgs } from 'node:util'
 
 export interface ChaosArguments {
   readonly program: 'ledger' | 'acquire'
+  /** Which log the process has: its own in the same process, or a Kafka that is started for it. */
+  readonly log: 'embedded' | 'kafka'
   readonly kills: number
+  /** How often a broker dies and comes back under the process, in so many of its lives. */
+  readonly brokerKills: number
   readonly copies: number
   readonly review: number
   /** Everything random follows from it; printed, so that a failure can be repeated. */
@@ -24,9 +28,10 @@ export interface ChaosArguments {
 }
 
 export const usage = [
-  'npm run chaos -- --embedded [options]',
+  'npm run chaos -- --embedded | --kafka [options]',
   '  --program p             ledger: the engine alone; acquire: the product (ledger)',
   '  --kills n               kill -9 so often (400; acquire 25)',
+  '  --broker-kills n        kafka: of three brokers one is killed too in so many lives, and started again (0)',
   '  --seed n                repeats the moments of an earlier run',
   '  --life-ms n             longest life of a process that became ready (1000; acquire 12000)',
   '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (65536; acquire 262144)',
@@ -40,7 +45,7 @@ export const usage = [
   '  --json file             write the report there as JSON',
 ].join('\n')
 
-const shared = { copies: 10, review: 37, concurrency: 24, minutes: 30, 'check-every': 20 }
+const shared = { copies: 10, review: 37, concurrency: 24, minutes: 30, 'check-every': 20, 'broker-kills': 0 }
 const defaults = {
   ledger: { ...shared, kills: 400, 'life-ms': 1000, 'state-flush-bytes': 65_536 },
   acquire: { ...shared, kills: 25, 'life-ms': 12_000, 'state-flush-bytes': 262_144 },
@@ -59,12 +64,17 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
   let values: Readonly<Record<string, string | boolean | undefined>>
   try {
     const counted = Object.fromEntries(Object.keys(numbers).map((name) => [name, text]))
-    const options = { ...counted, ...texts, embedded: flag, keep: flag }
+    const options = { ...counted, ...texts, embedded: flag, kafka: flag, keep: flag }
     values = parseArgs({ args: [...argv], options }).values
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
-  if (values['embedded'] !== true) return '--embedded: is not given; this build has no other parts to kill'
+  if ((values['embedded'] === true) === (values['kafka'] === true))
+    return '--embedded, --kafka: wanted one of the two: whose log it is'
+  if (values['kafka'] === true && program === 'acquire')
+    return '--kafka: is given with --program acquire, which this build kills on the embedded log only'
+  if (values['kafka'] === true && values['resume'] !== undefined)
+    return '--resume: is given with --kafka, whose broker ends with the run'
   if ((values['program'] ?? 'ledger') !== program)
     return `--program: ${String(values['program'])} is given; wanted ledger or acquire`
   for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) {
@@ -75,8 +85,12 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
     numbers[name] = Number(given)
   }
   const { kills, copies, review, seed, concurrency } = numbers
+  const brokerKills = numbers['broker-kills']
+  if (brokerKills > 0 && values['kafka'] !== true) return '--broker-kills: is given without --kafka; wanted both'
+  if (brokerKills > kills) return `--broker-kills: ${brokerKills} is given; wanted at most one a kill (${kills})`
   return {
-    ...{ program, kills, copies, review, seed, concurrency },
+    ...{ program, kills, brokerKills, copies, review, seed, concurrency },
+    log: values['kafka'] === true ? 'kafka' : 'embedded',
     lifeMs: Math.max(500, numbers['life-ms']),
     stateFlushBytes: numbers['state-flush-bytes'],
     timeoutMin: numbers.minutes,

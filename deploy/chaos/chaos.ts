@@ -20,9 +20,11 @@ function summary(report: AcquireReport | LedgerReport): string {
   const behind = `at most ${report.bytes_behind_max} bytes behind`
   if (report.program === 'acquire')
     return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
-  const { kills, kills_in_start, seconds, acknowledged, entries, records, checks, restored_records_max } = report
+  const { kills, kills_in_start, broker_kills, seconds, acknowledged, entries, records, checks, restored_records_max } =
+    report
   const atPlaces = Object.values(report.kills_at_places).reduce((sum, count) => sum + count, 0)
-  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start, ${atPlaces} at places between two effects) in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
+  const ofBroker = broker_kills === 0 ? '' : ` and ${broker_kills} of the broker`
+  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start, ${atPlaces} at places between two effects)${ofBroker} in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
 }
 
 const placesLine = (counts: Readonly<Record<string, number>>): string =>

@@ -21,6 +21,8 @@ import { endProcess } from './server-process.ts'
 
 const run = promisify(execFile)
 const brokerPom = join(import.meta.dirname, 'kafka-pom.xml')
+/** Where jars are kept: with the other things that an install brings. */
+export const kafkaCache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'kafka')
 const downloadWithinMs = 300_000
 const readyWithinMs = 60_000
 const stopSteps = [
@@ -77,7 +79,7 @@ export async function kafkaVersion(pom = brokerPom): Promise<string> {
  * The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB).
  * @param cache a directory that is kept
  */
-export async function kafkaJars(cache: string, pom = brokerPom): Promise<string> {
+export async function kafkaJars(cache = kafkaCache, pom = brokerPom): Promise<string> {
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')

@@ -13,7 +13,7 @@ import { clientDifferences, expectedOf } from './differences.ts'
 import { coordinatorsAnswer, kafkaStage } from './kafka-stage.ts'
 import type { Answer } from './normal-form.ts'
 import { play } from './player.ts'
-import { jarCache, settings, whyNoKafka } from './record.ts'
+import { settings, whyNoKafka } from './record.ts'
 import { readRecording, told } from './recording.ts'
 import type { Script } from './steps.ts'
 import { suite } from './suite.ts'
@@ -48,7 +48,7 @@ describe.skipIf(lacks !== null && !inCI)(`our client of Kafka${lacks === null ? 
 
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'kafka-conformance-'))
-    const running = await startKafka({ directory: scratch, jars: await kafkaJars(jarCache), settings })
+    const running = await startKafka({ directory: scratch, jars: await kafkaJars(), settings })
     kafka = running
     await coordinatorsAnswer(running)
     const waiting = [...suite]

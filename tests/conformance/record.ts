@@ -30,14 +30,11 @@ export const settings = {
   'num.io.threads': '16',
 }
 
-/** Where jars are kept: with the other things that an install brings. */
-export const jarCache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'kafka')
-
 /** Why Kafka cannot run here, in one line, or null. */
 export async function whyNoKafka(): Promise<string | null> {
   const lacks = await kafkaLacks()
   if (lacks !== null) return lacks
-  return kafkaJars(jarCache).then(
+  return kafkaJars().then(
     () => null,
     (error: unknown) => String(error),
   )
@@ -48,7 +45,7 @@ export async function recordOnKafka(
   scripts: readonly Script[],
   timed: (what: string, tookMs: number) => void,
 ): Promise<Recording> {
-  const jars = await measured('jars', timed, () => kafkaJars(jarCache))
+  const jars = await measured('jars', timed, () => kafkaJars())
   const scratch = await mkdtemp(join(tmpdir(), 'kafka-recording-'))
   try {
     const classes = join(scratch, 'classes')

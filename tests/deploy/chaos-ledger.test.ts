@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import process from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readChaosArguments } from '../../deploy/chaos/arguments.ts'
 import type { Expectation } from '../../deploy/chaos/ledger/checks.ts'
@@ -14,6 +15,7 @@ import { readLedger } from '../../deploy/chaos/ledger/read.ts'
 import { runLedger } from '../../deploy/chaos/ledger/run.ts'
 import { rocksDatabases } from '../../state-stores/index.ts'
 import { HandClock, TopologyDriver } from '../../topology/testing/index.ts'
+import { whyNoKafka } from '../conformance/record.ts'
 
 test('six kills: nobody could tell (G1-G9)', async () => {
   const options = readChaosArguments(['--embedded', '--kills', '6', '--check-every', '3', '--life-ms', '700'], 11)
@@ -24,6 +26,23 @@ test('six kills: nobody could tell (G1-G9)', async () => {
   expect(report.acknowledged).toBeGreaterThan(0)
   expect(report.entries).toBeGreaterThanOrEqual(report.acknowledged)
 }, 120_000)
+
+const lacks = await whyNoKafka()
+const inCI = process.env.CI === 'true'
+if (lacks !== null) console.log(`nothing is killed on a real Kafka: ${lacks}`)
+
+test.skipIf(lacks !== null && !inCI)(
+  `four kills on Kafka, one of them of the broker too: nobody could tell (G1-G9)${lacks === null ? '' : ` (${lacks})`}`,
+  async () => {
+    const options = readChaosArguments(['--kafka', '--kills', '4', '--broker-kills', '1', '--check-every', '2'], 14)
+    if (typeof options === 'string') throw new Error(options)
+    const report = await runLedger(options)
+    expect(report.findings).toEqual([])
+    expect(report).toMatchObject({ kills: 4, broker_kills: 1, checks: 3 })
+    expect(report.acknowledged).toBeGreaterThan(0)
+  },
+  400_000,
+)
 
 test('an entry follows from seed, producer and number, and is read back', () => {
   const entry = entryOf(7, '3.1', 42)

@@ -101,7 +101,12 @@ describe('arguments', () => {
     })
   })
   test.each([
-    [[], '--embedded: is not given'],
+    [[], '--embedded, --kafka: wanted one of the two'],
+    [['--embedded', '--kafka'], '--embedded, --kafka: wanted one of the two'],
+    [['--kafka', '--program', 'acquire'], '--kafka: is given with --program acquire'],
+    [['--kafka', '--resume', 'd'], '--resume: is given with --kafka'],
+    [['--embedded', '--broker-kills', '1'], '--broker-kills: is given without --kafka'],
+    [['--kafka', '--kills', '2', '--broker-kills', '3'], '--broker-kills: 3 is given; wanted at most'],
     [['--embedded', '--kills', 'x'], '--kills: x is given; wanted a whole number'],
     [['--embedded', '--kill', '3'], "Unknown option '--kill'"],
     [['--embedded', '--program', 'x'], '--program: x is given; wanted ledger or acquire'],

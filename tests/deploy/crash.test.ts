@@ -34,8 +34,8 @@ describe('CRASH_POINT', () => {
       return 'errors' in result ? result.errors : []
     }
     expect(errors({ CRASH_POINT: 'C07:3' })).toEqual([])
-    expect(errors({ CRASH_POINT: 'C31' })).toEqual([
-      'CRASH_POINT: "C31" is given; wanted a place as C07, or C07:3 for its third pass',
+    expect(errors({ CRASH_POINT: 'C34' })).toEqual([
+      'CRASH_POINT: "C34" is given; wanted a place as C07, or C07:3 for its third pass',
     ])
     expect(errors({ CRASH_POINT: 'C07', MODE: 'production' })).toContain(
       'CRASH_POINT: is given; wanted in development only: the process would kill itself',

@@ -93,11 +93,22 @@ export class Cluster {
     return found
   }
 
-  /** From what is known, asking only for what is not. Unknown topics are left out. */
+  /** From what is known, asking only for what is not. Left out is what no node has heard of: one may be late. */
   async topics(names: readonly string[]): Promise<ReadonlyMap<string, Topic>> {
-    const missing = [...new Set(names)].filter((name) => !this.#topics.has(name))
-    if (missing.length > 0) await this.refresh(missing)
-    return this.#topics
+    // What others forget or learn meanwhile is not this caller's.
+    const found = new Map<string, Topic>()
+    let missing: string[] = []
+    for (const name of new Set(names)) {
+      const known = this.#topics.get(name)
+      if (known === undefined) missing.push(name)
+      else found.set(name, known)
+    }
+    for (let asked = 0; missing.length > 0 && asked < Math.max(1, this.#nodes.size); asked++) {
+      if (asked > 0) this.#turn++
+      for (const topic of await this.refresh(missing)) found.set(topic.name, topic)
+      missing = missing.filter((name) => !found.has(name))
+    }
+    return found
   }
 
   /** What was said of these topics is wrong, or may be. */
@@ -131,7 +142,8 @@ export class Cluster {
    * @returns true when the topic is the same as before: whoever asked may ask again
    */
   async stillHas(topic: string, id?: string): Promise<boolean> {
-    const [found] = await this.refresh([topic])
+    this.forget([{ topic }])
+    const found = (await this.topics([topic])).get(topic)
     return found !== undefined && (id === undefined || found.id === id)
   }
 }

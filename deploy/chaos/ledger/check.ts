@@ -1,15 +1,15 @@
-/** The checker, a process of its own: `check.ts --directory d --expect file [--end]`. One line of JSON is its answer. */
+/** The checker, a process of its own: `check.ts --directory d [--kafka host:port] --expect file [--end]`. Its answer is one line of JSON. */
 
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import process from 'node:process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openEmbeddedLog } from '../../../connectors/kafka/index.ts'
+import type { Log } from '../../../connectors/kafka/index.ts'
 import { rocksDatabases } from '../../../state-stores/index.ts'
-import { machineClock, machineRandom } from '../../machine.ts'
 import { bytesBehind, stateLagFindings, taskLags, taskPaths } from '../state-lag.ts'
 import { ledgerFindings } from './checks.ts'
-import { readLedger } from './read.ts'
+import { openLedgerLog, stateDirectoryOf, transactionalIdOf } from './log.ts'
+import { openPartitions, readLedger } from './read.ts'
 
 /** What the parent knows. */
 export interface Expected {
@@ -28,16 +28,14 @@ export interface CheckAnswer {
   readonly committed: readonly (readonly [string, string])[]
 }
 
-async function main(directory: string, expected: Expected, isEnd: boolean): Promise<CheckAnswer> {
+async function main(directory: string, kafka: string | null, expected: Expected, isEnd: boolean): Promise<CheckAnswer> {
   const notice = (line: string): void => void process.stderr.write(`check: ${line}\n`)
-  const log = await openEmbeddedLog({
-    ...{ directory: join(directory, 'log'), clock: machineClock, random: machineRandom, notice },
-    ...{ fsync: 'never', fsyncIntervalMs: 1000 },
-  })
+  const log = await openLedgerLog({ directory, kafka, notice })
   const caches = { blockCacheBytes: 8 * 1024 * 1024, writeBufferBytes: 1024 * 1024 }
-  const databases = rocksDatabases({ directory: join(directory, 'state'), notice, ...caches })
+  const databases = rocksDatabases({ directory: stateDirectoryOf(directory), notice, ...caches })
   try {
-    const lags = await taskLags(log, databases, await taskPaths(join(directory, 'state')))
+    if (kafka !== null) await settled(log)
+    const lags = await taskLags(log, databases, await taskPaths(stateDirectoryOf(directory)))
     const data = await readLedger(log, databases)
     const { seed, flushBytes } = expected
     const acknowledged = new Map(expected.acknowledged)
@@ -59,8 +57,22 @@ async function main(directory: string, expected: Expected, isEnd: boolean): Prom
   }
 }
 
+/**
+ * A broker goes on by itself: a transaction that was decided as its process died gets its markers while we read. Who opens its
+ * id hears that it is over.
+ */
+async function settled(log: Log): Promise<void> {
+  for (const application of ['ledger', 'audit']) {
+    const transactionalId = transactionalIdOf(application)
+    await (await log.openProducer({ transactionalId, transactionTimeoutMs: 10_000 })).close()
+  }
+  while ((await openPartitions(log)).length > 0) await sleep(100)
+}
+
 const text = { type: 'string' } as const
-const { values } = parseArgs({ options: { directory: text, expect: text, end: { type: 'boolean' } } })
+const { values } = parseArgs({
+  options: { directory: text, kafka: text, expect: text, end: { type: 'boolean' } },
+})
 const expected = JSON.parse(readFileSync(values.expect ?? '', 'utf8')) as Expected
-const answer = await main(values.directory ?? '', expected, values.end === true)
+const answer = await main(values.directory ?? '', values.kafka ?? null, expected, values.end === true)
 process.stdout.write(`${JSON.stringify(answer)}\n`)

@@ -1,6 +1,6 @@
 /**
- * The process that is killed: a worker with the ledger's programs on an embedded log and RocksDB, and two producers that
- * write entries until they die. Its standard output is its report; the pipe is written synchronously, so what it said
+ * The process that is killed: a worker with the ledger's programs and RocksDB, on an embedded log or (`--kafka host:port,…`) a
+ * cluster's, and two producers that write entries until they die. Its standard output is its report; the pipe is written synchronously, so what it said
  * before a kill has arrived.
  *
  *   ready                   it has restored its state and reads
@@ -11,25 +11,27 @@
  * to that place between two effects.
  */
 
-import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { CrashPoint, Log } from '../../../connectors/kafka/index.ts'
-import { RecordBatchBuilder, openEmbeddedLog, partitionFor } from '../../../connectors/kafka/index.ts'
+import { RecordBatchBuilder, createMissing, partitionFor } from '../../../connectors/kafka/index.ts'
 import { StateBudget, rocksDatabases } from '../../../state-stores/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../../topology/index.ts'
-import { machineClock, machineRandom } from '../../machine.ts'
+import { machineClock } from '../../machine.ts'
 import { seeded } from '../seeded.ts'
 import { entriesPerAppend, entryOf, producersPerLife, valueOf } from './entries.ts'
 import { auditProgram, ledgerProgram, partitions, topics } from './programs.ts'
 import { crashAt } from '../../crash.ts'
+import { openLedgerLog, processId, stateDirectoryOf } from './log.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 const notice = (line: string): void => void process.stderr.write(`${line}\n`)
 
 interface ChildArguments {
   readonly directory: string
+  /** host:port of brokers; null for the embedded log. */
+  readonly kafka: string | null
   readonly seed: number
   readonly life: number
   readonly flushBytes: number
@@ -40,30 +42,23 @@ interface ChildArguments {
 function readArguments(): ChildArguments {
   const text = { type: 'string' } as const
   const { values } = parseArgs({
-    options: { directory: text, seed: text, life: text, 'flush-bytes': text, crash: text, drain: { type: 'boolean' } },
+    options: {
+      ...{ directory: text, kafka: text, seed: text, life: text, 'flush-bytes': text, crash: text },
+      drain: { type: 'boolean' },
+    },
   })
   const { directory = '', seed, life, drain = false } = values
   const flushBytes = Number(values['flush-bytes'])
-  return { directory, seed: Number(seed), life: Number(life), flushBytes, drain, crash: crashAt(values.crash ?? null) }
+  const crash = crashAt(values.crash ?? null)
+  return { directory, kafka: values.kafka ?? null, seed: Number(seed), life: Number(life), flushBytes, drain, crash }
 }
 
 async function main(): Promise<void> {
-  const { directory, seed, life, flushBytes, drain, crash } = readArguments()
-  const log = await openEmbeddedLog({
-    directory: join(directory, 'log'),
-    clock: machineClock,
-    random: machineRandom,
-    fsync: 'interval',
-    fsyncIntervalMs: 200,
-    // Small, so that segments are sealed and internal topics are written anew within a run.
-    segmentBytes: 4 * 1024 * 1024,
-    checkpointBytes: 256 * 1024,
-    notice,
-    crash,
-  })
+  const { directory, kafka, seed, life, flushBytes, drain, crash } = readArguments()
+  const log = await openLedgerLog({ directory, kafka, notice, crash })
   await createTopics(log)
   const databases = rocksDatabases({
-    directory: join(directory, 'state'),
+    directory: stateDirectoryOf(directory),
     blockCacheBytes: 8 * 1024 * 1024,
     writeBufferBytes: 1024 * 1024,
     notice,
@@ -77,8 +72,8 @@ async function main(): Promise<void> {
     budget: new StateBudget({ bytes: 32 * 1024 * 1024, flushBytes, flushMs: 3_600_000, now: () => machineClock.now() }),
     clock: machineClock,
     watch: () => performance.now(),
-    settings: { ...defaultRuntimeSettings, timerRestartGraceMs: 300 },
-    processId: 'ledger',
+    settings: { ...defaultRuntimeSettings, timerRestartGraceMs: 300, ...(kafka === null ? {} : onKafka) },
+    processId,
     workerIndex: 0,
     notice,
     crash,
@@ -100,11 +95,14 @@ async function main(): Promise<void> {
   say('drained')
 }
 
-async function createTopics(log: Log): Promise<void> {
-  const known = new Set((await log.metadata()).map(({ name }) => name))
-  const missing = Object.values(topics).filter((name) => !known.has(name))
-  await log.createTopics(missing.map((name) => ({ name, partitions, config: { 'retention.ms': '-1' } })))
-}
+/** A broker keeps a dead member, and its transaction, until their time is over. */
+const onKafka = { sessionTimeoutMs: 1_500, heartbeatIntervalMs: 300 }
+
+const createTopics = (log: Log): Promise<void> =>
+  createMissing(
+    log,
+    Object.values(topics).map((name) => ({ name, partitions, config: { 'retention.ms': '-1' } })),
+  )
 
 /** Writes until the process dies. */
 async function produce(log: Log, seed: number, producer: string): Promise<never> {

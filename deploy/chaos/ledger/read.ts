@@ -135,7 +135,8 @@ async function readStores(log: Log, databases: StateDatabaseSupplier): Promise<S
   return read
 }
 
-async function openPartitions(log: Log): Promise<string[]> {
+/** Those whose last stable offset is below the high watermark. */
+export async function openPartitions(log: Log): Promise<string[]> {
   const places = (await log.metadata()).flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
   )

@@ -12,6 +12,8 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Kafka } from '../../local/kafka.ts'
+import { kafkaJars, kafkaLacks, startKafka } from '../../local/kafka.ts'
 import type { ChaosArguments } from '../arguments.ts'
 import type { KillMoment } from '../seeded.ts'
 import { killMoments, seeded } from '../seeded.ts'
@@ -25,6 +27,8 @@ export interface LedgerReport {
   readonly kills: number
   /** Kills before the process was ready: while it opened, recovered or restored. */
   readonly kills_in_start: number
+  /** How often the broker died and came back under it. */
+  readonly broker_kills: number
   /** How often it died at each named place between two effects. */
   readonly kills_at_places: Readonly<Record<string, number>>
   readonly checks: number
@@ -43,6 +47,7 @@ interface Progress {
   seed: number
   kills: number
   killsInStart: number
+  brokerKills: number
   killsAtPlaces: Record<string, number>
   lives: number
   acknowledged: [string, number][]
@@ -55,6 +60,8 @@ interface Site {
   readonly dataDir: string
   readonly logFile: string
   readonly progress: Progress
+  /** Null on the embedded log. */
+  readonly kafka: Kafka | null
   /** The process that must not outlive us. */
   child: ChildProcess | null
 }
@@ -62,7 +69,7 @@ interface Site {
 const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`)
 
 export async function runLedger(options: ChaosArguments): Promise<LedgerReport> {
-  const site = openSite(options)
+  const site = await openSite(options)
   const interrupted = (): void => {
     site.child?.kill('SIGKILL')
     say(`interrupted after ${site.progress.kills} kills; go on with --resume ${site.directory}`)
@@ -96,9 +103,10 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
     }
   } finally {
     site.child?.kill('SIGKILL')
+    await site.kafka?.stop()
     for (const signal of signals) process.off(signal, interrupted)
   }
-  const { kills, killsInStart, killsAtPlaces, acknowledged } = site.progress
+  const { kills, killsInStart, brokerKills, killsAtPlaces, acknowledged } = site.progress
   if (kills < options.kills && totals.findings.length === 0)
     totals.findings.push(`only ${kills} of ${options.kills} kills within ${options.timeoutMin} minutes`)
   const log = readFileSync(site.logFile, 'utf8')
@@ -106,6 +114,7 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
   if (totals.findings.length === 0 && !options.keep) rmSync(site.directory, { recursive: true, force: true })
   return {
     ...{ program: 'ledger', seed: site.progress.seed, kills, kills_in_start: killsInStart, checks: totals.checks },
+    broker_kills: brokerKills,
     kills_at_places: killsAtPlaces,
     acknowledged: acknowledged.reduce((sum, [, last]) => sum + last + 1, 0),
     ...{ entries: totals.entries, records: totals.records, restored_records_max: restoredMax(log) },
@@ -115,18 +124,47 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
   }
 }
 
-function openSite(options: ChaosArguments): Site {
+async function openSite(options: ChaosArguments): Promise<Site> {
   const directory = options.resume ?? mkdtempSync(join(tmpdir(), 'chaos-'))
   const progress: Progress =
     options.resume === null
-      ? { seed: options.seed, kills: 0, killsInStart: 0, killsAtPlaces: {}, lives: 0, acknowledged: [], committed: [] }
+      ? {
+          seed: options.seed,
+          kills: 0,
+          killsInStart: 0,
+          brokerKills: 0,
+          killsAtPlaces: {},
+          lives: 0,
+          acknowledged: [],
+          committed: [],
+        }
       : (JSON.parse(readFileSync(join(directory, 'progress.json'), 'utf8')) as Progress)
   const dataDir = join(directory, 'data')
   mkdirSync(dataDir, { recursive: true })
   const logFile = join(directory, 'instance.log')
   appendFileSync(logFile, '')
-  return { options, directory, dataDir, logFile, progress, child: null }
+  const kafka = options.log === 'kafka' ? await startBrokers(join(directory, 'kafka'), options.brokerKills) : null
+  return { options, directory, dataDir, logFile, progress, kafka, child: null }
 }
+
+/**
+ * Members die quickly there, and brokers are missed soon. Where brokers die there are three: one that is alone and comes back
+ * may have lost the markers of a transaction that it had decided (Kafka 4.3.1), and then nobody can read on.
+ * @throws Error with one line
+ */
+async function startBrokers(directory: string, kills: number): Promise<Kafka> {
+  const lacks = await kafkaLacks()
+  if (lacks !== null) throw new Error(lacks)
+  const settings = {
+    'group.min.session.timeout.ms': '500',
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
+  }
+  return startKafka({ directory, jars: await kafkaJars(), nodes: kills > 0 ? 3 : 1, settings })
+}
+
+const atBroker = ({ kafka }: Site): string[] => (kafka === null ? [] : ['--kafka', kafka.bootstrap])
 
 function save({ directory, progress }: Site): void {
   writeFileSync(join(directory, 'progress.json'), JSON.stringify(progress))
@@ -144,7 +182,7 @@ function start(site: Site, further: readonly string[] = []): Life {
   const script = fileURLToPath(new URL('./child.ts', import.meta.url))
   const numbers = { seed: progress.seed, life: progress.lives++, 'flush-bytes': options.stateFlushBytes }
   const given = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)])
-  const child = spawn(process.execPath, [script, '--directory', dataDir, ...given, ...further], {
+  const child = spawn(process.execPath, [script, '--directory', dataDir, ...atBroker(site), ...given, ...further], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   site.child = child
@@ -171,10 +209,10 @@ function start(site: Site, further: readonly string[] = []): Life {
 }
 
 /** Places between two effects of the engine and of its log (`crash('C07')` in the sources) that one process comes to. */
-const places = [
+const placesOfEngine = [
   ...['C01', 'C02', 'C03', 'C04', 'C05', 'C06', 'C07', 'C08', 'C09', 'C10', 'C11', 'C12', 'C14', 'C15', 'C18', 'C19'],
-  ...['C26', 'C27', 'C28', 'C30'],
 ]
+const placesOfLog = ['C26', 'C27', 'C28', 'C30']
 
 /** How long a process may take to come to its place after it became ready, in ms. */
 const placeMs = 1_500
@@ -182,25 +220,51 @@ const placeMs = 1_500
 interface Kill extends KillMoment {
   /** One in three dies by itself, at such a place and pass; by the clock when it does not come there. */
   readonly at: { readonly place: string; readonly pass: number } | null
+  /** In this life the broker dies too, and is away for so long, in ms; null when it does not. */
+  readonly brokerAwayMs: number | null
 }
 
 /** A start takes less time than the product's: what is killed in it must fall into it. */
-function killsOf({ options, progress }: Site): Kill[] {
+function killsOf({ options, progress, kafka }: Site): Kill[] {
+  const places = kafka === null ? [...placesOfEngine, ...placesOfLog] : placesOfEngine
   const draw = seeded(progress.seed ^ 0x5bd1e995)
-  return killMoments(progress.seed, options.kills, options.lifeMs, 900)
-    .map((moment): Kill => {
+  const { kills, brokerKills, lifeMs } = options
+  return killMoments(progress.seed, kills, lifeMs, 900)
+    .map((moment, index): Kill => {
+      // Spread evenly.
+      const isOfBroker = Math.floor(((index + 1) * brokerKills) / kills) > Math.floor((index * brokerKills) / kills)
+      const brokerAwayMs = isOfBroker ? Math.floor(draw() * longestAwayMs) : null
+      if (isOfBroker) return { ...moment, after: 'ready', at: null, brokerAwayMs }
       const [isAtPlace, place, pass] = [draw() < 1 / 3, places[Math.floor(draw() * places.length)], 1 + Math.floor(draw() * 3)] // prettier-ignore
-      if (!isAtPlace || place === undefined) return { ...moment, at: null }
-      return { after: 'ready', waitMs: placeMs, at: { place, pass } }
+      if (!isAtPlace || place === undefined) return { ...moment, at: null, brokerAwayMs }
+      return { after: 'ready', waitMs: placeMs, at: { place, pass }, brokerAwayMs }
     })
     .slice(progress.kills)
 }
 
-async function killAt(site: Site, { after, waitMs, at }: Kill): Promise<void> {
+/** The longest that a broker stays away before it is started again, in ms: past its own session and those of members. */
+const longestAwayMs = 5_000
+
+/** The process must live through it. One broker after the other. */
+async function killBroker({ kafka, progress }: Site, awayMs: number): Promise<void> {
+  if (kafka === null) return
+  const node = kafka.nodes[progress.brokerKills % kafka.nodes.length]!
+  node.kill()
+  await node.stop()
+  await sleep(awayMs)
+  await node.start()
+  progress.brokerKills += 1
+}
+
+async function killAt(site: Site, { after, waitMs, at, brokerAwayMs }: Kill): Promise<void> {
   const life = start(site, at === null ? [] : ['--crash', `${at.place}:${at.pass}`])
   let [wasReady, byItself] = [false, true]
   void life.ready.then((ready) => (wasReady = ready))
   if (after === 'ready') await life.ready
+  if (brokerAwayMs !== null) {
+    await sleep(waitMs)
+    await killBroker(site, brokerAwayMs)
+  }
   await Promise.race([sleep(waitMs).then(() => (byItself = false)), life.ended])
   life.kill()
   const { code, signal } = await life.ended
@@ -234,7 +298,7 @@ async function check(site: Site, isEnd: boolean): Promise<CheckAnswer> {
     }
     const file = join(site.directory, 'expected.json')
     writeFileSync(file, JSON.stringify(expected))
-    const answer = JSON.parse(await runChecker(['--directory', copy, '--expect', file, ...(isEnd ? ['--end'] : [])])) as CheckAnswer // prettier-ignore
+    const answer = JSON.parse(await runChecker(['--directory', copy, ...atBroker(site), '--expect', file, ...(isEnd ? ['--end'] : [])])) as CheckAnswer // prettier-ignore
     progress.committed = answer.committed.map(([place, offset]) => [place, offset])
     save(site)
     return answer

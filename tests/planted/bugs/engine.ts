@@ -31,7 +31,7 @@ export const engineBugs: readonly PlantedBug[] = [
         replace: 'void failure',
       },
     ],
-    caughtBy: bySeeds(),
+    caughtBy: bySeeds('ledger'),
   },
   bug(
     'the fencing of a producer at its commit is swallowed',

@@ -12,7 +12,7 @@ import { RecordBatchBuilder, RecordCursor } from '../../../../connectors/kafka/i
 import type { Isolation, Log, TopicPartition } from '../../../../connectors/kafka/index.ts'
 import { kafkaJars, startKafka } from '../../../../deploy/local/kafka.ts'
 import type { Kafka } from '../../../../deploy/local/kafka.ts'
-import { jarCache, whyNoKafka } from '../../../conformance/record.ts'
+import { whyNoKafka } from '../../../conformance/record.ts'
 import { connectKafka, openKafkaLog } from './real-time.ts'
 
 const minutes = 60_000
@@ -42,7 +42,7 @@ describe.skipIf(lacks !== null && !inCI)(`a cluster of three${lacks === null ? '
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'kafka-cluster-'))
     const features = { 'transaction.version': '0' }
-    kafka = await startKafka({ directory: scratch, jars: await kafkaJars(jarCache), nodes: 3, features })
+    kafka = await startKafka({ directory: scratch, jars: await kafkaJars(), nodes: 3, features })
     log = await openKafkaLog({
       bootstrap: kafka.bootstrap.split(','),
       requestTimeoutMs: 10_000,

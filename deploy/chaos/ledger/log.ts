@@ -1,0 +1,36 @@
+/** Where the ledger's records are: in its directory, or at a broker. */
+
+import { join } from 'node:path'
+import type { CrashPoint, Log } from '../../../connectors/kafka/index.ts'
+import { noCrash, openEmbeddedLog, openKafkaLog } from '../../../connectors/kafka/index.ts'
+import { machineClock, machineRandom } from '../../machine.ts'
+
+export interface LedgerLogOptions {
+  readonly directory: string
+  /** host:port of brokers, with commas between them; null for the embedded log. */
+  readonly kafka: string | null
+  readonly notice: (line: string) => void
+  readonly crash?: CrashPoint
+}
+
+export function openLedgerLog({ directory, kafka, notice, crash = noCrash }: LedgerLogOptions): Promise<Log> {
+  const machine = { clock: machineClock, random: machineRandom, notice }
+  if (kafka !== null) return openKafkaLog({ ...machine, bootstrap: kafka.split(','), requestTimeoutMs: 10_000 })
+  return openEmbeddedLog({
+    ...machine,
+    directory: join(directory, 'log'),
+    fsync: 'interval',
+    fsyncIntervalMs: 200,
+    // Small, so that segments are sealed and internal topics are written anew within a run.
+    segmentBytes: 4 * 1024 * 1024,
+    checkpointBytes: 256 * 1024,
+    crash,
+  })
+}
+
+export const stateDirectoryOf = (directory: string): string => join(directory, 'state')
+
+export const processId = 'ledger'
+
+/** As the engine names it: application, process, worker. */
+export const transactionalIdOf = (application: string): string => `${application}-${processId}-0`
