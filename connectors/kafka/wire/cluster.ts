@@ -26,6 +26,8 @@ export interface Led<T> {
   /** Of topics that do not exist, or past their last partition. */
   readonly unknown: readonly T[]
   readonly leaderless: readonly T[]
+  /** What was known when they were looked for, by name. */
+  readonly topics: ReadonlyMap<string, Topic>
 }
 
 const noLeader = -1
@@ -64,9 +66,10 @@ export class Cluster {
       try {
         return await this.#connections.call({ to, lane: 'cluster', timeoutMs: this.#timeoutMs }, api, ...args)
       } catch (error) {
+        // Also one that hears and does not answer.
+        this.#turn++
         if (!(error instanceof Unsent)) throw error
         failure ??= error
-        this.#turn++
       }
     }
     const names = [...new Set(addresses.map(nameOf))].join(', ')
@@ -117,10 +120,11 @@ export class Cluster {
   }
 
   /**
-   * Who is to be asked. What has no leader is looked for again the next time.
+   * Who is to be asked. What has no leader is looked for again the next time; a topic that has too few partitions at once,
+   * since it may have grown.
    * @throws LogError NOT_LEADER_OR_FOLLOWER when nobody can say: looking has no effect, however it ends
    */
-  async led<T extends TopicPartition>(parts: readonly T[]): Promise<Led<T>> {
+  async led<T extends TopicPartition>(parts: readonly T[], mayHaveGrown = true): Promise<Led<T>> {
     const topics = await this.topics(parts.map(({ topic }) => topic)).catch(withCode('NOT_LEADER_OR_FOLLOWER'))
     const leaderOf = ({ topic, partition }: T): number | undefined => topics.get(topic)?.leaders[partition]
     const nodes = new Map<Address, T[]>()
@@ -133,8 +137,13 @@ export class Cluster {
       else if (node === undefined) leaderless.push(part)
       else nodes.set(node, [...(nodes.get(node) ?? []), part])
     }
+    const outgrown = unknown.filter(({ topic }) => topics.has(topic))
+    if (mayHaveGrown && outgrown.length > 0) {
+      this.forget(outgrown)
+      return this.led(parts, false)
+    }
     this.forget(leaderless)
-    return { nodes, unknown, leaderless }
+    return { nodes, unknown, leaderless, topics }
   }
 
   /**

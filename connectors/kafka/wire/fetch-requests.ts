@@ -12,14 +12,23 @@ import { LogError } from '../port.ts'
 import type { FetchPartition, FetchRequest, FetchedPartition, Isolation, LogErrorCode } from '../port.ts'
 import { plainBatches } from './batches.ts'
 import { byTopic } from './by-topic.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, Topic } from './cluster.ts'
 import type { FetchAnswer, FetchedBytes } from './codecs.ts'
 import { fetchApi } from './codecs.ts'
 import type { Address, Connections } from './connections.ts'
 import { nameOf, Unsent } from './connections.ts'
 import { codeOf } from './errors.ts'
 
-/** One request to one leader. */
+/** What one leader is asked. */
+interface Question {
+  readonly to: Address
+  readonly parts: readonly FetchPartition[]
+  readonly topics: ReadonlyMap<string, Topic>
+  readonly isolation: Isolation
+  readonly maxWaitMs: number
+}
+
+/** It on its way. */
 interface Asked {
   readonly answer: Promise<readonly FetchedPartition[]>
   /** Nobody else gets this answer. */
@@ -66,34 +75,33 @@ export class FetchRequests {
     const unknown = (led?.unknown ?? []).map((where) => failed(where, 'UNKNOWN_TOPIC_OR_PARTITION'))
     const waitMs = unknown.length > 0 ? 0 : maxWaitMs
     const nodes = [...(led?.nodes ?? [])]
-    const asked = nodes.map(([to, parts]) => this.#ask(to, parts, isolation, waitMs, nodes.length > 1))
+    const topics = led?.topics ?? new Map<string, Topic>()
+    const asked = nodes.map(([to, parts]) =>
+      this.#ask({ to, parts, topics, isolation, maxWaitMs: waitMs }, nodes.length > 1),
+    )
     const answers = [...unknown, ...(await firstOf(asked, signal))]
-    if (answers.length === 0 && maxWaitMs > 0) await this.#wait(Math.min(maxWaitMs, pauseMs), signal)
+    const isInVain = answers.length < partitions.length && !answers.some(saysSomething)
+    if (isInVain && maxWaitMs > 0) await this.#wait(Math.min(maxWaitMs, pauseMs), signal)
     return answers
   }
 
-  #ask(to: Address, parts: readonly FetchPartition[], isolation: Isolation, maxWaitMs: number, shared: boolean): Asked {
-    if (!shared) return { answer: this.#send(to, parts, isolation, maxWaitMs), take: () => undefined }
+  #ask(question: Question, shared: boolean): Asked {
+    if (!shared) return { answer: this.#send(question), take: () => undefined }
+    const { to, parts, isolation, maxWaitMs } = question
     const places = parts.map(({ topic, partition, offset, maxBytes }) => `${topic}-${partition}@${offset}+${maxBytes}`)
-    const id = `${nameOf(to)} ${isolation} ${places.join()}`
+    const id = `${nameOf(to)} ${isolation} ${maxWaitMs} ${places.join()}`
     const before = this.#asked.get(id)
     if (before !== undefined) return before
     const take = (): void => {
       if (this.#asked.get(id) === asked) this.#asked.delete(id)
     }
-    const asked: Asked = { answer: this.#send(to, parts, isolation, maxWaitMs), take }
+    const asked: Asked = { answer: this.#send(question), take }
     this.#asked.set(id, asked)
     asked.answer.then(() => this.#clock.after(keptMs, take), take)
     return asked
   }
 
-  async #send(
-    to: Address,
-    parts: readonly FetchPartition[],
-    isolation: Isolation,
-    maxWaitMs: number,
-  ): Promise<readonly FetchedPartition[]> {
-    const topics = await this.#cluster.topics(parts.map(({ topic }) => topic))
+  async #send({ to, parts, topics, isolation, maxWaitMs }: Question): Promise<readonly FetchedPartition[]> {
     const names = new Map<string, string>()
     // The first partition gets a batch in any case, so each has its turn to be the first.
     const shift = this.#turn++ % parts.length
@@ -113,6 +121,10 @@ export class FetchRequests {
       return []
     }
     this.#isBack(nameOf(to))
+    if (answer.errorCode !== 0) {
+      this.#cluster.forget(parts)
+      return []
+    }
     const fetched: FetchedPartition[] = []
     for (const one of answer.partitions) {
       const topic = names.get(one.topicId)
@@ -168,9 +180,13 @@ export class FetchRequests {
   #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#clock.after(ms, resolve)
-    signal?.addEventListener('abort', () => resolve(), { once: true })
+    const aborted = (): void => resolve()
+    signal?.addEventListener('abort', aborted)
     if (signal?.aborted === true) resolve()
-    return promise.finally(cancel)
+    return promise.finally(() => {
+      cancel()
+      signal?.removeEventListener('abort', aborted)
+    })
   }
 }
 

@@ -22,11 +22,12 @@ import type {
   SyncGroupRequest,
 } from '../broker.ts'
 import { decodeAssignment } from '../client/consumer-protocol.ts'
+import { LogError } from '../port.ts'
 import type { GroupDescription, OffsetAndMetadata, TopicPartition } from '../port.ts'
 import { byTopic } from './by-topic.ts'
 import type { Cluster } from './cluster.ts'
-import type { Address, Connections } from './connections.ts'
-import { nameOf } from './connections.ts'
+import type { Connections } from './connections.ts'
+import { nameOf, Unsent } from './connections.ts'
 import type { Coordinated, Coordinators } from './coordinators.ts'
 import { check, codeOf } from './errors.ts'
 
@@ -145,21 +146,14 @@ export class GroupRequests {
     const { coordinators } = this.#options
     const places = await Promise.all(ids.map(async (id) => [await coordinators.find(group(id)), id] as const))
     const byNode = Map.groupBy(places, ([node]) => nameOf(node))
-    const described = await Promise.all(
-      [...byNode.values()].map((of) =>
-        this.#describe(
-          of[0]![0],
-          of.map(([, id]) => id),
-        ),
-      ),
-    )
+    const described = await Promise.all([...byNode.values()].map((of) => this.#describe(of.map(([, id]) => id))))
     const found = new Map(described.flat().map((one) => [one.groupId, one]))
     return ids.map((groupId) => found.get(groupId) ?? { groupId, state: 'Dead', members: [] })
   }
 
-  async #describe(to: Address, ids: readonly string[]): Promise<readonly GroupDescription[]> {
-    const route = { to, lane: 'cluster', timeoutMs: this.#options.timeoutMs }
-    const answer = await this.#options.connections.call(route, describeGroupsV5.api, [...ids], false)
+  /** @param ids of groups with one coordinator */
+  async #describe(ids: readonly string[]): Promise<readonly GroupDescription[]> {
+    const answer = await this.#ask(ids[0]!, describeGroupsV5.api, [...ids], false)
     return answer.groups.map(({ errorCode, groupId, groupState, protocolType, members }) => {
       this.#check(groupId, errorCode, 'DescribeGroups')
       const isAssigned = groupState === 'Stable' && protocolType === consumerProtocol
@@ -181,7 +175,12 @@ export class GroupRequests {
     await cluster.refresh([])
     const listed = await Promise.all(
       cluster.nodes.map(async (to) => {
-        const answer = await connections.call({ to, lane: 'cluster', timeoutMs }, listGroupsV5.api, [], [])
+        const answer = await connections
+          .call({ to, lane: 'cluster', timeoutMs }, listGroupsV5.api, [], [])
+          .catch((error: unknown) => {
+            if (!(error instanceof Unsent)) throw error
+            throw new LogError('COORDINATOR_NOT_AVAILABLE', error.message, 'retry', error)
+          })
         check(answer.errorCode, 'ListGroups')
         return answer.groups.filter(
           ({ groupType, protocolType }) =>
