@@ -67,20 +67,19 @@ export function stampBatch(batch: Buffer, baseOffset: bigint, leaderEpoch: numbe
  * Offsets, times, producer and sequence stay; without records it is a header alone.
  * @param records as they stand in `bytes`, in order
  */
-export function withRecords(bytes: Buffer, at: number, records: readonly Buffer[], count: number): Buffer {
-  const batch = Buffer.concat([bytes.subarray(at, at + BATCH_HEADER_BYTES), ...records])
-  batch.writeInt32BE(batch.length - LENGTH_END, 8)
-  batch.writeInt16BE(batch.readInt16BE(21) & ~TRANSACTIONAL, 21)
-  batch.writeInt32BE(count, 57)
-  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
-  return batch
-}
+export const withRecords = (bytes: Buffer, at: number, records: readonly Buffer[], count: number): Buffer =>
+  rebuilt(bytes, at, records, count, TRANSACTIONAL)
 
 /** The batch at `bytes[at]` with its records as they were before they were compressed. */
-export function uncompressed(bytes: Buffer, at: number, records: Buffer): Buffer {
-  const batch = Buffer.concat([bytes.subarray(at, at + BATCH_HEADER_BYTES), records])
+export const uncompressed = (bytes: Buffer, at: number, records: Buffer): Buffer =>
+  rebuilt(bytes, at, [records], countOf(bytes, at), COMPRESSION_MASK)
+
+/** @param cleared attributes that do not hold any more */
+function rebuilt(bytes: Buffer, at: number, records: readonly Buffer[], count: number, cleared: number): Buffer {
+  const batch = Buffer.concat([bytes.subarray(at, at + BATCH_HEADER_BYTES), ...records])
   batch.writeInt32BE(batch.length - LENGTH_END, 8)
-  batch.writeInt16BE(batch.readInt16BE(21) & ~COMPRESSION_MASK, 21)
+  batch.writeInt16BE(batch.readInt16BE(21) & ~cleared, 21)
+  batch.writeInt32BE(count, 57)
   batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
   return batch
 }

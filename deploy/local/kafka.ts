@@ -149,12 +149,8 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   return {
     bootstrap: nodes.map(({ address }) => address).join(','),
     nodes,
-    get data() {
-      return dataOf(places[0]!.directory)
-    },
-    get port() {
-      return places[0]!.port
-    },
+    data: dataOf(places[0]!.directory),
+    port: places[0]!.port,
     stop,
   }
 }

@@ -133,9 +133,11 @@ export class Cluster {
     for (const part of parts) {
       const leader = leaderOf(part)
       const node = leader === undefined ? undefined : this.#nodes.get(leader)
+      const led = node === undefined ? undefined : nodes.get(node)
       if (leader === undefined) unknown.push(part)
       else if (node === undefined) leaderless.push(part)
-      else nodes.set(node, [...(nodes.get(node) ?? []), part])
+      else if (led === undefined) nodes.set(node, [part])
+      else led.push(part)
     }
     const outgrown = unknown.filter(({ topic }) => topics.has(topic))
     if (mayHaveGrown && outgrown.length > 0) {

@@ -12,7 +12,7 @@ import { LogError } from '../port.ts'
 import type { FetchPartition, FetchRequest, FetchedPartition, Isolation, LogErrorCode } from '../port.ts'
 import { plainBatches } from './batches.ts'
 import { byTopic } from './by-topic.ts'
-import type { Cluster, Topic } from './cluster.ts'
+import type { Cluster, Led, Topic } from './cluster.ts'
 import type { FetchAnswer, FetchedBytes } from './codecs.ts'
 import { fetchApi } from './codecs.ts'
 import type { Address, Connections } from './connections.ts'
@@ -72,17 +72,23 @@ export class FetchRequests {
   async fetch(request: FetchRequest): Promise<readonly FetchedPartition[]> {
     const { partitions, isolation, maxWaitMs, signal } = request
     const led = await this.#cluster.led(partitions).catch((error: unknown) => this.#lookedInVain(error))
-    const unknown = (led?.unknown ?? []).map((where) => failed(where, 'UNKNOWN_TOPIC_OR_PARTITION'))
-    const waitMs = unknown.length > 0 ? 0 : maxWaitMs
-    const nodes = [...(led?.nodes ?? [])]
-    const topics = led?.topics ?? new Map<string, Topic>()
-    const asked = nodes.map(([to, parts]) =>
-      this.#ask({ to, parts, topics, isolation, maxWaitMs: waitMs }, nodes.length > 1),
-    )
-    const answers = [...unknown, ...(await firstOf(asked, signal))]
+    const answers = led === null ? [] : await this.#askLeaders(led, isolation, maxWaitMs, signal)
     const isInVain = answers.length < partitions.length && !answers.some(saysSomething)
     if (isInVain && maxWaitMs > 0) await this.#wait(Math.min(maxWaitMs, pauseMs), signal)
     return answers
+  }
+
+  async #askLeaders(
+    { nodes, unknown, topics }: Led<FetchPartition>,
+    isolation: Isolation,
+    maxWaitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly FetchedPartition[]> {
+    // What is unknown is said at once.
+    const shared = { topics, isolation, maxWaitMs: unknown.length > 0 ? 0 : maxWaitMs }
+    const asked = [...nodes].map(([to, parts]) => this.#ask({ ...shared, to, parts }, nodes.size > 1))
+    const failures = unknown.map((where) => failed(where, 'UNKNOWN_TOPIC_OR_PARTITION'))
+    return [...failures, ...(await firstOf(asked, signal))]
   }
 
   #ask(question: Question, shared: boolean): Asked {

@@ -66,8 +66,15 @@ async function settled(log: Log): Promise<void> {
     const transactionalId = transactionalIdOf(application)
     await (await log.openProducer({ transactionalId, transactionTimeoutMs: 10_000 })).close()
   }
-  while ((await openPartitions(log)).length > 0) await sleep(100)
+  const until = Date.now() + settleMs
+  for (let open = await openPartitions(log); open.length > 0; open = await openPartitions(log)) {
+    if (Date.now() > until) throw new Error(`transactions hang: ${open.join(', ')}`)
+    await sleep(100)
+  }
 }
+
+/** The longest that markers of what is decided may take, in ms. */
+const settleMs = 60_000
 
 const text = { type: 'string' } as const
 const { values } = parseArgs({

@@ -72,7 +72,8 @@ export async function runLedger(options: ChaosArguments): Promise<LedgerReport> 
   const site = await openSite(options)
   const interrupted = (): void => {
     site.child?.kill('SIGKILL')
-    say(`interrupted after ${site.progress.kills} kills; go on with --resume ${site.directory}`)
+    const goOn = site.kafka === null ? `; go on with --resume ${site.directory}` : ''
+    say(`interrupted after ${site.progress.kills} kills${goOn}`)
     process.exit(130)
   }
   const signals = ['SIGINT', 'SIGTERM'] as const
@@ -256,11 +257,23 @@ async function killBroker({ kafka, progress }: Site, awayMs: number): Promise<vo
   progress.brokerKills += 1
 }
 
+/** The longest a start may take, in ms. */
+const readyMs = 180_000
+
+/** Also when it has ended before. @throws Error when it neither is ready nor ends */
+async function readyInTime(site: Site, life: Life): Promise<void> {
+  const timer = new AbortController()
+  const late = sleep(readyMs, 'late' as const, { signal: timer.signal }).catch(() => null)
+  const first = await Promise.race([life.ready, late])
+  timer.abort()
+  if (first === 'late') throw new Error(`the process was not ready in ${readyMs} ms; see ${site.logFile}`)
+}
+
 async function killAt(site: Site, { after, waitMs, at, brokerAwayMs }: Kill): Promise<void> {
   const life = start(site, at === null ? [] : ['--crash', `${at.place}:${at.pass}`])
   let [wasReady, byItself] = [false, true]
   void life.ready.then((ready) => (wasReady = ready))
-  if (after === 'ready') await life.ready
+  if (after === 'ready') await readyInTime(site, life)
   if (brokerAwayMs !== null) {
     await sleep(waitMs)
     await killBroker(site, brokerAwayMs)
