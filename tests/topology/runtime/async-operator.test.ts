@@ -322,7 +322,7 @@ describe('rate limit: at most that many real starts in any window (A5)', () => {
     const options = { topologies: [callProgram({ call, limit: { calls: 2, windowMs: 1000 }, concurrency: 1 })], clock }
     const driver = await start(options)
     for (const key of ['a|1', 'b|1']) await send(driver, 'requests', key, 'x')
-    await driver.advance(1900)
+    await driver.advance(1850)
     await driver.close()
     const again = await restart(driver, options)
     for (const key of ['a|2', 'b|2']) await send(again, 'requests', key, 'x')

@@ -83,6 +83,12 @@ describe('compressed batches', () => {
     expect(() => plainBatches(bomb, 100_000)).toThrow()
   })
 
+  test('snappy: a block that claims more than the bound is refused before its bytes are looked at', () => {
+    const claim = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0x00])
+    const bytes = compressed(plain(0n, ['a']), 2, claim)
+    expect(() => plainBatches(bytes, 100_000)).toThrow('a block of 4294967295 bytes is more than 100000')
+  })
+
   test.each(names)('%s: bytes that are none end in an error, never in a crash', (name) => {
     const { number } = codecs[name]
     const batch = plain(0n, ['a'])
