@@ -130,6 +130,13 @@ export const engineBugs: readonly PlantedBug[] = [
     bySeeds('calls'),
   ),
   bug(
+    'a worker forgets the start times of the calls of a task that it gave up',
+    taskSet,
+    'this.#memos.set(id, { ...noMemo, starts })',
+    'void [id, starts]',
+    bySeeds('calls'),
+  ),
+  bug(
     'the commit goes past calls that are open',
     task,
     'this.#operator?.lowestOpen(topic, partition) ?? position',
