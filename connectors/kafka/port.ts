@@ -192,8 +192,11 @@ export interface GroupSession {
   polled(): void
   /** Asks for a rebalance: what this member says of itself has changed (e.g. a standby caught up). */
   rejoin(): void
-  /** Leaves the group; a static member only stops, and keeps its place until the session timeout. No listener call comes after. */
-  leave(): Promise<void>
+  /**
+   * No listener call comes after.
+   * @param place of a static member: kept for its successor until the session timeout unless told. A dynamic one has none.
+   */
+  leave(place?: 'kept' | 'given up'): Promise<void>
 }
 
 export interface GroupDescription {

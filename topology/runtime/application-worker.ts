@@ -94,6 +94,8 @@ export class ApplicationWorker {
   readonly #fences = new Fences()
   readonly #stalls: StallWatch
   readonly #membership: Membership
+  /** Which worker this is, whenever its process restarts. */
+  readonly #instanceId: string
   #state: ApplicationState = 'created'
   #tasks: TaskSet | null = null
   #loop: Promise<void> = Promise.resolve()
@@ -127,7 +129,8 @@ export class ApplicationWorker {
     )
     this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
     this.#membership = new Membership(options.watch, options.settings)
-    const transactionalId = `${this.name}-${options.processId}-${options.workerIndex}`
+    this.#instanceId = `${options.processId}-${options.workerIndex}`
+    const transactionalId = `${this.name}-${this.#instanceId}`
     this.#transaction = new Transaction(options.log, transactionalId, options.settings, options.clock, this.#crash)
     this.#committer = new Committer({
       ...options,
@@ -157,7 +160,7 @@ export class ApplicationWorker {
         topics: topology.subTopologies.flatMap((part) =>
           part.sources.map((source) => topicName(topology, source.topic)),
         ),
-        instanceId: null,
+        instanceId: settings.staticMembership ? this.#instanceId : null,
         sessionTimeoutMs: settings.sessionTimeoutMs,
         heartbeatIntervalMs: settings.heartbeatIntervalMs,
         rebalanceTimeoutMs: settings.rebalanceTimeoutMs,

@@ -72,6 +72,7 @@ export class Membership {
   }
 
   async leave(): Promise<void> {
-    await this.#session?.leave().catch(() => undefined)
+    const place = this.#settings.leaveOnClose ? 'given up' : 'kept'
+    await this.#session?.leave(place).catch(() => undefined)
   }
 }

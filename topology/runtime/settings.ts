@@ -34,6 +34,13 @@ export interface RuntimeSettings {
   readonly standbyReplicas: number
   /** Changelog offsets that the new owner of a task may still have to restore; a task that lacks more is not moved yet. */
   readonly acceptableRecoveryLag: number
+  /**
+   * Whether a worker has a place of its own in the group (KIP-345): when its process restarts within the session timeout it
+   * goes on with its tasks, and the others notice nothing. Else a process that dies is missed after that time, one that comes back is new.
+   */
+  readonly staticMembership: boolean
+  /** Whether a static member gives up its place when it closes, so that others have its tasks at once and not after the session timeout. */
+  readonly leaveOnClose: boolean
   /** How long calls in flight are awaited when a task closes. */
   readonly closeTimeoutMs: number
   /** After trouble: the first wait, doubled up to the longest. */
@@ -60,6 +67,8 @@ export const defaultRuntimeSettings: RuntimeSettings = Object.freeze({
   rebalanceTimeoutMs: 60_000,
   standbyReplicas: 0,
   acceptableRecoveryLag: 10_000,
+  staticMembership: false,
+  leaveOnClose: false,
   closeTimeoutMs: 5_000,
   retryMinMs: 50,
   retryMaxMs: 5_000,

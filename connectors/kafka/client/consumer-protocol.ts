@@ -1,7 +1,8 @@
 /**
  * What members say to each other through the coordinator, which does not read it: Kafka's ConsumerProtocol, so that Kafka's own
  * tools can show a group. Subscription is written as version 2 (owned partitions, and the generation they were owned in),
- * Assignment as version 1; every later version is read as far as it is known here.
+ * Assignment as version 1; every later version is read as far as it is known here. A byte of ours follows an Assignment: Kafka's
+ * readers pass over what they do not know.
  */
 
 import { LogError } from '../port.ts'
@@ -23,6 +24,8 @@ export interface Subscription {
 export interface Assignment {
   readonly partitions: readonly TopicPartition[]
   readonly userData: Buffer
+  /** Somebody is still to give up what another is to have: one more rebalance is to come. */
+  readonly unfinished: boolean
 }
 
 export function encodeSubscription({ topics, userData, owned, generationId }: Subscription): Buffer {
@@ -49,17 +52,18 @@ export function decodeSubscription(bytes: Buffer): Subscription {
   return { topics, userData, owned, generationId }
 }
 
-export function encodeAssignment({ partitions, userData }: Assignment): Buffer {
-  return Buffer.concat([int16(ASSIGNMENT_VERSION), encodePartitions(partitions), int32(userData.length), userData])
+export function encodeAssignment({ partitions, userData, unfinished }: Assignment): Buffer {
+  const bytes = [int16(ASSIGNMENT_VERSION), encodePartitions(partitions), int32(userData.length), userData]
+  return Buffer.concat([...bytes, Buffer.of(unfinished ? 1 : 0)])
 }
 
 /** No bytes at all are no partitions: a member that the leader did not know. @throws LogError INVALID_REQUEST */
 export function decodeAssignment(bytes: Buffer): Assignment {
-  if (bytes.length === 0) return { partitions: [], userData: bytes }
+  if (bytes.length === 0) return { partitions: [], userData: bytes, unfinished: false }
   const reader = new Reader(bytes)
   reader.version()
   const partitions = reader.partitions()
-  return { partitions, userData: reader.bytes() }
+  return { partitions, userData: reader.bytes(), unfinished: reader.flag() }
 }
 
 function int16(value: number): Buffer {
@@ -102,6 +106,11 @@ class Reader {
 
   int32(): number {
     return this.#bytes.readInt32BE(this.#take(4))
+  }
+
+  /** Not set when there are no more bytes: whoever wrote them does not know it. */
+  flag(): boolean {
+    return this.#at < this.#bytes.length && this.#bytes.readUInt8(this.#take(1)) === 1
   }
 
   string(): string {

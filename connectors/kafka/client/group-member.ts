@@ -18,6 +18,8 @@
  *   GM5  Calls of the listener never overlap, and none begins after `leave`.
  *   GM6  What a member owns counts only if the group has seen it say so: a generation that passed without this member, or an
  *        assignment made from an older one of its joins (a late duplicate), means `lost`.
+ *   GM8  A static member that comes back to its place gets the share of the process before it, without a rebalance. When that
+ *        rebalance was not finished (SO3), it asks for the next one.
  *   GM7  An unknown outcome is asked again with the same member id and the same bytes. So a join that was done already is
  *        answered with the generation there is, and no second member comes of it.
  *
@@ -40,6 +42,7 @@ import type { Assignment } from './consumer-protocol.ts'
 import { partitionAssignor } from './partition-assignor.ts'
 import { decodeShare, encodeClaim, nameOf, shareOut, topicsOf } from './share-out.ts'
 
+type Share = Omit<Assignment, 'unfinished'>
 type Phase = 'unjoined' | 'joining' | 'syncing' | 'stable' | 'leaving' | 'closed'
 
 export interface GroupMemberParts {
@@ -132,23 +135,26 @@ export class GroupMember implements GroupSession {
     this.#signal()
   }
 
-  leave(): Promise<void> {
-    this.#left ??= this.#leave()
+  leave(place: 'kept' | 'given up' = 'kept'): Promise<void> {
+    this.#left ??= this.#leave(place)
     return this.#left
   }
 
-  async #leave(): Promise<void> {
+  async #leave(place: 'kept' | 'given up'): Promise<void> {
     if (this.#over) return
     this.#phase = 'leaving'
     this.#end()
-    await this.#sayGoodbye(this.#memberId)
+    if (this.#isDynamic || place === 'given up') await this.#sayGoodbye(this.#memberId)
     this.#phase = 'closed'
   }
 
-  /** A static member's place is kept until its session is over. */
+  get #isDynamic(): boolean {
+    return this.#options.instanceId === null
+  }
+
   async #sayGoodbye(memberId: string): Promise<void> {
     const { groupId, instanceId, sessionTimeoutMs } = this.#options
-    if (instanceId !== null || memberId === '') return
+    if (memberId === '') return
     const left = this.#broker.leaveGroup({ groupId, memberId, instanceId })
     await this.#within(left, sessionTimeoutMs).catch(nothing)
   }
@@ -229,13 +235,14 @@ export class GroupMember implements GroupSession {
     return answer
   }
 
-  async #sync(joined: JoinGroupResponse): Promise<Assignment> {
+  async #sync(joined: JoinGroupResponse): Promise<Share> {
     this.#phase = 'syncing'
     const assignments = this.#leads && !joined.skipAssignment ? await this.#shareOut(joined) : []
     const request = { ...this.#asMember(), assignments }
     const bytes = await this.#insist(() => this.#broker.syncGroup(request), 'parked')
     if (this.#clock.now() - this.#heardAt >= this.#options.sessionTimeoutMs) await this.#confirm()
-    const { attempt, ...assignment } = decodeShare(bytes)
+    const { attempt, unfinished, ...assignment } = decodeShare(bytes)
+    if (unfinished && !this.#isDynamic && !this.#standing) this.#again = true
     if (this.#owned.length > 0 && attempt !== this.#attempt) throw this.#stale('the leader has read an older join')
     return assignment
   }
@@ -258,7 +265,7 @@ export class GroupMember implements GroupSession {
     this.#heardAt = askedAt
   }
 
-  async #adopt({ generationId, memberId }: JoinGroupResponse, { partitions, userData }: Assignment): Promise<void> {
+  async #adopt({ generationId, memberId }: JoinGroupResponse, { partitions, userData }: Share): Promise<void> {
     const { groupId, instanceId } = this.#options
     const before = new Set(this.#owned.map(nameOf))
     const after = new Set(partitions.map(nameOf))
@@ -287,7 +294,8 @@ export class GroupMember implements GroupSession {
       this.#standing = this.#told = false
       await this.#call((listener) => listener.lost())
     }
-    if (this.#idle || (fatal && loss.code !== 'CLOSED')) await this.#sayGoodbye(memberId)
+    // The place of a static member is its successor's, or its own when it comes back.
+    if (this.#isDynamic && (this.#idle || (fatal && loss.code !== 'CLOSED'))) await this.#sayGoodbye(memberId)
     if (this.#over) return
     if (!fatal) return this.#pause()
     const call = this.#call((listener) => Promise.resolve(listener.failed?.(loss)))

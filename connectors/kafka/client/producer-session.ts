@@ -9,7 +9,8 @@
  *       ever, and the next session's InitProducerId settles what was left. `close` then sends nothing.
  *   P4  A transaction in which anything was refused can only be aborted.
  *   P5  A producer without transactions sends a Produce without answer again, the same bytes: the log knows them. When that
- *       takes too long the session ends, because the next sequence is not known.
+ *       takes too long the session ends, because the next sequence is not known. A leader that says that it is none any more
+ *       may have written the batch before it was deposed: that is no answer either.
  *   P6  Every end of a transaction gives the identity of the next; its sequences begin at 0.
  */
 
@@ -231,10 +232,15 @@ export class ClientProducer implements ProducerSession {
         answers[index] = answer
         continue
       }
-      if (answer.error === 'TIMEOUT') unanswered.add(index)
+      if (this.#mayBeWritten(answer.error)) unanswered.add(index)
       again = errorOf(answer.error, answer.message)
     }
     return again
+  }
+
+  /** A transaction is settled by its abort; a sequence that may be taken is taken for ever (P5). */
+  #mayBeWritten(code: LogErrorCode): boolean {
+    return this.#transactionalId === null && (code === 'TIMEOUT' || code === 'NOT_LEADER_OR_FOLLOWER')
   }
 
   #isRepeated(code: LogErrorCode): boolean {

@@ -6,6 +6,8 @@
  *        latest generation owns it (an older claim was overtaken); of the same generation, nobody does, and nobody gets it.
  *   SO2  The assignment tells each member which of its attempts was read, so that one whose older request came in late
  *        learns that its newer claims were not seen.
+ *   SO3  It says whether anything was withheld. Who was to give that up joins again by itself; when it dies before and comes
+ *        back to its old place (a static member), nobody else would ask for the rebalance that is still to come.
  */
 
 import { LogError } from '../port.ts'
@@ -29,8 +31,8 @@ export function encodeClaim(subscription: Subscription, attempt: number): Buffer
 
 /** @returns a member's part, and the attempt that the leader has read */
 export function decodeShare(bytes: Buffer): Assignment & { readonly attempt: number } {
-  const { partitions, userData } = decodeAssignment(bytes)
-  return { partitions, ...unstamped(userData) }
+  const { userData, ...rest } = decodeAssignment(bytes)
+  return { ...rest, ...unstamped(userData) }
 }
 
 /** All topics that the members subscribe to. */
@@ -48,12 +50,16 @@ export function shareOut(
   const wanted = runAssignor(assignor, claimants, partitionCounts)
   checkDisjoint(wanted)
   const mayHave = holderOf(claimants)
-  return claimants.map(({ memberId, attempt }) => {
+  const shares = claimants.map(({ memberId, attempt }) => {
     const { partitions, userData } = wanted.get(memberId) ?? { partitions: [], userData: Buffer.alloc(0) }
     const given = partitions.filter((partition) => (mayHave.get(nameOf(partition)) ?? memberId) === memberId)
-    const assignment = encodeAssignment({ partitions: given, userData: stamped(attempt, userData) })
-    return { memberId, assignment }
+    return { memberId, given, withheld: partitions.length - given.length, userData: stamped(attempt, userData) }
   })
+  const unfinished = shares.some(({ withheld }) => withheld > 0)
+  return shares.map(({ memberId, given, userData }) => ({
+    memberId,
+    assignment: encodeAssignment({ partitions: given, userData, unfinished }),
+  }))
 }
 
 function claimant({ memberId, instanceId, metadata }: JoinedMember): Claimant {

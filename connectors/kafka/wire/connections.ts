@@ -6,11 +6,22 @@
  *       answer is TIMEOUT: nobody knows.
  *   KC2  A connection on which an answer is overdue is closed: an answer that comes later is nobody's.
  *   KC3  Requests that wait at the broker by their meaning have a lane to themselves while they wait.
+ *   KC4  Nothing is sent while a connection shows its credentials again: the broker would close it.
  */
 
+import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { API, ConnectionOptions, SASLOptions } from '@platformatic/kafka'
-import { AuthenticationError, Connection, GenericError, ResponseError, UserError } from '@platformatic/kafka'
+import {
+  AuthenticationError,
+  Connection,
+  ConnectionStatuses,
+  GenericError,
+  NetworkError,
+  ResponseError,
+  TimeoutError,
+  UserError,
+} from '@platformatic/kafka'
 import type { Clock } from '../clock.ts'
 import { LogError } from '../port.ts'
 
@@ -69,6 +80,8 @@ export class Connections {
   readonly #free = new Map<string, string[]>()
   #named = 0
   #closed = false
+  /** Whether the settings have been right once: what looks like a wrong one afterwards is trouble. */
+  #wasReady = false
 
   constructor(settings: ConnectionSettings, clock: Clock) {
     this.#settings = settings
@@ -126,7 +139,8 @@ export class Connections {
     } catch (error) {
       if (error instanceof ResponseError) return error['response'] as R
       if (error instanceof LogError) throw error
-      if (this.#closed) throw closed()
+      // It was sent: what it did is as unknown as ever.
+      if (this.#closed) throw new LogError('TIMEOUT', `${what}: the log was closed before its answer`, 'stop', error)
       // Anything else is no trouble of the network, but ours.
       if (!(error instanceof GenericError)) throw error
       throw new LogError('TIMEOUT', `${what}: ${reasonOf(error)}`, 'retry', error)
@@ -141,9 +155,12 @@ export class Connections {
     const lane = this.#lanes.get(id) ?? this.#open(to, id)
     try {
       await lane.ready
+      this.#wasReady = true
+      // KC4
+      if (lane.connection.status === ConnectionStatuses.REAUTHENTICATING) await lane.connection.ready()
     } catch (error) {
       if (this.#closed) throw closed()
-      if (isRefused(error))
+      if (isRefused(error, this.#wasReady))
         throw new LogError('AUTHENTICATION_FAILED', `${nameOf(to)}: ${reasonOf(error)}`, 'stop', error)
       throw new Unsent(`${nameOf(to)}: ${reasonOf(error)}`, error)
     }
@@ -160,13 +177,18 @@ export class Connections {
       connectTimeout: connectTimeoutMs,
       requestTimeout: never,
       maxInflights: maxInFlight,
-      ...(tls === undefined ? {} : { tls, tlsServerName: true }),
+      // An address is no name that a server could be asked for by.
+      ...(tls === undefined ? {} : { tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...tls } }),
       ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
     }
     const connection = new Connection(clientId, options)
     const lane: Lane = { connection, ready: connection.connect(host, port) as Promise<void> }
     this.#lanes.set(id, lane)
-    const gone = (): void => this.#forget(connection)
+    const gone = (): void => {
+      this.#forget(connection)
+      // One that is gone goes on with its timers otherwise, and shows its credentials to nobody.
+      if (connection.status === ConnectionStatuses.CLOSED) connection.close(() => undefined)
+    }
     // Who waits for the connection hears of its failure; later ones end the requests that are on their way.
     connection.on('error', gone)
     connection.on('close', gone)
@@ -183,9 +205,18 @@ export class Connections {
 
 export const nameOf = ({ host, port }: Address): string => `${host}:${port}`
 
-/** Trying again would not help: the credentials are wrong, or one side speaks TLS and the other does not. */
-const isRefused = (error: unknown): boolean =>
-  causesOf(error).some((cause) => cause instanceof AuthenticationError || cause instanceof UserError)
+/**
+ * Trying again would not help: the credentials are wrong, or one side speaks TLS and the other does not. A node that goes away
+ * in the middle of a handshake looks like the latter, and is not once the settings were right.
+ */
+function isRefused(error: unknown, wasReady: boolean): boolean {
+  const causes = causesOf(error)
+  if (causes.some((cause) => cause instanceof AuthenticationError)) return !causes.some(isOfNetwork)
+  return !wasReady && causes.some((cause) => cause instanceof UserError)
+}
+
+const isOfNetwork = (cause: Error): boolean =>
+  cause instanceof NetworkError || cause instanceof TimeoutError || 'syscall' in cause
 
 function causesOf(error: unknown): Error[] {
   const causes: Error[] = []

@@ -52,7 +52,8 @@ export class FetchRequests {
   /** By node and positions: not taken yet. */
   readonly #asked = new Map<string, Asked>()
   readonly #away = new Set<string>()
-  #turn = 0
+  /** Of its partitions, by node. */
+  readonly #turns = new Map<string, number>()
 
   constructor(options: {
     cluster: Cluster
@@ -110,7 +111,9 @@ export class FetchRequests {
   async #send({ to, parts, topics, isolation, maxWaitMs }: Question): Promise<readonly FetchedPartition[]> {
     const names = new Map<string, string>()
     // The first partition gets a batch in any case, so each has its turn to be the first.
-    const shift = this.#turn++ % parts.length
+    const turn = this.#turns.get(nameOf(to)) ?? 0
+    this.#turns.set(nameOf(to), turn + 1)
+    const shift = turn % parts.length
     const asked = byTopic([...parts.slice(shift), ...parts.slice(0, shift)]).flatMap(([topic, of]) => {
       const id = topics.get(topic)?.id
       if (id === undefined) return []

@@ -42,7 +42,7 @@ export async function connectKafka(options: KafkaBrokerOptions): Promise<Broker>
     const coordinators = new Coordinators(cluster, connections)
     const topics = new TopicRequests(cluster, connections, clock, timeoutMs)
     const fetches = new FetchRequests({ cluster, connections, clock, timeoutMs, notice })
-    const producers = new ProducerRequests({ cluster, connections, coordinators, protocol, timeoutMs })
+    const producers = new ProducerRequests({ cluster, connections, coordinators, protocol, clock, timeoutMs })
     const groups = new GroupRequests({ cluster, connections, coordinators, timeoutMs })
     return {
       clusterId: cluster.clusterId,

@@ -4,7 +4,10 @@
  *
  *   KP1  What a transaction touches is added before it is touched, once: partitions by AddPartitionsToTxn, a group by
  *       AddOffsetsToTxn. Version 3 of the former: later ones are for brokers, and refused to clients where there are ACLs.
- *   KP2  EndTxn is followed by an InitProducerId with the identity that ended: it bumps the epoch.
+ *   KP2  EndTxn is followed by an InitProducerId with the identity that ended: it bumps the epoch. By then the outcome is
+ *        decided, so this is asked until it is answered; when it is not, that is TIMEOUT and no refusal of the end.
+ *   KP3  A transaction to which nothing was added, because that was refused, ends without a word: its coordinator does not
+ *        know of it.
  */
 
 import { addOffsetsToTxnV4, addPartitionsToTxnV3, initProducerIdV5 } from '@platformatic/kafka'
@@ -19,6 +22,8 @@ import type {
   ProducerIdentity,
   TxnOffsetCommitRequest,
 } from '../broker.ts'
+import { isNotNow } from '../client/retry.ts'
+import type { Clock } from '../clock.ts'
 import { LogError } from '../port.ts'
 import type { TopicPartition } from '../port.ts'
 import { byTopic } from './by-topic.ts'
@@ -33,6 +38,8 @@ import type { TransactionProtocol } from './versions.ts'
 
 /** What the coordinator of a cluster without KIP-890 was told of an open transaction (KP1). */
 interface Told {
+  /** Whose transaction it is: a newer producer of the same transactional id has nothing of it. */
+  identity: ProducerIdentity
   readonly timeoutMs: number
   readonly added: Set<string>
 }
@@ -42,6 +49,7 @@ export interface ProducerRequestsOptions {
   readonly connections: Connections
   readonly coordinators: Coordinators
   readonly protocol: TransactionProtocol
+  readonly clock: Clock
   readonly timeoutMs: number
 }
 
@@ -49,6 +57,8 @@ const noProducerId = -1n
 const noEpoch = -1
 /** The partition was not tried because another in the request was refused. */
 const operationNotAttempted = 55
+/** How soon the markers of a decided end may be written, in ms (KP2). */
+const markersMs = 20
 
 export class ProducerRequests {
   readonly #options: ProducerRequestsOptions
@@ -72,7 +82,7 @@ export class ProducerRequests {
       producerId: noProducerId,
       epoch: noEpoch,
     })
-    if (protocol === 1) this.#told.set(transactionalId, { timeoutMs: transactionTimeoutMs, added: new Set() })
+    if (protocol === 1) this.#told.set(transactionalId, { identity, timeoutMs: transactionTimeoutMs, added: new Set() })
     return identity
   }
 
@@ -116,12 +126,39 @@ export class ProducerRequests {
       this.#check(transactionalId, answer.errorCode, what)
       return { producerId: answer.producerId, epoch: answer.epoch }
     }
+    const ended = { producerId, epoch }
+    const told = this.#toldOf(transactionalId, ended)
+    if (told?.added.size === 0) return ended
     const code = await this.#coordinator(transactionalId, endTxnV4, transactionalId, producerId, epoch, commit)
     this.#check(transactionalId, code, what)
-    const told = this.#told.get(transactionalId)
-    const identity = await this.#init(transactionalId, told?.timeoutMs ?? 0, { producerId, epoch })
+    const identity = await this.#next(transactionalId, told?.timeoutMs ?? 0, ended)
     told?.added.clear()
+    if (told !== undefined) told.identity = identity
     return identity
+  }
+
+  /** KP2. @throws LogError TIMEOUT, or a refusal that speaks of the producer: that it is fenced */
+  async #next(
+    transactionalId: string,
+    transactionTimeoutMs: number,
+    ended: ProducerIdentity,
+  ): Promise<ProducerIdentity> {
+    const { clock, timeoutMs } = this.#options
+    for (let waitedMs = 0; ; waitedMs += markersMs) {
+      try {
+        return await this.#init(transactionalId, transactionTimeoutMs, ended)
+      } catch (error) {
+        if (!(error instanceof LogError) || !isNotNow(error.code)) throw error
+        if (waitedMs >= timeoutMs) throw new LogError('TIMEOUT', error.message, 'retry', error)
+      }
+      await new Promise<void>((resolve) => void clock.after(markersMs, resolve))
+    }
+  }
+
+  /** Undefined with KIP-890, and for a producer that is not the latest of its transactional id. */
+  #toldOf(transactionalId: string, { producerId, epoch }: ProducerIdentity): Told | undefined {
+    const told = this.#told.get(transactionalId)
+    return told?.identity.producerId === producerId && told.identity.epoch === epoch ? told : undefined
   }
 
   async #init(transactionalId: string, timeoutMs: number, of: ProducerIdentity): Promise<ProducerIdentity> {
@@ -134,16 +171,18 @@ export class ProducerRequests {
 
   /** KP1 */
   async #addPartitions(transactionalId: string, batches: readonly ProduceBatch[]): Promise<void> {
-    const added = this.#told.get(transactionalId)?.added
     const first = batches[0]?.batch
-    if (added === undefined || first === undefined) return
+    if (first === undefined) return
+    const identity = { producerId: producerIdOf(first, 0), epoch: epochOf(first, 0) }
+    const added = this.#toldOf(transactionalId, identity)?.added
+    if (added === undefined) return
     const missing = batches.filter((at) => !added.has(placeOf(at)))
     if (missing.length === 0) return
     const answer = await this.#coordinator(transactionalId, addPartitionsToTxnV3.api, [
       {
         transactionalId,
-        producerId: producerIdOf(first, 0),
-        producerEpoch: epochOf(first, 0),
+        producerId: identity.producerId,
+        producerEpoch: identity.epoch,
         verifyOnly: false,
         topics: byTopic(missing).map(([name, of]) => ({ name, partitions: of.map(({ partition }) => partition) })),
       },
@@ -158,7 +197,7 @@ export class ProducerRequests {
 
   /** KP1 */
   async #addGroup(transactionalId: string, { producerId, epoch }: ProducerIdentity, groupId: string): Promise<void> {
-    const added = this.#told.get(transactionalId)?.added
+    const added = this.#toldOf(transactionalId, { producerId, epoch })?.added
     const name = `group ${groupId}`
     if (added === undefined || added.has(name)) return
     const { api } = addOffsetsToTxnV4
@@ -184,7 +223,8 @@ export class ProducerRequests {
     batches: readonly ProduceBatch[],
   ): Promise<readonly ProducedPartition[]> {
     const { connections, cluster, timeoutMs } = this.#options
-    const route = { to, lane: `produce ${transactionalId ?? ''}`, timeoutMs }
+    // Those without transactions have no name: each has a lane while it waits.
+    const route = { to, lane: transactionalId === null ? null : `produce ${transactionalId}`, timeoutMs }
     let answers: readonly ProducedAnswer[]
     try {
       answers = await connections.call(route, this.#produceApi, transactionalId, timeoutMs, batches)

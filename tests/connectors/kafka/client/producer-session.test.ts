@@ -243,6 +243,20 @@ describe('without transactions', () => {
     await fails('TIMEOUT', send(session, 0, 'b'))
   })
 
+  test('a leader that was deposed may have written the batch: its sequence is not given to another (P5)', async () => {
+    const { script, session, clock } = await opened(null)
+    script.answer('produce', ['NOT_LEADER_OR_FOLLOWER'], ['RECORD_TOO_LARGE'])
+    const lost = fails('TIMEOUT', send(session, 0, 'a'))
+    await settle()
+    await clock.advance(1_000)
+    await lost
+    await fails('TIMEOUT', send(session, 0, 'b'))
+    expect(stamps(script)).toEqual([
+      [1, 0],
+      [1, 0],
+    ])
+  })
+
   test('OUT_OF_ORDER_SEQUENCE_NUMBER ends the session', async () => {
     const { script, session } = await opened(null)
     script.answer('produce', ['OUT_OF_ORDER_SEQUENCE_NUMBER'])

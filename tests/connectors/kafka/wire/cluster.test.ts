@@ -112,6 +112,20 @@ describe.skipIf(lacks !== null && !inCI)(`a cluster of three${lacks === null ? '
     await producer.close()
   })
 
+  test('a transaction whose first partition is refused is aborted, and the next one is as any (KP3)', async () => {
+    const topic = await newTopic()
+    const producer = await log.openProducer({ transactionalId: topic, transactionTimeoutMs: 60_000 })
+    producer.begin()
+    const refused = producer.append([{ topic: 'nowhere', partition: 0, records: recordsOf('lost') }])
+    await expect(refused).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+    await producer.end('abort')
+    producer.begin()
+    await producer.append([{ topic, partition: 0, records: recordsOf('kept') }])
+    await producer.end('commit')
+    expect((await readAll(topic))[0]).toEqual(['kept'])
+    await producer.close()
+  })
+
   test('what comes late from the transaction before is refused (KP2)', async () => {
     const topic = await newTopic()
     const producer = await log.openProducer({ transactionalId: topic, transactionTimeoutMs: 60_000 })

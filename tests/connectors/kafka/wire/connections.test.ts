@@ -2,7 +2,9 @@
 
 import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { findCoordinatorV4, heartbeatV4 } from '@platformatic/kafka'
+import { generate } from 'selfsigned'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LogError } from '../../../../connectors/kafka/index.ts'
 import { Cluster } from '../../../../connectors/kafka/wire/cluster.ts'
@@ -14,22 +16,28 @@ import { connectKafka, openKafkaLog } from './real-time.ts'
 
 const settings = { clientId: 'test', connectTimeoutMs: 2_000 }
 const enoughMs = 10_000
+const generated = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+  extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+})
+const certificate = { key: generated.private, cert: generated.cert }
 
 /** Answers a heartbeat with "all is well" once `answers` says so. */
 class FakeNode {
   readonly sockets: Socket[] = []
   asked = 0
   answers = true
+  hangsUp = false
   readonly #server: Server
 
   private constructor(server: Server) {
     this.#server = server
   }
 
-  static async start(): Promise<FakeNode> {
-    const server = createServer()
+  /** @param tls what it shows whoever connects; it speaks none when absent */
+  static async start(tls?: { key: string; cert: string }): Promise<FakeNode> {
+    const server = tls === undefined ? createServer() : createTlsServer(tls)
     const node = new FakeNode(server)
-    server.on('connection', (socket) => node.#serve(socket))
+    server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => node.#serve(socket))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return node
   }
@@ -43,7 +51,8 @@ class FakeNode {
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {
       this.asked++
-      if (!this.answers) return
+      if (this.hangsUp) socket.destroy()
+      if (!this.answers || this.hangsUp) return
       // length, correlation id, no tagged fields; throttle time, error code, no tagged fields
       const answer = Buffer.alloc(4 + 4 + 1 + 4 + 2 + 1)
       answer.writeInt32BE(answer.length - 4, 0)
@@ -68,8 +77,8 @@ const open = (): Connections => {
   closers.push(() => connections.close())
   return connections
 }
-const startNode = async (): Promise<FakeNode> => {
-  const node = await FakeNode.start()
+const startNode = async (tls?: { key: string; cert: string }): Promise<FakeNode> => {
+  const node = await FakeNode.start(tls)
   closers.push(() => node.stop())
   return node
 }
@@ -162,13 +171,35 @@ describe('a node that is silent', () => {
   })
 })
 
-test('after the close every request ends with CLOSED', async () => {
+test('after the close nothing is sent; what was sent before has an outcome that nobody knows (KC1)', async () => {
   const node = await startNode()
   const connections = open()
   node.answers = false
   const asked = heartbeat(connections, node.address, 'any').catch((error: unknown) => error)
   while (node.asked === 0) await new Promise((resolve) => setTimeout(resolve, 1))
   await connections.close()
-  expect(await asked).toMatchObject({ code: 'CLOSED' })
+  expect(await asked).toMatchObject({ code: 'TIMEOUT', then: 'stop' })
   await expect(heartbeat(connections, node.address, 'any')).rejects.toMatchObject({ code: 'CLOSED' })
+})
+
+describe('a node that hangs up in the handshake of TLS', () => {
+  const open = (): Connections => {
+    const connections = new Connections({ ...settings, tls: { ca: certificate.cert } }, machineClock)
+    closers.push(() => connections.close())
+    return connections
+  }
+
+  test('speaks no TLS, for all that is known at the start', async () => {
+    const node = await startNode()
+    node.hangsUp = true
+    await expect(heartbeat(open(), node.address, 'any')).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
+  })
+
+  test('is away for a moment when others spoke it', async () => {
+    const [node, other] = [await startNode(), await startNode(certificate)]
+    const connections = open()
+    await expect(heartbeat(connections, other.address, 'any')).resolves.toMatchObject({ errorCode: 0 })
+    node.hangsUp = true
+    await expect(heartbeat(connections, node.address, 'any')).rejects.toBeInstanceOf(Unsent)
+  })
 })
