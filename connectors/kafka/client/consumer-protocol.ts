@@ -1,8 +1,8 @@
 /**
  * What members say to each other through the coordinator, which does not read it: Kafka's ConsumerProtocol, so that Kafka's own
  * tools can show a group. Subscription is written as version 2 (owned partitions, and the generation they were owned in),
- * Assignment as version 1; every later version is read as far as it is known here. A byte of ours follows an Assignment: Kafka's
- * readers pass over what they do not know.
+ * Assignment as version 1; every later version is read as far as it is known here. A byte of ours may
+ * follow an Assignment: Kafka's readers pass over what they do not know.
  */
 
 import { LogError } from '../port.ts'
@@ -54,7 +54,7 @@ export function decodeSubscription(bytes: Buffer): Subscription {
 
 export function encodeAssignment({ partitions, userData, unfinished }: Assignment): Buffer {
   const bytes = [int16(ASSIGNMENT_VERSION), encodePartitions(partitions), int32(userData.length), userData]
-  return Buffer.concat([...bytes, Buffer.of(unfinished ? 1 : 0)])
+  return Buffer.concat(unfinished ? [...bytes, Buffer.of(1)] : bytes)
 }
 
 /** No bytes at all are no partitions: a member that the leader did not know. @throws LogError INVALID_REQUEST */

@@ -18,10 +18,10 @@
  *   GM5  Calls of the listener never overlap, and none begins after `leave`.
  *   GM6  What a member owns counts only if the group has seen it say so: a generation that passed without this member, or an
  *        assignment made from an older one of its joins (a late duplicate), means `lost`.
- *   GM8  A static member that comes back to its place gets the share of the process before it, without a rebalance. When that
- *        rebalance was not finished (SO3), it asks for the next one.
  *   GM7  An unknown outcome is asked again with the same member id and the same bytes. So a join that was done already is
  *        answered with the generation there is, and no second member comes of it.
+ *   GM8  A static member that comes back to its place gets the share of the process before it, without a rebalance. When that
+ *        rebalance was not finished (SO3), it asks for the next one.
  *
  * While a join or sync waits at the coordinator no heartbeat is sent (the coordinator counts the request as one, and on a real
  * connection a heartbeat would wait behind it); silence is then borne for the rebalance timeout longer, and nothing commits.
@@ -75,8 +75,8 @@ export class GroupMember implements GroupSession {
   #memberId = ''
   /** Of the last join that was answered. */
   #generationId = NO_GENERATION
-  /** The number of the last thing this member said of itself (GM6). */
-  #attempt = 0
+  /** The number of the last thing this member said of itself (GM6); other than those of the process before it (GM8). */
+  #attempt: number
   #metadata: GroupMetadata | null = null
   #owned: readonly TopicPartition[] = []
   /** The listener was told that it is in the group, and not yet that it is no more. */
@@ -110,6 +110,7 @@ export class GroupMember implements GroupSession {
     this.#options = options
     this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? options.sessionTimeoutMs
     this.#heardAt = this.#polledAt = clock.now()
+    this.#attempt = Math.floor(this.#polledAt) % attemptsMax
     this.#cancelTick = clock.after(0, () => {
       this.#tick()
       void this.#live()
@@ -242,7 +243,8 @@ export class GroupMember implements GroupSession {
     const bytes = await this.#insist(() => this.#broker.syncGroup(request), 'parked')
     if (this.#clock.now() - this.#heardAt >= this.#options.sessionTimeoutMs) await this.#confirm()
     const { attempt, unfinished, ...assignment } = decodeShare(bytes)
-    if (unfinished && !this.#isDynamic && !this.#standing) this.#again = true
+    // GM8
+    if (unfinished && attempt !== this.#attempt) this.#again = true
     if (this.#owned.length > 0 && attempt !== this.#attempt) throw this.#stale('the leader has read an older join')
     return assignment
   }
@@ -463,6 +465,8 @@ export class GroupMember implements GroupSession {
 }
 
 const NO_BYTES = Buffer.alloc(0)
+/** Leaves room to count on within the four bytes that a number has. */
+const attemptsMax = 2 ** 31
 
 const nothing = (): void => {}
 

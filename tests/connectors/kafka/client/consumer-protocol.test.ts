@@ -24,7 +24,7 @@ const subscription = fc.record({
 
 test('a subscription and an assignment come back as they were written', () => {
   fc.assert(
-    fc.property(subscription, fc.record({ partitions, userData: bytes }), (said, given) => {
+    fc.property(subscription, fc.record({ partitions, userData: bytes, unfinished: fc.boolean() }), (said, given) => {
       expect(decodeSubscription(encodeSubscription(said))).toEqual(said)
       expect(decodeAssignment(encodeAssignment(given))).toEqual(given)
     }),
@@ -52,8 +52,10 @@ test('the bytes are those of Kafka', () => {
       '00000003',
     ].join(''),
   )
-  const given = encodeAssignment({ partitions: owned, userData: Buffer.alloc(0) })
-  expect(given.toString('hex')).toBe('0001' + '00000001' + '000174' + '00000002' + '00000001' + '00000002' + '00000000')
+  const bytesOf = (unfinished: boolean) =>
+    encodeAssignment({ partitions: owned, userData: Buffer.alloc(0), unfinished }).toString('hex')
+  const theirs = '0001' + '00000001' + '000174' + '00000002' + '00000001' + '00000002' + '00000000'
+  expect([bytesOf(false), bytesOf(true)]).toEqual([theirs, `${theirs}01`])
 })
 
 test('older and newer versions are read: 0 has no owned partitions, null user data is none, 3 adds a rack', () => {
@@ -61,7 +63,7 @@ test('older and newer versions are read: 0 has no owned partitions, null user da
   expect(decodeSubscription(old)).toEqual({ topics: ['t'], userData: Buffer.alloc(0), owned: [], generationId: -1 })
   const rack = Buffer.from('0003' + '00000000' + 'ffffffff' + '00000000' + '00000007' + '000172', 'hex')
   expect(decodeSubscription(rack)).toMatchObject({ topics: [], owned: [], generationId: 7 })
-  expect(decodeAssignment(Buffer.alloc(0))).toEqual({ partitions: [], userData: Buffer.alloc(0) })
+  expect(decodeAssignment(Buffer.alloc(0))).toEqual({ partitions: [], userData: Buffer.alloc(0), unfinished: false })
 })
 
 test('bytes that are cut or damaged are refused, never read past their end', () => {

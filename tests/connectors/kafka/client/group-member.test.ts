@@ -1,4 +1,4 @@
-/** A member of a group, over the coordinator: what its listener hears, what it may commit, and what faults do to it (GM1-GM7). */
+/** A member of a group, over the coordinator: what its listener hears, what it may commit, and what faults do to it (GM1-GM8). */
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { joinGroup } from '../../../../connectors/kafka/client/group-member.ts'
@@ -485,6 +485,29 @@ describe('static members', () => {
     cluster.topics.set('t', 6)
     await clock.advance(60_000)
     expect(back.held.size + two.held.size).toBe(6)
+  })
+
+  test('GM8: one that dies before it gave up what moves asks for the rebalance that is still to come', async () => {
+    const one = start({ instanceId: 'i0' })
+    await clock.advance(0)
+    one.gates.set('revoked', new Promise(() => undefined))
+    const two = start({ instanceId: 'i1' })
+    await clock.advance(SESSION_MS / 2)
+    expect(one.calls.at(-1)).toBe('revoked 2,3')
+    one.client.kill()
+    const back = start({ instanceId: 'i0' })
+    await clock.advance(SESSION_MS)
+    expect([sorted(back), sorted(two)]).toEqual(['0,1', '2,3'])
+    expect(two.calls).not.toContain('lost')
+  })
+
+  test('one that gives up its place leaves its partitions to the others at once', async () => {
+    const [one, two] = [start({ instanceId: 'i0' }), start({ instanceId: 'i1' })]
+    await clock.advance(30_000)
+    await two.session.leave('given up')
+    await clock.advance(SESSION_MS / 2)
+    expect(sorted(one)).toBe('0,1,2,3')
+    expect(cluster.coordinator.describe([GROUP], [])[0]!.members).toHaveLength(1)
   })
 
   test('the one that was replaced is told: lost, then failed, and it does not come back', async () => {
