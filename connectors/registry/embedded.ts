@@ -36,36 +36,42 @@ export async function openEmbeddedRegistry(options: {
   async function registerText(subject: string, schema: string): Promise<RegisteredSchema> {
     const known = table.find(subject, schema)
     if (known !== undefined) return known
-    return oneAtATime(async () => {
-      await topic.ready()
-      const found = table.find(subject, schema)
-      if (found !== undefined) return found
-      const conflicts = table.conflicts(subject, schema)
-      if (conflicts.length > 0)
-        throw new SchemaError('INCOMPATIBLE_SCHEMA', `${subject} (${table.level(subject)}): ${conflicts.join('; ')}`)
-      const record = table.next(subject, schema)
-      await topic.append(record)
-      return record.value
-    })
+    return oneAtATime(() =>
+      unlessFenced(options.clock, async () => {
+        await topic.ready()
+        const found = table.find(subject, schema)
+        if (found !== undefined) return found
+        const conflicts = table.conflicts(subject, schema)
+        if (conflicts.length > 0)
+          throw new SchemaError('INCOMPATIBLE_SCHEMA', `${subject} (${table.level(subject)}): ${conflicts.join('; ')}`)
+        const record = table.next(subject, schema)
+        await topic.append(record)
+        return record.value
+      }),
+    )
   }
 
   return {
     table,
     registerText: (subject, schema) => troubled(registerText(subject, schema)),
     register: async (subject, schema) => (await troubled(registerText(subject, JSON.stringify(schema)))).id,
-    schemaById(id) {
+    async schemaById(id) {
+      // Another process may have registered it since.
+      if (table.textOf(id) === undefined) await troubled(oneAtATime(() => topic.refresh()))
       const schema = table.textOf(id)
-      return Promise.resolve(schema === undefined ? null : { schema })
+      return schema === undefined ? null : { schema }
     },
     setLevel: (subject, level) =>
       troubled(
-        oneAtATime(async () => {
-          if (table.isFixed(subject) && level !== table.configured(subject))
-            throw new SchemaError('INCOMPATIBLE_SCHEMA', `the level of ${subject} is fixed`)
-          await topic.ready()
-          if (table.isFixed(subject)) return
-          await topic.append({ key: { keytype: 'CONFIG', subject, magic: 0 }, value: { compatibilityLevel: level } })
-        }),
+        oneAtATime(() =>
+          unlessFenced(options.clock, async () => {
+            if (table.isFixed(subject) && level !== table.configured(subject))
+              throw new SchemaError('INCOMPATIBLE_SCHEMA', `the level of ${subject} is fixed`)
+            await topic.ready()
+            if (table.isFixed(subject)) return
+            await topic.append({ key: { keytype: 'CONFIG', subject, magic: 0 }, value: { compatibilityLevel: level } })
+          }),
+        ),
       ),
     close: () => oneAtATime(() => topic.close()),
   }
@@ -78,6 +84,23 @@ function turns(): <T>(work: () => Promise<T>) => Promise<T> {
     const turn = last.then(work, work)
     last = turn.catch(() => undefined)
     return turn
+  }
+}
+
+/** Processes that start together take the place of the writer from one another; each has little to write. */
+const writerTries = 100
+/** For that little. Who came last writes at once, so each time one of them gets on. */
+const writerWaitMs = 50
+
+/** Again when another process became the writer in between (S1): what it wrote may decide otherwise. */
+async function unlessFenced<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'PRODUCER_FENCED') || tries === writerTries) throw error
+    }
+    await new Promise<void>((resolve) => void clock.after(writerWaitMs, resolve))
   }
 }
 

@@ -2,8 +2,9 @@
  * The `_schemas` topic: one compacted partition, JSON keys and values as Confluent's registry writes them, so that a
  * registry can be moved to the real one by copying the topic.
  *
- * S1 One writer: opening it fences whoever held it before.
- * S2 After an append whose outcome is not known, the topic is read again before anything else is decided.
+ * S1 One writer among all processes: who wants to write becomes it, which fences whoever was it before, and then reads what
+ *    that one has written.
+ * S2 After an append whose outcome is not known, or that was fenced, the topic is read again before anything else is decided.
  */
 
 import type { Log, ProducerSession } from '../kafka/index.ts'
@@ -31,11 +32,16 @@ export class SchemasTopic {
     this.#apply = apply
   }
 
-  /** Creates the topic when it is missing, becomes its writer, and applies all it holds. */
+  /** Creates the topic when it is missing, and applies all it holds. */
   async open(): Promise<void> {
     const [known] = await this.#log.metadata([topic])
     if (known === undefined) await this.#create()
-    await this.#writer()
+    await this.refresh()
+  }
+
+  /** Applies what others have written since. */
+  async refresh(): Promise<void> {
+    await this.#readTo('stable')
   }
 
   async #create(): Promise<void> {
@@ -77,15 +83,15 @@ export class SchemasTopic {
   async #writer(): Promise<ProducerSession> {
     if (this.#producer !== null) return this.#producer
     const producer = await this.#log.openProducer({ transactionalId: 'schema-registry', transactionTimeoutMs: 60_000 })
-    await this.#readToEnd()
+    await this.#readTo('latest')
     this.#producer = producer
     return producer
   }
 
-  async #readToEnd(): Promise<void> {
+  async #readTo(which: 'stable' | 'latest'): Promise<void> {
     const [earliest, end] = await Promise.all([
       this.#log.listOffsets([partition], 'earliest'),
-      this.#log.listOffsets([partition], 'latest'),
+      this.#log.listOffsets([partition], which),
     ])
     if (this.#position < earliest[0]!) this.#position = earliest[0]!
     while (this.#position < end[0]!) {

@@ -4,6 +4,7 @@ import { LogError, RecordBatchBuilder } from '../../../connectors/kafka/index.ts
 import { openEmbeddedRegistry } from '../../../connectors/registry/index.ts'
 import type { AvroSchema } from '../../../schemas/index.ts'
 import { authEvents, eventCodec, eventSchema, exampleEvent, subjectOf } from '../../../schemas/index.ts'
+import { machineClock } from '../../../deploy/machine.ts'
 import { keyRingOf } from '../../schemas/fixtures.ts'
 import { clock, memoryLog, schemasTopic } from './fixtures.ts'
 
@@ -80,13 +81,31 @@ test('stands in the topic as Confluent writes it, and is there again after a res
   expect(await again.register('b', record(id, note))).toBe(3)
 })
 
-test('S1: the one who opened last writes', async () => {
+test('S1: several processes register, and each knows what the others have', async () => {
   const log = memoryLog()
-  const first = await openEmbeddedRegistry({ log, clock })
-  await first.register('a', record(id))
-  const second = await openEmbeddedRegistry({ log, clock })
-  await expect(first.register('b', record(id, note))).rejects.toMatchObject({ code: 'REGISTRY_FAILED' })
+  const first = await openEmbeddedRegistry({ log, clock: machineClock })
+  const second = await openEmbeddedRegistry({ log, clock: machineClock })
+  expect(await first.register('a', record(id))).toBe(1)
   expect(await second.register('b', record(id))).toBe(1)
+  expect(await first.register('b', record(id, note))).toBe(2)
+  expect(await second.schemaById(2)).toEqual({ schema: JSON.stringify(record(id, note)) })
+  expect(await second.register('b', record(id, note))).toBe(2)
+  expect((await schemasTopic(log)).map(({ key }) => (key as { subject: string }).subject)).toEqual(['a', 'b', 'b'])
+})
+
+test('S1: processes that start together do not end one another', async () => {
+  const log = memoryLog()
+  const schemas = [record(id), record(id, note), record(id, { name: 'more', type: 'int', default: 0 })]
+  const registries = await Promise.all(schemas.map(() => openEmbeddedRegistry({ log, clock: machineClock })))
+  const ids = await Promise.all(
+    registries.map((registry, turn) =>
+      Promise.all(schemas.map((_, index) => registry.register('a', schemas[(index + turn) % schemas.length]!))),
+    ),
+  )
+  expect(
+    ids.map((those, turn) => those.map((_, index) => those[(index + schemas.length - turn) % schemas.length])),
+  ).toEqual([ids[0], ids[0], ids[0]])
+  expect(await schemasTopic(log)).toHaveLength(schemas.length)
 })
 
 test.each(['before', 'after'] as const)(
