@@ -20,21 +20,20 @@ export function adminCommands({ sinks, streams, foundation }: Running): Readonly
         say(`${each}: rebuilt from its topic`)
       }
     },
-    blocked: (_, say) => {
-      if (streams.worker.applications.every((application) => application.blocked().length === 0))
-        say('no key is blocked')
-      for (const application of streams.worker.applications) {
-        for (const { task, key, reason, message, count } of application.blocked()) {
-          say(`${application.name} ${task} ${key}: ${count} set aside, ${reason}: ${message}`)
-        }
+    blocked: async (_, say) => {
+      const lines: string[] = []
+      for (const application of streams.applications) {
+        for (const { task, key, reason, message, count } of await application.blocked())
+          lines.push(`${application.name} ${task} ${key}: ${count} set aside, ${reason}: ${message}`)
       }
-      return Promise.resolve()
+      if (lines.length === 0) say('no key is blocked')
+      for (const line of lines) say(line)
     },
     redrive: async ([name = '', key = '', mode = ''], say) => {
-      const application = streams.worker.application(name)
-      const known = streams.worker.applications.map((candidate) => candidate.name).join(', ')
+      const application = streams.applications.find((candidate) => candidate.name === name)
+      const known = streams.applications.map((candidate) => candidate.name).join(', ')
       if (application === undefined) throw new Error(`no application "${name}" runs here; there are: ${known}`)
-      if (!application.blocked().some((blocked) => blocked.key === key))
+      if (!(await application.blocked()).some((blocked) => blocked.key === key))
         throw new Error(`nothing is set aside under ${key}`)
       const left = await application.redrive(Buffer.from(key, 'utf8'), { skipFirst: mode === 'skip' })
       say(

@@ -84,6 +84,8 @@ export interface Config {
     readonly transactionTimeoutMs: number
     readonly sessionTimeoutMs: number
     readonly heartbeatIntervalMs: number
+    readonly standbyReplicas: number
+    readonly leaveOnClose: boolean
     readonly timerRestartGraceMs: number
   }
   readonly state: { readonly flushBytes: number; readonly flushMs: number; readonly bufferBytes: number }
@@ -171,6 +173,8 @@ function assemble(values: Values): Config {
       transactionTimeoutMs: values.TRANSACTION_TIMEOUT_MS,
       sessionTimeoutMs: values.SESSION_TIMEOUT_MS,
       heartbeatIntervalMs: values.HEARTBEAT_INTERVAL_MS,
+      standbyReplicas: values.STANDBY_REPLICAS,
+      leaveOnClose: values.LEAVE_ON_CLOSE === 'true',
       timerRestartGraceMs: values.TIMER_RESTART_GRACE_MS,
     },
     state: {

@@ -28,13 +28,13 @@ import { processIdentity } from './process-identity.ts'
 
 export type Pools = Readonly<Record<DatabaseRole, Pool>>
 
-export interface Foundation {
+/** What a stream worker stands on, in whatever thread it runs. */
+export interface StreamFoundation {
   readonly config: Config
   readonly secrets: Secrets
   readonly processId: string
   readonly log: Log
-  readonly pools: Pools
-  readonly registry: EmbeddedRegistry
+  readonly pools: Pick<Pools, (typeof streamRoles)[number]>
   readonly keyRing: SqlKeyRing
   /** Where this process is to kill itself, by CRASH_POINT. */
   readonly crash: CrashPoint
@@ -42,14 +42,38 @@ export interface Foundation {
   close(): Promise<void>
 }
 
+export interface Foundation extends StreamFoundation {
+  readonly pools: Pools
+  readonly registry: EmbeddedRegistry
+  /** For the stream threads. */
+  readonly seed: FoundationSeed
+}
+
+/** What another thread needs to stand on the same parts; plain, so that it can be sent there. */
+export interface FoundationSeed {
+  readonly config: Config
+  readonly secrets: Secrets
+  readonly processId: string
+  readonly roleUrls: Readonly<Record<DatabaseRole, string>>
+}
+
+/** Data keys and codes are read under these. */
+const streamRoles = ['auth', 'effects'] as const satisfies readonly DatabaseRole[]
+
 /** @param notice one line for the operator */
 export async function openFoundation(config: Config, notice: (line: string) => void): Promise<Foundation> {
+  return closedOnFailure((closers, closeAll) => open(config, notice, closers, closeAll))
+}
+
+async function closedOnFailure<T>(
+  work: (closers: (() => Promise<void>)[], closeAll: () => Promise<void>) => Promise<T>,
+): Promise<T> {
   const closers: (() => Promise<void>)[] = []
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse()) await close()
   }
   try {
-    return await open(config, notice, closers, closeAll)
+    return await work(closers, closeAll)
   } catch (error) {
     await closeAll().catch(() => undefined)
     throw error
@@ -72,30 +96,49 @@ async function open(
     openDatabase(config, notice, closers),
   ])
   const { roleUrls } = await migrate({ ownerUrl, secret: secrets.databaseRole, notice })
-  const pools = await openPools(roleUrls, notice, closers)
+  const pools = await openPools(databaseRoles, roleUrls, notice, closers)
   await createTopics(log, config.log.topicPartitions)
+  const { registry, keyRing, codec } = await openCodecs(log, pools.auth, secrets, closers)
+  const processId = processIdentity(config.dataDir)
+  const seed = { config, secrets, processId, roleUrls }
+  return { config, secrets, processId, log, pools, registry, keyRing, crash, codec, seed, close: closeAll }
+}
+
+/**
+ * On the parts that the process has opened, for another thread of it: with connections of its own.
+ * @param notice one line for the operator
+ */
+export async function openStreamFoundation(
+  { config, secrets, processId, roleUrls }: FoundationSeed,
+  notice: (line: string) => void,
+): Promise<StreamFoundation> {
+  return closedOnFailure(async (closers, close) => {
+    const crash = crashAt(config.crashPoint)
+    const log = await openLog(config, crash, notice, closers)
+    const pools = await openPools(streamRoles, roleUrls, notice, closers)
+    const { keyRing, codec } = await openCodecs(log, pools.auth, secrets, closers)
+    return { config, secrets, processId, log, pools, keyRing, crash, codec, close }
+  })
+}
+
+async function openCodecs(
+  log: Log,
+  pool: Pool,
+  secrets: Secrets,
+  closers: (() => Promise<void>)[],
+): Promise<Pick<Foundation, 'registry' | 'keyRing' | 'codec'>> {
   const registry = await openEmbeddedRegistry({ log, clock: machineClock })
   closers.push(() => registry.close())
-  const keyRing = openKeyRing({ pool: pools.auth, masterSecret: secrets.dataKey, clock: machineClock })
+  const keyRing = openKeyRing({ pool, masterSecret: secrets.dataKey, clock: machineClock })
   const codecs = new Map<string, Required<Serde<AnyEvent>>>()
   for (const topic of topics)
     codecs.set(topic.name, (await eventCodec(topic, { registry, keyRing })) as unknown as Required<Serde<AnyEvent>>)
-  return {
-    config,
-    secrets,
-    processId: processIdentity(config.dataDir),
-    log,
-    pools,
-    registry,
-    keyRing,
-    crash,
-    codec: ({ name }) => {
-      const codec = codecs.get(name)
-      if (codec === undefined) throw new Error(`topic "${name}" has no codec`)
-      return codec
-    },
-    close: closeAll,
+  const codec = ({ name }: { readonly name: string }): Required<Serde<AnyEvent>> => {
+    const known = codecs.get(name)
+    if (known === undefined) throw new Error(`topic "${name}" has no codec`)
+    return known
   }
+  return { registry, keyRing, codec }
 }
 
 async function openLog(
@@ -147,14 +190,15 @@ async function openDatabase(
   return server.url
 }
 
-async function openPools(
+async function openPools<R extends DatabaseRole>(
+  roles: readonly R[],
   urls: Readonly<Record<DatabaseRole, string>>,
   notice: (line: string) => void,
   closers: (() => Promise<void>)[],
-): Promise<Pools> {
+): Promise<Readonly<Record<R, Pool>>> {
   const statementTimeoutMs: Partial<Record<DatabaseRole, number>> = { api: 2000, sink: 60_000 }
   const pools = Object.fromEntries(
-    databaseRoles.map((role) => {
+    roles.map((role) => {
       const timeout = statementTimeoutMs[role]
       const options = {
         applicationName: `lifecycle ${role}`,
@@ -163,11 +207,11 @@ async function openPools(
       }
       return [role, openPool(urls[role], options)]
     }),
-  ) as unknown as Pools
+  ) as unknown as Readonly<Record<R, Pool>>
   closers.push(async () => {
-    await Promise.all(Object.values(pools).map((pool) => pool.end()))
+    await Promise.all(roles.map((role) => pools[role].end()))
   })
-  await Promise.all(databaseRoles.map((role) => checkRole(pools[role], role)))
+  await Promise.all(roles.map((role) => checkRole(pools[role], role)))
   return pools
 }
 

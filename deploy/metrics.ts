@@ -32,9 +32,9 @@ export function registerStreamMetrics(registry: Registry, { streams, sinks }: Ru
       help,
       labelNames: ['application'],
       registers: [registry],
-      collect() {
-        for (const application of streams.worker.applications)
-          this.set({ application: application.name }, Number(application.status()[field]))
+      async collect() {
+        for (const application of streams.applications)
+          this.set({ application: application.name }, Number((await application.status())[field]))
       },
     })
   }
@@ -44,7 +44,7 @@ export function registerStreamMetrics(registry: Registry, { streams, sinks }: Ru
     labelNames: ['application'],
     registers: [registry],
     async collect() {
-      for (const application of streams.worker.applications)
+      for (const application of streams.applications)
         this.set({ application: application.name }, Number(await application.lag()))
     },
   })

@@ -39,7 +39,7 @@ import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics } from './metrics.ts'
 import { openProviders } from './providers.ts'
 import type { Running } from './running.ts'
-import { startStreams } from './streams.ts'
+import { startStreams } from './streams/index.ts'
 import { visibility } from './visibility.ts'
 
 export interface Platform {
@@ -86,7 +86,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   closers.push(() => foundation.close())
   const providers = await openProviders(foundation)
   closers.push(() => providers.close())
-  const streams = await startStreams(foundation, providers.list, notice, failed)
+  const streams = await startStreams(foundation, providers, notice, failed)
   closers.push(() => streams.close())
   const sinks = new SinkRunner({
     log: foundation.log,
@@ -213,7 +213,10 @@ function httpOf(
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     health: () => healthOf(options, running),
-    ready: () => streams.worker.applications.every((application) => application.state === 'running'),
+    ready: async () => {
+      const statuses = await Promise.all(streams.applications.map((application) => application.status()))
+      return statuses.every(({ state }) => state === 'running')
+    },
   })
 }
 
@@ -228,18 +231,19 @@ async function healthOf(
   { config, version }: PlatformOptions,
   { providers, streams, sinks }: Running,
 ): Promise<HealthReport> {
-  const applications = streams.worker.applications
+  const { applications } = streams
+  const statuses = await Promise.all(applications.map((application) => application.status()))
   const lag: Record<string, number> = {}
   for (const application of applications) lag[application.name] = Number(await application.lag())
   for (const { projection, lag: behind } of sinks.lag())
     lag[`sink-${projection}`] = (lag[`sink-${projection}`] ?? 0) + Number(behind)
-  const stopped = applications.filter((application) => application.state !== 'running')
+  const stopped = statuses.filter(({ state }) => state !== 'running')
   return {
     status: stopped.length === 0 ? 'ok' : 'degraded',
     version,
     roles: config.roles,
     providers: providers.list.map(({ name, mode }) => ({ name, mode })),
-    applications: applications.map((application) => application.status()),
+    applications: statuses,
     lag,
   }
 }

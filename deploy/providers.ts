@@ -8,13 +8,17 @@ import { perplexityProvider, webScraperProvider } from '../connectors/research/i
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { ProviderConfig } from './config.ts'
-import type { Foundation } from './foundation.ts'
+import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+
+/** Where the sandbox answers for the providers that are not live. */
+export type ProviderAddresses = Sandbox['baseUrls']
 
 export interface Providers {
   readonly list: readonly Provider[]
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
+  readonly addresses: ProviderAddresses | null
   close(): Promise<void>
 }
 
@@ -24,22 +28,32 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
   const sandbox = needsSandbox
     ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
     : null
+  const addresses = sandbox?.baseUrls ?? null
+  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+}
+
+/** @param addresses of the sandbox; null when every provider is live */
+export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
+  const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
-  const list = [
-    perplexityProvider(settingsOf('perplexity', perplexity, sandbox)),
-    webScraperProvider(settingsOf('webscraper', webscraper, sandbox)),
+  return [
+    perplexityProvider(settingsOf('perplexity', perplexity, addresses)),
+    webScraperProvider(settingsOf('webscraper', webscraper, addresses)),
     sendGridProvider({
-      ...settingsOf('sendgrid', sendgrid, sandbox),
+      ...settingsOf('sendgrid', sendgrid, addresses),
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
   ]
-  return { list, sandbox, close: async () => sandbox?.close() }
 }
 
-function settingsOf(name: 'perplexity' | 'webscraper' | 'sendgrid', config: ProviderConfig, sandbox: Sandbox | null) {
+function settingsOf(
+  name: 'perplexity' | 'webscraper' | 'sendgrid',
+  config: ProviderConfig,
+  addresses: ProviderAddresses | null,
+) {
   const { mode, timeoutMs, concurrency, ratePerMinute } = config
-  const baseUrl = config.baseUrl ?? sandbox?.baseUrls[name] ?? ''
+  const baseUrl = config.baseUrl ?? addresses?.[name] ?? ''
   const rate = ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
   return {
     mode,

@@ -38,7 +38,7 @@ export interface OperationsOptions {
   readonly version: string
   readonly metrics: Registry
   health(): HealthReport | Promise<HealthReport>
-  ready(): boolean
+  ready(): boolean | Promise<boolean>
 }
 
 const jsonType = 'application/json; charset=utf-8'
@@ -60,7 +60,10 @@ export function operations({ endpoints, version, metrics, health, ready }: Opera
       path: '/ready',
       summary: '200 when requests are welcome, else 503',
       type: jsonType,
-      answer: () => ({ status: ready() ? 200 : 503, type: jsonType, text: JSON.stringify({ ready: ready() }) }),
+      answer: async () => {
+        const isReady = await ready()
+        return { status: isReady ? 200 : 503, type: jsonType, text: JSON.stringify({ ready: isReady }) }
+      },
     },
     {
       path: '/metrics',

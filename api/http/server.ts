@@ -42,7 +42,7 @@ export interface HttpServerOptions extends Authenticators {
   readonly clock: Clock
   readonly random: Random
   health(): HealthReport | Promise<HealthReport>
-  ready(): boolean
+  ready(): boolean | Promise<boolean>
 }
 
 export interface HttpServer {

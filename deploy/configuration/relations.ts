@@ -62,10 +62,10 @@ const kafka: readonly Relation[] = [
 
 /** What this build cannot do yet: refused, never ignored. */
 const served: readonly Relation[] = [
-  ({ stream }) =>
-    stream.workers === 1
+  ({ stream, kafka: of }) =>
+    stream.workers === 1 || of !== null
       ? null
-      : `STREAM_WORKERS: ${stream.workers} is given, but this build runs one stream thread; wanted 1`,
+      : `STREAM_WORKERS: ${stream.workers} is given without KAFKA_BROKERS; wanted both: the embedded log serves one thread`,
   ({ stream }) =>
     stream.processingGuarantee === 'exactly_once_v2'
       ? null

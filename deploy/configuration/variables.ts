@@ -60,7 +60,22 @@ export const variables = {
     wanted: 'all, or names of services with commas between them',
     pattern: /^[a-z][a-z0-9-]*(,\s*[a-z][a-z0-9-]*)*$/,
   }),
-  STREAM_WORKERS: whole({ meaning: 'stream threads in this process', fallback: '1', min: 1, max: 256 }),
+  STREAM_WORKERS: whole({
+    meaning: 'stream threads in this process; more than one with KAFKA_BROKERS only',
+    fallback: '1',
+    min: 1,
+    max: 256,
+  }),
+  STANDBY_REPLICAS: whole({
+    meaning: 'copies of state that other processes keep ready',
+    fallback: '0',
+    min: 0,
+    max: 16,
+  }),
+  LEAVE_ON_CLOSE: choice(['false', 'true'], {
+    meaning: 'whether a process that ends gives its tasks to the others at once, or keeps them for SESSION_TIMEOUT_MS',
+    fallback: 'false',
+  }),
   PROCESSING_GUARANTEE: choice(['exactly_once_v2', 'at_least_once'], {
     meaning: 'as in Kafka Streams',
     fallback: 'exactly_once_v2',

@@ -204,7 +204,7 @@ describe('settings that are fine alone but not together', () => {
       { STATE_BUFFER_BYTES: '1048576' },
       'STATE_FLUSH_BYTES: 16777216 is given; wanted at most STATE_BUFFER_BYTES (1048576)',
     ],
-    [{ STREAM_WORKERS: '2' }, 'STREAM_WORKERS: 2 is given, but'],
+    [{ STREAM_WORKERS: '2' }, 'STREAM_WORKERS: 2 is given without KAFKA_BROKERS'],
     [{ KAFKA_SSL: 'true' }, 'KAFKA_SSL: is given without KAFKA_BROKERS'],
     [{ KAFKA_BROKERS: 'k:9092', KAFKA_SSL_CA: 'ca.pem' }, 'KAFKA_SSL_CA: is given without KAFKA_SSL=true'],
     [{ KAFKA_BROKERS: 'k:9092', KAFKA_SASL_USERNAME: 'app' }, 'KAFKA_SASL_USERNAME: one of name and'],

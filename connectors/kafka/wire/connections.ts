@@ -9,7 +9,6 @@
  *   KC4  Nothing is sent while a connection shows its credentials again: the broker would close it.
  */
 
-import { isIP } from 'node:net'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { API, ConnectionOptions, SASLOptions } from '@platformatic/kafka'
 import {
@@ -178,7 +177,7 @@ export class Connections {
       requestTimeout: never,
       maxInflights: maxInFlight,
       // An address is no name that a server could be asked for by.
-      ...(tls === undefined ? {} : { tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...tls } }),
+      ...(tls === undefined ? {} : { tls: { ...(isNumeric(host) ? {} : { servername: host }), ...tls } }),
       ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
     }
     const connection = new Connection(clientId, options)
@@ -202,6 +201,9 @@ export class Connections {
     for (const [id, lane] of this.#lanes) if (lane.connection === connection) this.#lanes.delete(id)
   }
 }
+
+/** An address of IPv4 or IPv6, not a name. */
+const isNumeric = (host: string): boolean => /^[\d.]+$|:/.test(host)
 
 export const nameOf = ({ host, port }: Address): string => `${host}:${port}`
 

@@ -487,7 +487,7 @@ describe('static members', () => {
     expect(back.held.size + two.held.size).toBe(6)
   })
 
-  test('GM8: one that dies before it gave up what moves asks for the rebalance that is still to come', async () => {
+  test('GM8, SO3: one that dies before it gave up what moves asks for the rebalance that is still to come', async () => {
     const one = start({ instanceId: 'i0' })
     await clock.advance(0)
     one.gates.set('revoked', new Promise(() => undefined))

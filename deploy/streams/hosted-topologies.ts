@@ -1,0 +1,34 @@
+/** What a process hosts by its ROLES and SERVICES. */
+
+import { effectsTopology } from '../../connectors/effects/index.ts'
+import type { Provider } from '../../connectors/effects/index.ts'
+import { compileService, services } from '../../processors/index.ts'
+import type { EventTopic } from '../../schemas/index.ts'
+import { topics } from '../../schemas/index.ts'
+import type { Topology } from '../../topology/index.ts'
+import type { Config } from '../config.ts'
+import type { StreamFoundation } from '../foundation.ts'
+import { machineClock } from '../machine.ts'
+
+export function hostedTopologies(foundation: StreamFoundation, providers: readonly Provider[]): Topology[] {
+  const { config, keyRing, codec } = foundation
+  const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
+  const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
+  if (!config.roles.includes('effects')) return compiled
+  return [...compiled, effectsTopology({ providers, topics: callTopics(), codec, clock: machineClock })]
+}
+
+const isHosted = (config: Config, service: string): boolean =>
+  config.services === 'all' || config.services.includes(service)
+
+/** Topics that some service of today writes calls to: the others would be read for nothing. */
+function callTopics(): EventTopic[] {
+  const written = new Set(
+    services().flatMap((service) =>
+      service.processors.flatMap((processor) => processor.writes.map((topic) => topic.name)),
+    ),
+  )
+  return topics.filter(
+    (topic) => written.has(topic.name) && 'call_requested' in topic.events,
+  ) as unknown as EventTopic[]
+}
