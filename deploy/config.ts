@@ -48,6 +48,14 @@ export interface KafkaConfig {
   } | null
 }
 
+export interface RegistryConfig {
+  /** Without a slash at its end. */
+  readonly url: string
+  readonly credentials: { readonly username: string; readonly password: string } | { readonly token: string } | null
+  /** PEM; null: the system's. */
+  readonly caFile: string | null
+}
+
 export interface Config {
   readonly mode: 'development' | 'production'
   readonly logLevel: ValueOf<(typeof variables)['LOG_LEVEL']>
@@ -72,6 +80,8 @@ export interface Config {
   }
   /** Null: the embedded log. */
   readonly kafka: KafkaConfig | null
+  /** Null: the embedded registry. */
+  readonly registry: RegistryConfig | null
   readonly database: {
     /** Null: the embedded PostgreSQL. */
     readonly url: string | null
@@ -164,6 +174,7 @@ function assemble(values: Values): Config {
       topicPartitions: values.TOPIC_PARTITIONS,
     },
     kafka: kafkaOf(values),
+    registry: registryOf(values),
     database: { url: values.DATABASE_URL },
     stream: {
       workers: values.STREAM_WORKERS,
@@ -213,6 +224,17 @@ function kafkaOf(values: Values): KafkaConfig | null {
   }
 }
 
+function registryOf(values: Values): RegistryConfig | null {
+  if (values.SCHEMA_REGISTRY_URL === null) return null
+  const { SCHEMA_REGISTRY_USERNAME: username, SCHEMA_REGISTRY_TOKEN: token } = values
+  const basic = username === null ? null : { username, password: values.SCHEMA_REGISTRY_PASSWORD ?? '' }
+  return {
+    url: values.SCHEMA_REGISTRY_URL.replace(/\/+$/, ''),
+    credentials: token === null ? basic : { token },
+    caFile: values.SCHEMA_REGISTRY_CA,
+  }
+}
+
 /** The only place that knows a provider's host. */
 const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
@@ -253,7 +275,8 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
-  if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password')) return '(given)'
+  if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password') || path.endsWith('.token'))
+    return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)
   return Array.isArray(value) ? value.join(',') : String(value)
 }

@@ -3,7 +3,7 @@
  * registry, the tenants' keys and the codecs. Opened bottom up; `close` goes top down.
  */
 
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CrashPoint, Log } from '../connectors/kafka/index.ts'
 import { createMissing, openEmbeddedLog, openKafkaLog } from '../connectors/kafka/index.ts'
@@ -12,11 +12,11 @@ import { openKeyRing } from '../connectors/keys/index.ts'
 import type { Pool } from '../connectors/postgres/index.ts'
 import { openPool } from '../connectors/postgres/index.ts'
 import type { EmbeddedRegistry } from '../connectors/registry/index.ts'
-import { openEmbeddedRegistry } from '../connectors/registry/index.ts'
 import type { AnyEvent, AnyEventTopic } from '../schemas/index.ts'
 import { eventCodec, topics } from '../schemas/index.ts'
 import { lockDirectory } from '../state-stores/index.ts'
 import type { Serde } from '../topology/index.ts'
+import { certificatesIn } from './certificates.ts'
 import type { Config, KafkaConfig, Secrets } from './config.ts'
 import { loadSecrets } from './config.ts'
 import { crashAt } from './crash.ts'
@@ -24,6 +24,7 @@ import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import type { DatabaseRole } from './migrate.ts'
 import { checkRole, databaseRoles, migrate } from './migrate.ts'
+import { openRegistry } from './open-registry.ts'
 import { processIdentity } from './process-identity.ts'
 
 export type Pools = Readonly<Record<DatabaseRole, Pool>>
@@ -44,7 +45,8 @@ export interface StreamFoundation {
 
 export interface Foundation extends StreamFoundation {
   readonly pools: Pools
-  readonly registry: EmbeddedRegistry
+  /** Null when the registry is outside. */
+  readonly ownRegistry: EmbeddedRegistry | null
   /** For the stream threads. */
   readonly seed: FoundationSeed
 }
@@ -98,10 +100,10 @@ async function open(
   const { roleUrls } = await migrate({ ownerUrl, secret: secrets.databaseRole, notice })
   const pools = await openPools(databaseRoles, roleUrls, notice, closers)
   await createTopics(log, config.log.topicPartitions)
-  const { registry, keyRing, codec } = await openCodecs(log, pools.auth, secrets, closers)
+  const { ownRegistry, keyRing, codec } = await openCodecs(config, { log, pool: pools.auth, secrets }, notice, closers)
   const processId = processIdentity(config.dataDir)
   const seed = { config, secrets, processId, roleUrls }
-  return { config, secrets, processId, log, pools, registry, keyRing, crash, codec, seed, close: closeAll }
+  return { config, secrets, processId, log, pools, ownRegistry, keyRing, crash, codec, seed, close: closeAll }
 }
 
 /**
@@ -116,19 +118,19 @@ export async function openStreamFoundation(
     const crash = crashAt(config.crashPoint)
     const log = await openLog(config, crash, notice, closers)
     const pools = await openPools(streamRoles, roleUrls, notice, closers)
-    const { keyRing, codec } = await openCodecs(log, pools.auth, secrets, closers)
+    const { keyRing, codec } = await openCodecs(config, { log, pool: pools.auth, secrets }, notice, closers)
     return { config, secrets, processId, log, pools, keyRing, crash, codec, close }
   })
 }
 
 async function openCodecs(
-  log: Log,
-  pool: Pool,
-  secrets: Secrets,
+  config: Config,
+  on: { readonly log: Log; readonly pool: Pool; readonly secrets: Secrets },
+  notice: (line: string) => void,
   closers: (() => Promise<void>)[],
-): Promise<Pick<Foundation, 'registry' | 'keyRing' | 'codec'>> {
-  const registry = await openEmbeddedRegistry({ log, clock: machineClock })
-  closers.push(() => registry.close())
+): Promise<Pick<Foundation, 'ownRegistry' | 'keyRing' | 'codec'>> {
+  const { log, pool, secrets } = on
+  const { registry, ownRegistry } = await openRegistry(config.registry, log, notice, closers)
   const keyRing = openKeyRing({ pool, masterSecret: secrets.dataKey, clock: machineClock })
   const codecs = new Map<string, Required<Serde<AnyEvent>>>()
   for (const topic of topics)
@@ -138,7 +140,7 @@ async function openCodecs(
     if (known === undefined) throw new Error(`topic "${name}" has no codec`)
     return known
   }
-  return { registry, keyRing, codec }
+  return { ownRegistry, keyRing, codec }
 }
 
 async function openLog(
@@ -167,15 +169,9 @@ async function openLog(
   return log
 }
 
-/** @throws Error with one line */
 function tlsOf({ tls }: KafkaConfig): { ca?: string } | undefined {
   if (tls === null) return undefined
-  if (tls.caFile === null) return {}
-  try {
-    return { ca: readFileSync(tls.caFile, 'utf8') }
-  } catch (error) {
-    throw new Error(`KAFKA_SSL_CA: ${tls.caFile} cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
+  return tls.caFile === null ? {} : { ca: certificatesIn('KAFKA_SSL_CA', tls.caFile) }
 }
 
 /** @returns the owner's address */

@@ -26,7 +26,7 @@ import {
   queryDefaults,
   queryEndpoints,
 } from '../api/index.ts'
-import { registryHandler } from '../connectors/registry/index.ts'
+import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
@@ -197,7 +197,10 @@ function httpOf(
   return createHttpServer({
     endpoints,
     mounts: {
-      '/registry': registryHandler(foundation.registry, { mayWrite: isLoopback }),
+      '/registry':
+        foundation.ownRegistry === null
+          ? registryElsewhere
+          : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
     },
     settings: {

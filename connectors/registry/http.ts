@@ -32,6 +32,14 @@ export function registryHandler(
   }
 }
 
+/**
+ * What stands at the registry's path when the registry is outside. Not a way through to it: that would lend our credentials
+ * to whoever reaches this server.
+ */
+export function registryElsewhere(_request: IncomingMessage, response: ServerResponse): void {
+  refuse(response, new RegistryRefusal(404, 404, 'The schemas are in a registry outside (SCHEMA_REGISTRY_URL): ask it'))
+}
+
 async function answer(
   registry: EmbeddedRegistry,
   options: RegistryHandlerOptions,

@@ -14,6 +14,7 @@ const prefixes = [
     'KAFKA_BROKER',
     'KAFKA_SSL',
     'KAFKA_SASL',
+    'SCHEMA_REGISTRY_',
     'DATA_KEY_',
     'PERPLEXITY_',
     'WEBSCRAPER_',

@@ -13,6 +13,7 @@ export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [
     ...between,
     ...kafka,
+    ...registry,
     ...served,
     ...development,
     ...production,
@@ -59,6 +60,46 @@ const kafka: readonly Relation[] = [
       ? 'KAFKA_SASL_MECHANISM: PLAIN is given without KAFKA_SSL=true; wanted both in production: the password would be sent as it is'
       : null,
 ]
+
+const registry: readonly Relation[] = [
+  (_, values) => {
+    if (values.SCHEMA_REGISTRY_URL !== null) return null
+    const given = registrySettings.find((name) => values[name] !== null)
+    return given === undefined
+      ? null
+      : `${given}: is given without SCHEMA_REGISTRY_URL; wanted both, or neither for the embedded registry`
+  },
+  (_, values) => {
+    if (values.SCHEMA_REGISTRY_URL === null) return null
+    const { username, password, search, hash } = new URL(values.SCHEMA_REGISTRY_URL)
+    if (username !== '' || password !== '')
+      return 'SCHEMA_REGISTRY_URL: has a name or a password in it; wanted them in SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD'
+    return search === '' && hash === '' ? null : 'SCHEMA_REGISTRY_URL: has a ? or a # in it; wanted the root alone'
+  },
+  (_, values) =>
+    (values.SCHEMA_REGISTRY_USERNAME === null) === (values.SCHEMA_REGISTRY_PASSWORD === null)
+      ? null
+      : 'SCHEMA_REGISTRY_USERNAME: one of name and SCHEMA_REGISTRY_PASSWORD is given; wanted both, or neither',
+  (_, values) =>
+    values.SCHEMA_REGISTRY_USERNAME !== null && values.SCHEMA_REGISTRY_TOKEN !== null
+      ? 'SCHEMA_REGISTRY_TOKEN: is given with SCHEMA_REGISTRY_USERNAME; wanted one of them'
+      : null,
+  (_, values) =>
+    values.SCHEMA_REGISTRY_CA !== null && values.SCHEMA_REGISTRY_URL?.startsWith('http:') === true
+      ? 'SCHEMA_REGISTRY_CA: is given with an address of plain http; wanted https'
+      : null,
+  ({ mode }, values) =>
+    mode === 'production' && isPlainHttpElsewhere(values.SCHEMA_REGISTRY_URL)
+      ? 'SCHEMA_REGISTRY_URL: is plain http to another machine; wanted https in production: who is between could say what our records mean'
+      : null,
+]
+
+const registrySettings = [
+  'SCHEMA_REGISTRY_USERNAME',
+  'SCHEMA_REGISTRY_PASSWORD',
+  'SCHEMA_REGISTRY_TOKEN',
+  'SCHEMA_REGISTRY_CA',
+] as const
 
 /** What this build cannot do yet: refused, never ignored. */
 const served: readonly Relation[] = [

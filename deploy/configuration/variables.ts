@@ -53,6 +53,22 @@ export const variables = {
     pattern: /^\S+$/,
   }),
   KAFKA_SASL_PASSWORD: secret({ meaning: 'of KAFKA_SASL_USERNAME', minLength: 1 }),
+  SCHEMA_REGISTRY_URL: url({
+    meaning: "root of a schema registry with Confluent's API; embedded and served at /registry when absent",
+    protocols: ['http:', 'https:'],
+  }),
+  SCHEMA_REGISTRY_USERNAME: given({
+    meaning: 'our name there; none when absent',
+    wanted: 'a name without blanks and colons',
+    pattern: /^[^\s:]+$/,
+  }),
+  SCHEMA_REGISTRY_PASSWORD: secret({ meaning: 'of SCHEMA_REGISTRY_USERNAME', minLength: 1 }),
+  SCHEMA_REGISTRY_TOKEN: secret({ meaning: 'bearer token, instead of name and password', minLength: 1 }),
+  SCHEMA_REGISTRY_CA: given({
+    meaning: "file with the certificates to trust, PEM; the system's when absent",
+    wanted: 'a path',
+    pattern: /^[^\0]*\S$/,
+  }),
   ROLES: list(roles, { meaning: 'what this process does', fallback: 'all' }),
   SERVICES: text({
     meaning: 'which services its worker hosts',
@@ -241,7 +257,6 @@ export type VariableName = keyof typeof variables
 
 /** Settings of the design that this build cannot serve yet: refused with a reason, never ignored. */
 export const notServed: Readonly<Record<string, string>> = {
-  SCHEMA_REGISTRY_: 'this build serves its own registry only, at /registry',
   REDIS_: 'this build keeps codes and limits in PostgreSQL and in memory only',
   QDRANT_: 'this build has no vector search yet',
   NEO4J_: 'this build has no graph yet',

@@ -71,6 +71,26 @@ describe('a good value', () => {
     })
   })
 
+  test('an address makes the registry an outside one', () => {
+    expect(configOf({}).registry).toBeNull()
+    const url = 'https://registry.test/apis/ccompat/v7/'
+    expect(configOf({ SCHEMA_REGISTRY_URL: url }).registry).toEqual({
+      url: 'https://registry.test/apis/ccompat/v7',
+      credentials: null,
+      caFile: null,
+    })
+    const basic = { SCHEMA_REGISTRY_USERNAME: 'app', SCHEMA_REGISTRY_PASSWORD: 'hunter22' }
+    expect(configOf({ SCHEMA_REGISTRY_URL: url, SCHEMA_REGISTRY_CA: 'ca.pem', ...basic }).registry).toMatchObject({
+      credentials: { username: 'app', password: 'hunter22' },
+      caFile: 'ca.pem',
+    })
+    expect(configOf({ SCHEMA_REGISTRY_URL: url, SCHEMA_REGISTRY_TOKEN: 'abc' }).registry).toMatchObject({
+      credentials: { token: 'abc' },
+    })
+    // In development, and to this machine, it may be plain.
+    expect(errorsOf({ SCHEMA_REGISTRY_URL: 'http://registry.test' })).toEqual([])
+  })
+
   test('every crash point of the list can be named', () => {
     for (const point of allPoints) expect(configOf({ CRASH_POINT: `${point}:2` }).crashPoint).toBe(`${point}:2`)
     expect(errorsOf({ CRASH_POINT: `C${allPoints.length + 1}` })).toHaveLength(1)
@@ -85,7 +105,12 @@ describe('a good value', () => {
 
   test('names that others use in every environment are left alone', () => {
     const foreign = { PATH: '/bin', HOME: '/', NODE_ENV: 'production', NODE: 'x', LOST: 'x', SESSION_MANAGER: 'x' }
-    const kubernetes = { KAFKA_SERVICE_HOST: '10.0.0.1', REDIS_PORT: 'tcp://x', REDIS_PORT_6379_TCP_ADDR: 'x' }
+    const kubernetes = {
+      KAFKA_SERVICE_HOST: '10.0.0.1',
+      SCHEMA_REGISTRY_PORT_8081_TCP_ADDR: 'x',
+      REDIS_PORT: 'tcp://x',
+      REDIS_PORT_6379_TCP_ADDR: 'x',
+    }
     expect(errorsOf({ ...foreign, ...kubernetes, KAFKA_HOME: '/opt/kafka', npm_config_port: '1' })).toEqual([])
   })
 })
@@ -136,6 +161,8 @@ describe('a name that was meant for us', () => {
     ['COMMIT_INTERVALL', 'COMMIT_INTERVAL_MS'],
     ['PERPLEXITY_KEY', 'PERPLEXITY_API_KEY'],
     ['JWT_SECRETS', 'JWT_SECRET'],
+    ['SCHEMA_REGISTRY_URI', 'SCHEMA_REGISTRY_URL'],
+    ['SCHEMA_REGISTRY_ADDRESS', 'SCHEMA_REGISTRY_URL'],
   ])('%s: %s is suggested', (name, meant) => {
     const errors = errorsOf({ [name]: 'hunter22' })
     expect(errors).toHaveLength(1)
@@ -158,7 +185,7 @@ describe('a name that was meant for us', () => {
     )
   })
 
-  test.each(['SCHEMA_REGISTRY_URL', 'REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
+  test.each(['REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
     '%s is refused with a reason, not ignored',
     (name) => {
       expect(errorsOf({ [name]: 'localhost:1' })[0]).toMatch(
@@ -212,6 +239,34 @@ describe('settings that are fine alone but not together', () => {
       { KAFKA_SASL_USERNAME: 'app', KAFKA_SASL_PASSWORD: 'hunter22' },
       'KAFKA_SASL_USERNAME: is given without KAFKA_BROKERS',
     ],
+    [{ SCHEMA_REGISTRY_TOKEN: 'hunter22' }, 'SCHEMA_REGISTRY_TOKEN: is given without SCHEMA_REGISTRY_URL'],
+    [{ SCHEMA_REGISTRY_CA: 'ca.pem' }, 'SCHEMA_REGISTRY_CA: is given without SCHEMA_REGISTRY_URL'],
+    [
+      { SCHEMA_REGISTRY_USERNAME: 'app', SCHEMA_REGISTRY_PASSWORD: 'hunter22' },
+      'SCHEMA_REGISTRY_USERNAME: is given without SCHEMA_REGISTRY_URL',
+    ],
+    [
+      { SCHEMA_REGISTRY_URL: 'https://app:hunter22@r.test' },
+      'SCHEMA_REGISTRY_URL: has a name or a password in it; wanted them in SCHEMA_REGISTRY_USERNAME',
+    ],
+    [{ SCHEMA_REGISTRY_URL: 'https://r.test/?key=hunter22' }, 'SCHEMA_REGISTRY_URL: has a ? or a # in it'],
+    [
+      { SCHEMA_REGISTRY_URL: 'https://r.test', SCHEMA_REGISTRY_PASSWORD: 'hunter22' },
+      'SCHEMA_REGISTRY_USERNAME: one of name and',
+    ],
+    [
+      {
+        SCHEMA_REGISTRY_URL: 'https://r.test',
+        SCHEMA_REGISTRY_USERNAME: 'app',
+        SCHEMA_REGISTRY_PASSWORD: 'hunter22',
+        SCHEMA_REGISTRY_TOKEN: 'hunter22',
+      },
+      'SCHEMA_REGISTRY_TOKEN: is given with SCHEMA_REGISTRY_USERNAME; wanted one of them',
+    ],
+    [
+      { SCHEMA_REGISTRY_URL: 'http://127.0.0.1:8081', SCHEMA_REGISTRY_CA: 'ca.pem' },
+      'SCHEMA_REGISTRY_CA: is given with an address of plain http; wanted https',
+    ],
     [{ CLOCK: 'warp' }, 'CLOCK: warp is given, but'],
     [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
     [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
@@ -242,6 +297,16 @@ describe('settings that are fine alone but not together', () => {
     expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(3)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
+
+  test('production takes no registry in plain http from another machine', () => {
+    const lines = (url: string) =>
+      errorsOf({ MODE: 'production', SCHEMA_REGISTRY_URL: url }).filter((line) => line.startsWith('SCHEMA_REGISTRY_'))
+    expect(lines('http://registry.test:8081')).toEqual([
+      expect.stringMatching(/^SCHEMA_REGISTRY_URL: is plain http to another machine; wanted https in production/),
+    ])
+    for (const url of ['https://registry.test', 'http://127.0.0.1:8081', 'http://localhost:8081', 'http://[::1]:8081'])
+      expect(lines(url)).toEqual([])
+  })
 })
 
 test('the printed configuration shows no secret', () => {
@@ -253,6 +318,9 @@ test('the printed configuration shows no secret', () => {
       KAFKA_BROKERS: 'k:1',
       KAFKA_SASL_USERNAME: 'app',
       KAFKA_SASL_PASSWORD: canary,
+      SCHEMA_REGISTRY_URL: 'https://registry.test',
+      SCHEMA_REGISTRY_USERNAME: 'app',
+      SCHEMA_REGISTRY_PASSWORD: canary,
       DATABASE_URL: `postgres://owner:${canary}@db.test/lifecycle?sslpassword=${canary}`,
       SENDGRID_API_KEY: canary,
       SENDGRID_FROM_EMAIL: 'us@company.test',
@@ -260,6 +328,8 @@ test('the printed configuration shows no secret', () => {
   ).join('\n')
   expect(printed).not.toContain('hunter22')
   for (const secret of Object.values(allSecrets)) expect(printed).not.toContain(secret)
+  const token = configOf({ SCHEMA_REGISTRY_URL: 'https://registry.test', SCHEMA_REGISTRY_TOKEN: canary })
+  expect(printConfig(token).join('\n')).not.toContain('hunter22')
   expect(printed).toContain('secrets.jwt = (given)')
   expect(printed).toContain('database.url = postgres://owner:***@db.test/lifecycle')
 })

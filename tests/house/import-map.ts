@@ -41,7 +41,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   sinks: { values: ['schemas', 'topology', 'connectors/kafka', 'connectors/postgres'], packages: [] },
   'connectors/postgres': { values: [], packages: ['pg'] },
   'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
-  'connectors/registry': { ...connector, packages: ['express'] },
+  'connectors/registry': { ...connector, packages: ['zod'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },

@@ -115,7 +115,6 @@ export const owedCitations: Readonly<Record<string, readonly string[]>> = {
   'api/ingest': ['G3'],
   'api/relay': ['O3', 'O4', 'O5'],
   'connectors/effects': ['X1', 'X2', 'X3'],
-  'connectors/registry': ['R2'],
   deploy: ['K1', 'V1', 'V2'],
   schemas: ['C1', 'E1', 'E2', 'E8', 'E9', 'E10'],
 }

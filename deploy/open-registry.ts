@@ -1,0 +1,45 @@
+/** The schema registry of a process: its own, in the log, or the one outside that its configuration names. */
+
+import type { Log } from '../connectors/kafka/index.ts'
+import type { EmbeddedRegistry, RegistryClient } from '../connectors/registry/index.ts'
+import { openConfluentRegistry, openEmbeddedRegistry } from '../connectors/registry/index.ts'
+import type { EventTopic } from '../schemas/index.ts'
+import { schemasOf, topics } from '../schemas/index.ts'
+import { certificatesIn } from './certificates.ts'
+import type { RegistryConfig } from './config.ts'
+import { machineClock } from './machine.ts'
+
+export interface OpenedRegistry {
+  readonly registry: RegistryClient
+  /** The same, when it is ours to serve. */
+  readonly ownRegistry: EmbeddedRegistry | null
+}
+
+/**
+ * @param outside null for our own
+ * @param notice one line for the operator
+ * @throws SchemaError, LogError, Error; one line
+ */
+export async function openRegistry(
+  outside: RegistryConfig | null,
+  log: Log,
+  notice: (line: string) => void,
+  closers: (() => Promise<void>)[],
+): Promise<OpenedRegistry> {
+  if (outside === null) {
+    const registry = await openEmbeddedRegistry({ log, clock: machineClock })
+    closers.push(() => registry.close())
+    return { registry, ownRegistry: registry }
+  }
+  const { url, credentials, caFile } = outside
+  const registry = await openConfluentRegistry({
+    url,
+    credentials,
+    ca: caFile === null ? null : certificatesIn('SCHEMA_REGISTRY_CA', caFile),
+    schemas: topics.flatMap((topic) => schemasOf(topic as unknown as EventTopic)),
+    clock: machineClock,
+    notice,
+  })
+  closers.push(() => Promise.resolve(registry.close()))
+  return { registry, ownRegistry: null }
+}
