@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EmbeddedRegistry } from '../../../connectors/registry/index.ts'
-import { openEmbeddedRegistry, registryHandler } from '../../../connectors/registry/index.ts'
+import { openEmbeddedRegistry, registryElsewhere, registryHandler } from '../../../connectors/registry/index.ts'
 import type { AvroSchema } from '../../../schemas/index.ts'
 import { clientEvents, eventCodec, eventSchema, exampleEvent, subjectOf } from '../../../schemas/index.ts'
 import { keyRingOf } from '../../schemas/fixtures.ts'
@@ -243,4 +243,21 @@ describe('the endpoints', () => {
     expect([413, 'cut']).toContain(status)
     expect((await call('GET', '/subjects')).status).toBe(200)
   })
+})
+
+test('where the registry is outside, its path says so', async () => {
+  const elsewhere = createServer(registryElsewhere)
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = elsewhere.address() as AddressInfo
+    for (const method of ['GET', 'POST']) {
+      const answer = await fetch(`http://127.0.0.1:${port}/subjects`, { method })
+      expect({ status: answer.status, body: (await answer.json()) as unknown }).toEqual({
+        status: 404,
+        body: { error_code: 404, message: 'The schemas are in a registry outside (SCHEMA_REGISTRY_URL): ask it' },
+      })
+    }
+  } finally {
+    await new Promise((resolve) => elsewhere.close(resolve))
+  }
 })
