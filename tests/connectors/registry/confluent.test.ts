@@ -1,10 +1,7 @@
 /** The client against a server that says what Confluent's registry says, and what a network does to it. */
 
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { generate } from 'selfsigned'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ConfluentRegistry, ConfluentRegistryOptions } from '../../../connectors/registry/index.ts'
 import { openConfluentRegistry } from '../../../connectors/registry/index.ts'
@@ -376,31 +373,17 @@ describe('CR2: trouble', () => {
   })
 })
 
-describe('https', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'registry-tls-'))
-  const lacks = ((): string | null => {
-    try {
-      const subject = ['-subj', '/CN=registry', '-addext', 'subjectAltName=IP:127.0.0.1']
-      const files = ['-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')]
-      const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-      execFileSync('openssl', ['req', '-x509', ...kind, ...subject, ...files], { stdio: 'pipe', timeout: 20_000 })
-      return null
-    } catch (error) {
-      return `openssl cannot make a certificate here: ${String(error).split('\n')[0]}`
-    }
-  })()
-
-  test.skipIf(lacks !== null)(`with its authority given, and without (${lacks ?? 'openssl'})`, async () => {
-    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => readFileSync(join(directory, name), 'utf8'))
-    rmSync(directory, { recursive: true })
-    const server = await served(kept, { key: key!, cert: cert! })
-    expect(await (await opened(server.url, { ca: cert! })).register(S, schema)).toBe(7)
-    const asked = server.asked.length
-    const error = await failing(opened(server.url))
-    expect(error).toMatchObject({ code: 'REGISTRY_FAILED', then: 'stop' })
-    expect(error.message).toMatch(/shows a certificate that is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/)
-    const elsewhere = server.url.replace('127.0.0.1', 'localhost')
-    expect((await failing(opened(elsewhere, { ca: cert! }))).message).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/)
-    expect(server.asked).toHaveLength(asked)
+test('https, with its authority given and without', async () => {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
   })
+  const server = await served(kept, { key, cert })
+  expect(await (await opened(server.url, { ca: cert })).register(S, schema)).toBe(7)
+  const asked = server.asked.length
+  const error = await failing(opened(server.url))
+  expect(error).toMatchObject({ code: 'REGISTRY_FAILED', then: 'stop' })
+  expect(error.message).toMatch(/shows a certificate that is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)/)
+  const elsewhere = server.url.replace('127.0.0.1', 'localhost')
+  expect((await failing(opened(elsewhere, { ca: cert }))).message).toMatch(/ERR_TLS_CERT_ALTNAME_INVALID/)
+  expect(server.asked).toHaveLength(asked)
 })
