@@ -71,7 +71,11 @@ async function written(kafka: Kafka, transactionalId: string): Promise<void> {
 }
 
 /** Until the cleaner has been over the sealed segments that lie wholly below the last stable offset. */
-async function compacted(kafka: Kafka, broker: Broker, place: TopicPartition): Promise<void> {
+export async function compacted(
+  kafka: Kafka,
+  broker: Pick<Broker, 'listOffsets'>,
+  place: TopicPartition,
+): Promise<void> {
   const [stable = 0n] = await broker.listOffsets([place], 'stable')
   const name = `${place.topic}-${place.partition}`
   const bases = (await readdir(join(kafka.data, name)))

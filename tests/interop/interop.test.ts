@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe } from 'vitest'
 import { theyRead } from './they-read.ts'
+import { weReadThem } from './we-read.ts'
 import type { World } from './world.ts'
 import { openWorld, whyNoInterop, whyNoKcat } from './world.ts'
 
@@ -22,4 +23,5 @@ describe.skipIf(lacks !== null && !inCI)(`interoperability${lacks === null ? '' 
   afterAll(() => world?.close(), minutes)
 
   theyRead(() => world, noKcat)
+  weReadThem(() => world, noKcat)
 })
