@@ -4,6 +4,9 @@
  */
 
 import { afterAll, beforeAll, describe } from 'vitest'
+import { eventsUnderstood } from './events.ts'
+import { groupsSeen } from './groups.ts'
+import { samePartitions } from './partitions.ts'
 import { theyRead } from './they-read.ts'
 import { weReadThem } from './we-read.ts'
 import type { World } from './world.ts'
@@ -24,4 +27,7 @@ describe.skipIf(lacks !== null && !inCI)(`interoperability${lacks === null ? '' 
 
   theyRead(() => world, noKcat)
   weReadThem(() => world, noKcat)
+  eventsUnderstood(() => world)
+  samePartitions(() => world)
+  groupsSeen(() => world)
 })
