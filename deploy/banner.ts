@@ -1,6 +1,7 @@
 /** What a person sees when the product is up: the address, and the first thing to try. */
-export function banner(url: string, tookMs: number): string {
-  if (url === '') return `ready after ${(tookMs / 1000).toFixed(1)} s (no API in this process)\n`
+export function banner(url: string, hasApi: boolean, tookMs: number): string {
+  if (!hasApi)
+    return `\nready after ${(tookMs / 1000).toFixed(1)} s; no API in this process: ${url}/health, /ready, /metrics\n`
   return [
     '',
     `ready after ${(tookMs / 1000).toFixed(1)} s at ${url}   (the API described: ${url}/docs)`,

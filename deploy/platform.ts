@@ -74,8 +74,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 }
 
 /** Before anything is made. @throws Error with one line */
-async function checkPort({ http, roles }: Config): Promise<void> {
-  if (!roles.includes('api') || http.port === 0 || (await portIsFree(http.port))) return
+async function checkPort({ http }: Config): Promise<void> {
+  if (http.port === 0 || (await portIsFree(http.port))) return
   throw new Error(`PORT: ${http.port} is taken; try another, such as PORT=${http.port + 1} npm start`)
 }
 
@@ -112,7 +112,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   return { foundation, providers, streams, sinks, relay }
 }
 
-/** HTTP and the admin socket. */
+/** HTTP, with health and metrics alone where there is no API, and the admin socket. */
 async function startDoors(
   options: PlatformOptions,
   running: Running,
@@ -121,16 +121,24 @@ async function startDoors(
   const { config } = options
   const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
   closers.push(() => admin.close())
-  if (!config.roles.includes('api')) return { url: '', endpoints: [] }
   const identity = identityOf(running)
-  const ingest = ingestOf(running)
-  closers.push(() => ingest.close())
-  const endpoints = endpointsOf(running, identity, ingest)
+  const endpoints = config.roles.includes('api') ? openApi(options, running, identity, closers) : []
   const server = httpOf(options, running, identity, endpoints)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
-  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), options.notice))
   return { url, endpoints }
+}
+
+function openApi(
+  { notice }: PlatformOptions,
+  running: Running,
+  identity: Identity,
+  closers: (() => Promise<void>)[],
+): Endpoint[] {
+  const ingest = ingestOf(running)
+  closers.push(() => ingest.close())
+  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), notice))
+  return endpointsOf(running, identity, ingest)
 }
 
 function identityOf({ foundation, relay }: Running): Identity {

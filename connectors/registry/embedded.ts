@@ -92,13 +92,16 @@ const writerTries = 100
 /** For that little. Who came last writes at once, so each time one of them gets on. */
 const writerWaitMs = 50
 
-/** Again when another process became the writer in between (S1): what it wrote may decide otherwise. */
+/** What a writer is told when another becomes it: Kafka says the second when that happens while it commits. */
+const contended: ReadonlySet<string> = new Set(['PRODUCER_FENCED', 'STORAGE_ERROR', 'CONCURRENT_TRANSACTIONS'])
+
+/** Again when another process became the writer in between (S1, S2): what it wrote may decide otherwise. */
 async function unlessFenced<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof LogError && error.code === 'PRODUCER_FENCED') || tries === writerTries) throw error
+      if (!(error instanceof LogError && contended.has(error.code)) || tries === writerTries) throw error
     }
     await new Promise<void>((resolve) => void clock.after(writerWaitMs, resolve))
   }

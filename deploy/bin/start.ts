@@ -63,7 +63,7 @@ try {
     notice: say,
     failed: (error) => void end(exitFailed, `cannot go on: ${messageOf(error)}`),
   })
-  process.stdout.write(banner(platform.url, performance.now() - startedAt))
+  process.stdout.write(banner(platform.url, platform.endpoints.length > 0, performance.now() - startedAt))
 } catch (error) {
   await end(exitFailed, messageOf(error))
 }

@@ -171,7 +171,7 @@ async function format(
   const levels = Object.entries(how.features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
   const alone = how.alone ? ['--standalone'] : []
   const tool = ['-cp', join(how.jars, '*'), 'kafka.tools.StorageTool', 'format']
-  const words = [...tool, ...alone, '-t', clusterId, '-c', file, ...levels]
+  const words = [...tool, ...alone, `--cluster-id=${clusterId}`, '-c', file, ...levels]
   await run('java', words, { cwd: directory, timeout: readyWithinMs }).catch((error: unknown) => {
     throw new Error(`Kafka could not format ${directory}: ${String((error as { stderr?: string }).stderr ?? error)}`)
   })

@@ -49,6 +49,7 @@ export async function startStreamWorker(options: StreamWorkerOptions): Promise<S
     settings: settingsOf(config),
     processId,
     workerIndex: index,
+    sharesDisk: config.stream.workers > 1,
     notice,
     failed,
     crash: foundation.crash,

@@ -64,6 +64,8 @@ export interface ApplicationWorkerOptions {
   /** Durable id of the process, and which worker of it: `<application>-<process>-<worker>` is the transactional id. */
   readonly processId: string
   readonly workerIndex: number
+  /** Whether other workers of the process have their states in the same directories; not unless told. */
+  readonly sharesDisk?: boolean
   /** One line for the operator. */
   readonly notice: (line: string) => void
   /** Called once when the application cannot go on. */
@@ -152,7 +154,8 @@ export class ApplicationWorker {
     const { log, topology, settings } = this.#options
     const topics = await resolveTopics(log, topology)
     this.#tasks = this.#taskSet(this.#committer.open(topics.partitions))
-    await this.#tasks.openLeftovers(await leftPlaces(this.#options.databases, topology, topics.tasks))
+    const left = await leftPlaces(this.#options.databases, topology, topics.tasks)
+    await this.#tasks.openLeftovers(left, this.#options.sharesDisk !== true)
     await this.#checkOpen()
     this.#membership.joined(
       await log.joinGroup({

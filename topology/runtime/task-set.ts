@@ -69,6 +69,8 @@ interface Slot {
 
 /** How long a state directory may stay in another's hands before that counts as a mistake, in ms. */
 const lockedMaxMs = 120_000
+/** Who gives a task up closes its state in the meantime: that is no news. */
+const lockedTries = 5
 
 export class TaskSet {
   readonly #options: TaskSetOptions
@@ -134,11 +136,17 @@ export class TaskSet {
 
   // Assignment ---------------------------------------------------------------------------------------------------
 
-  /** Opens what earlier runs left on disk; tasks that are assigned take it over, the rest is closed with the assignment. */
-  async openLeftovers(places: readonly Pick<TaskPlace, 'part' | 'partition'>[]): Promise<void> {
+  /**
+   * Opens what earlier runs left on disk, so that the group hears of it; tasks that are assigned take it over, the rest is
+   * closed with the assignment.
+   * @param keptOpen false closes each at once: another worker of this process may get the task
+   */
+  async openLeftovers(places: readonly Pick<TaskPlace, 'part' | 'partition'>[], keptOpen: boolean): Promise<void> {
     for (const place of places) {
       try {
-        this.#park(idOf(place), await this.#options.opener.openState(place))
+        const state = await this.#options.opener.openState(place)
+        if (keptOpen) this.#park(idOf(place), state)
+        else await this.#closeState(idOf(place), state, true)
       } catch {
         // Damaged, or another worker's: whoever gets the task will see.
       }
@@ -325,7 +333,8 @@ export class TaskSet {
         if (signal.aborted) return
         const waits = isLocked(error) ? clock.now() - since < lockedMaxMs : canRetry(error)
         if (!waits) throw error
-        if (failures === 0) notice(`task ${this.#nameOf(slot.id)} cannot be opened yet: ${messageOf(error)}`)
+        if (failures === (isLocked(error) ? lockedTries : 0))
+          notice(`task ${this.#nameOf(slot.id)} cannot be opened yet: ${messageOf(error)}`)
         await this.#wait(failures, signal)
       }
     }

@@ -81,7 +81,10 @@ export class TopicRequests {
     )
   }
 
-  /** Returns when all of it can be written and read. @throws LogError of the first that was refused; others may exist then */
+  /**
+   * Returns when all of it can be written and read; so can, when it throws TOPIC_ALREADY_EXISTS, what somebody else has made
+   * a moment ago. @throws LogError of the first that was refused; others may exist then
+   */
   async createTopics(specs: readonly TopicSpec[]): Promise<void> {
     const asked = specs.map(({ name, partitions, config }) => ({
       name,
@@ -91,8 +94,16 @@ export class TopicRequests {
       configs: Object.entries(config).map(([key, value]) => ({ name: key, value })),
     }))
     const { topics } = await this.#cluster.any(createTopicsV7.api, asked, this.#timeoutMs, false)
+    const refused = new Map(topics.map(({ name, errorCode }) => [name, errorCode === 0 ? null : codeOf(errorCode)]))
+    await this.#ready(
+      specs.flatMap((spec) => {
+        const code = refused.get(spec.name) ?? null
+        if (code === null) return [spec]
+        // How many partitions it has is not ours to say.
+        return code === 'TOPIC_ALREADY_EXISTS' ? [{ ...spec, partitions: 1 }] : []
+      }),
+    )
     for (const { name, errorCode, errorMessage } of topics) check(errorCode, `topic ${name}`, errorMessage)
-    await this.#ready(specs)
   }
 
   /** A leader is named before it has opened the partition: it has when it says where that begins. */
