@@ -213,7 +213,9 @@ export const nameOf = ({ host, port }: Address): string => `${host}:${port}`
  */
 function isRefused(error: unknown, wasReady: boolean): boolean {
   const causes = causesOf(error)
-  if (causes.some((cause) => cause instanceof AuthenticationError)) return !causes.some(isOfNetwork)
+  // What the library wraps around it is always trouble of the network; what lies beneath is why.
+  const refusal = causes.findIndex((cause) => cause instanceof AuthenticationError)
+  if (refusal >= 0) return !causes.slice(refusal).some(isOfNetwork)
   return !wasReady && causes.some((cause) => cause instanceof UserError)
 }
 
@@ -226,7 +228,12 @@ function causesOf(error: unknown): Error[] {
   return causes
 }
 
-/** The deepest cause says most: ECONNREFUSED instead of "connection failed". */
-const reasonOf = (error: unknown): string => causesOf(error).at(-1)?.message ?? String(error)
+/** The deepest cause says most: ECONNREFUSED instead of "connection failed". Of an answer its error, and the broker's words. */
+function reasonOf(error: unknown): string {
+  const deepest = causesOf(error).at(-1)
+  if (!(deepest instanceof ResponseError)) return deepest?.message ?? String(error)
+  const { apiId, serverErrorMessage } = deepest.errors[0] as { apiId?: string; serverErrorMessage?: string | null }
+  return [apiId ?? deepest.message, serverErrorMessage].filter((said) => said != null && said !== '').join(': ')
+}
 
 const closed = (): LogError => new LogError('CLOSED', 'the log is closed', 'stop')
