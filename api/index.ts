@@ -5,6 +5,7 @@ export {
   MemoryReservations,
   createIngest,
   ingestDefaults,
+  ingestPrefix,
   ingestEndpoints,
   parsePosition,
   postgresReservations,

@@ -32,6 +32,8 @@ const commands = {
   'example:acquire': ['examples/acquire.ts'],
   chaos: ['deploy/chaos/chaos.ts'],
   simulate: ['tests/simulation/main.ts'],
+  conformance: ['tests/conformance/main.ts'],
+  'kafka-acls': ['deploy/bin/kafka-acls.ts'],
 }
 
 /** One line, and out. */

@@ -20,6 +20,7 @@ import {
   identityEndpoints,
   identitySettings,
   ingestDefaults,
+  ingestPrefix,
   ingestEndpoints,
   postgresOutbox,
   postgresReservations,
@@ -168,7 +169,7 @@ function ingestOf({ foundation }: Running): Ingest {
     clock: machineClock,
     time: () => machineClock.now(),
     random: machineRandom,
-    settings: { ...ingestDefaults, transactionalId: `ingest-${processId}` },
+    settings: { ...ingestDefaults, transactionalId: `${ingestPrefix}${processId}` },
     crash: foundation.crash,
   })
 }

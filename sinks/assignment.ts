@@ -6,6 +6,7 @@
 import type { GroupSession, Log, RebalanceListener, TopicMetadata } from '../connectors/kafka/index.ts'
 import { LogError } from '../connectors/kafka/index.ts'
 import type { AnyProjection } from './projection.ts'
+import { sinkGroup } from './projection.ts'
 import type { Claim, TablePort } from './table-port.ts'
 
 /** A partition that is ours. */
@@ -92,7 +93,7 @@ export class Assignment {
     this.#topic = (await log.metadata([topic]))[0] ?? null
     if (this.#topic === null) throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} does not exist`, 'retry')
     this.#session = await log.joinGroup({
-      groupId: `sink-${projection.name}`,
+      groupId: sinkGroup(projection),
       topics: [topic],
       instanceId: null,
       sessionTimeoutMs,

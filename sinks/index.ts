@@ -22,7 +22,7 @@ export const projections: readonly AnyProjection[] = Object.freeze([
 ])
 
 export type { AnyProjection, EventPlace, Projection } from './projection.ts'
-export { defineProjection } from './projection.ts'
+export { defineProjection, sinkGroup } from './projection.ts'
 export type * from './table.ts'
 export * from './table.ts'
 export type * from './table-port.ts'

@@ -23,6 +23,8 @@ export interface Projection<D extends EventDefinitions = EventDefinitions> {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of projections of different topics
 export type AnyProjection = Projection<any>
 
+export const sinkGroup = ({ name }: Pick<AnyProjection, 'name'>): string => `sink-${name}`
+
 export function defineProjection<const D extends EventDefinitions>(projection: Projection<D>): Projection<D> {
   return Object.freeze(projection)
 }

@@ -28,6 +28,9 @@ export interface IngestSettings {
 
 const dayMs = 24 * 60 * 60 * 1000
 
+/** Durable: what a process's transactional id begins with. */
+export const ingestPrefix = 'ingest-'
+
 export const ingestDefaults: Omit<IngestSettings, 'transactionalId'> = Object.freeze({
   transactionTimeoutMs: 30_000,
   batchBytes: 900_000,

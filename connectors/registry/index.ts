@@ -3,6 +3,7 @@
 export type * from './port.ts'
 export { openEmbeddedRegistry } from './embedded.ts'
 export type { EmbeddedRegistry } from './embedded.ts'
+export { registryNames } from './schemas-topic.ts'
 export type { RegisteredSchema } from './registry-table.ts'
 export { openConfluentRegistry } from './confluent.ts'
 export type { ConfluentRegistry, ConfluentRegistryOptions } from './confluent.ts'

@@ -13,7 +13,9 @@ import type { Clock } from '../../topology/clock.ts'
 import type { RegistryRecord } from './registry-table.ts'
 import { isCompatibilityLevel } from './registry-table.ts'
 
-const topic = '_schemas'
+/** Durable names. */
+export const registryNames = { topic: '_schemas', transactionalId: 'schema-registry' } as const
+const { topic, transactionalId } = registryNames
 const partition = { topic, partition: 0 }
 const fetchBytes = 1_048_576
 const maxWaitMs = 1_000
@@ -82,7 +84,7 @@ export class SchemasTopic {
 
   async #writer(): Promise<ProducerSession> {
     if (this.#producer !== null) return this.#producer
-    const producer = await this.#log.openProducer({ transactionalId: 'schema-registry', transactionTimeoutMs: 60_000 })
+    const producer = await this.#log.openProducer({ transactionalId, transactionTimeoutMs: 60_000 })
     await this.#readTo('latest')
     this.#producer = producer
     return producer

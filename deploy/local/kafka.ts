@@ -1,8 +1,8 @@
 /**
  * A real Kafka (KRaft; one broker, or a cluster) in a scratch directory on free ports, for the conformance recording and for
  * integration tests. Its jars come through Maven once, into a cache directory.
- * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the hash
- *   of the pom, so that another version is another directory.
+ * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the version
+ *   and the hash of the pom.
  * - Brokers listen on loopback only, are ended by their own process ids, and are killed when our process exits.
  * - Everything is bounded in time, and every failure is one line that says what to do.
  */
@@ -17,6 +17,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
+import { makeCertificate, scramUsers, secured } from './kafka-security.ts'
+import type { KafkaSecurity, SecuredPorts } from './kafka-security.ts'
 import { endProcess } from './server-process.ts'
 
 const run = promisify(execFile)
@@ -41,12 +43,16 @@ export interface KafkaOptions {
   readonly features?: Readonly<Record<string, string>>
   /** Broker settings as Kafka spells them; they go before ours. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Further listeners where one has to say who one is; then rights come from ACLs. */
+  readonly security?: KafkaSecurity
 }
 
 export interface Kafka {
   /** host:port, all nodes with commas between them. */
   readonly bootstrap: string
   readonly nodes: readonly KafkaNode[]
+  /** The same of the listeners that `security` has added. */
+  readonly secured: { readonly plain: string; readonly tls: string }
   /** Of the first node. */
   readonly port: number
   /** The log directory of the first node. */
@@ -75,22 +81,28 @@ export async function kafkaVersion(pom = brokerPom): Promise<string> {
   return version
 }
 
-/**
- * The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB).
- * @param cache a directory that is kept
- */
-export async function kafkaJars(cache = kafkaCache, pom = brokerPom): Promise<string> {
+export interface JarOptions {
+  /** A directory that is kept. */
+  readonly cache?: string
+  readonly pom?: string
+  /** Of Kafka; the one that the pom names unless told. */
+  readonly version?: string | undefined
+}
+
+/** The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB). */
+export async function kafkaJars({ cache = kafkaCache, pom = brokerPom, version }: JarOptions = {}): Promise<string> {
+  const wanted = version ?? (await kafkaVersion(pom))
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')
     .slice(0, 12)
-  const jars = join(cache, `jars-${await kafkaVersion(pom)}-${hash}`)
+  const jars = join(cache, `jars-${wanted}-${hash}`)
   if (await exists(jars)) return jars
   const scratch = join(cache, `new-${randomBytes(6).toString('hex')}`)
   await mkdir(scratch, { recursive: true })
   try {
     await copyFile(pom, join(scratch, 'pom.xml'))
-    await download(scratch)
+    await download(scratch, wanted)
     // Another process may have been faster: its directory is as good.
     await rename(join(scratch, 'jars'), jars).catch(async (error: unknown) => {
       if (!(await exists(jars))) throw error
@@ -101,8 +113,9 @@ export async function kafkaJars(cache = kafkaCache, pom = brokerPom): Promise<st
   return jars
 }
 
-async function download(scratch: string): Promise<void> {
-  const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${join(scratch, 'jars')}`, '-DincludeScope=runtime']
+async function download(scratch: string, version: string): Promise<void> {
+  const where = [`-Dkafka.version=${version}`, `-DoutputDirectory=${join(scratch, 'jars')}`]
+  const goal = ['dependency:copy-dependencies', ...where, '-DincludeScope=runtime']
   await run('mvn', ['-q', '-B', ...goal], { cwd: scratch, timeout: downloadWithinMs }).catch((error: unknown) => {
     const said = String((error as { stdout?: string }).stdout ?? error)
     throw new Error(`Maven could not fetch Kafka's jars: ${said.split('\n').find((line) => line !== '') ?? said}`)
@@ -117,14 +130,15 @@ const exists = (path: string): Promise<boolean> =>
 
 /** Formats and starts the brokers; resolves when they take requests. @throws Error with one line */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
-  const { directory, jars, settings, features = {} } = options
+  const { directory, jars, settings, features = {}, security } = options
   const count = options.nodes ?? 1
   await rm(directory, { recursive: true, force: true })
   const places: Place[] = []
   for (let id = 1; id <= count; id++) {
     const own = count === 1 ? directory : join(directory, String(id))
     await mkdir(own, { recursive: true })
-    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort() })
+    const secured = { plain: await freePort(), tls: await freePort() }
+    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort(), secured })
   }
   const clusterId = randomBytes(16).toString('base64url')
   const nodes: KafkaNode[] = []
@@ -135,10 +149,13 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     await Promise.all(nodes.map((node) => node.stop()))
   }
   try {
+    if (security?.certificates !== undefined) await makeCertificate(security.certificates)
     for (const place of places) {
       const file = join(place.directory, 'server.properties')
-      await writeFile(file, propertiesOf({ ...settingsOf(place, places), ...settings }))
-      await format(place, clusterId, file, { jars, features, alone: count === 1 })
+      const own = settingsOf(place, places)
+      const all = security === undefined ? own : secured(own, place.secured, security)
+      await writeFile(file, propertiesOf({ ...all, ...settings }))
+      await format(place, clusterId, file, { jars, features, alone: count === 1, security })
       nodes.push(new KafkaNode(place, file, jars, count))
     }
     await Promise.all(nodes.map((node) => node.start()))
@@ -149,6 +166,10 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   return {
     bootstrap: nodes.map(({ address }) => address).join(','),
     nodes,
+    secured: {
+      plain: places.map((place) => `127.0.0.1:${place.secured.plain}`).join(','),
+      tls: places.map((place) => `127.0.0.1:${place.secured.tls}`).join(','),
+    },
     data: dataOf(places[0]!.directory),
     port: places[0]!.port,
     stop,
@@ -160,18 +181,25 @@ interface Place {
   readonly directory: string
   readonly port: number
   readonly controllerPort: number
+  readonly secured: SecuredPorts
 }
 
 async function format(
   { directory }: Place,
   clusterId: string,
   file: string,
-  how: { jars: string; features: Readonly<Record<string, string>>; alone: boolean },
+  how: {
+    jars: string
+    features: Readonly<Record<string, string>>
+    alone: boolean
+    security: KafkaSecurity | undefined
+  },
 ): Promise<void> {
   const levels = Object.entries(how.features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
   const alone = how.alone ? ['--standalone'] : []
   const tool = ['-cp', join(how.jars, '*'), 'kafka.tools.StorageTool', 'format']
-  const words = [...tool, ...alone, `--cluster-id=${clusterId}`, '-c', file, ...levels]
+  const users = how.security === undefined ? [] : scramUsers(how.security)
+  const words = [...tool, ...alone, `--cluster-id=${clusterId}`, '-c', file, ...levels, ...users]
   await run('java', words, { cwd: directory, timeout: readyWithinMs }).catch((error: unknown) => {
     throw new Error(`Kafka could not format ${directory}: ${String((error as { stderr?: string }).stderr ?? error)}`)
   })

@@ -22,7 +22,7 @@ const isHosted = (config: Config, service: string): boolean =>
   config.services === 'all' || config.services.includes(service)
 
 /** Topics that some service of today writes calls to: the others would be read for nothing. */
-function callTopics(): EventTopic[] {
+export function callTopics(): EventTopic[] {
   const written = new Set(
     services().flatMap((service) =>
       service.processors.flatMap((processor) => processor.writes.map((topic) => topic.name)),

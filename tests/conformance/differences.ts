@@ -1,5 +1,5 @@
 /**
- * Where our broker, or our client, answers otherwise than Kafka on purpose, each with its reason. The default is that ours is mended: an
+ * Where our broker answers otherwise than Kafka on purpose, each with its reason. The default is that ours is mended: an
  * entry that is no difference any more fails the suite.
  */
 
@@ -17,20 +17,6 @@ export interface Difference {
 const kindsOfBatches = 'a batch and its request are both transactional or neither is: no client sends anything else'
 const noMarkers =
   'compaction writes what was committed as not transactional, so its markers go at once; readers see the same'
-
-const oneRight = 'which right is missing is for a person: the message says it, and to a program the code is one'
-
-/** Where our client of Kafka answers otherwise than Kafka. */
-export const clientDifferences: Readonly<Record<string, Difference>> = {
-  'transactions: a transactional batch of a producer without a transactional id': {
-    why: oneRight,
-    ours: { 2: { offsets: ['AUTHORIZATION_FAILED'] } },
-  },
-  'transactions: a transactional batch in a request without a transactional id': {
-    why: oneRight,
-    ours: { 2: { offsets: ['AUTHORIZATION_FAILED'] } },
-  },
-}
 
 export const differences: Readonly<Record<string, Difference>> = {
   'transactions: a batch that is not transactional from a transactional producer': {
@@ -114,12 +100,8 @@ export const differences: Readonly<Record<string, Difference>> = {
   },
 }
 
-/** What is expected of whoever differs so. */
-export function expectedOf(
-  recording: Recording,
-  script: Script,
-  from: Readonly<Record<string, Difference>>,
-): readonly Answer[] {
-  const ours = from[script.name]?.ours
+/** What is expected of our broker. */
+export function expectedOf(recording: Recording, script: Script): readonly Answer[] {
+  const ours = differences[script.name]?.ours
   return answersOf(recording, script).map((answer, i) => ours?.[i] ?? answer)
 }

@@ -7,6 +7,7 @@ import { describeTransactionsV0 } from '@platformatic/kafka'
 import { Cluster } from '../../connectors/kafka/wire/cluster.ts'
 import { Connections } from '../../connectors/kafka/wire/connections.ts'
 import type { Broker, TopicPartition } from '../../connectors/kafka/index.ts'
+import type { KafkaBrokerOptions } from '../../connectors/kafka/wire/index.ts'
 import type { Kafka } from '../../deploy/local/kafka.ts'
 import { machineClock } from '../../deploy/machine.ts'
 import { connectKafka, openKafkaLog } from '../connectors/kafka/wire/real-time.ts'
@@ -18,9 +19,12 @@ const reachMs = 300
 const nothingToCleanMs = 2_000
 const withinMs = 60_000
 
+/** How our client comes to a Kafka: by which listener, and as whom. */
+export type Access = Pick<KafkaBrokerOptions, 'bootstrap' | 'sasl' | 'tls'>
+
 /** @param prefix of every topic, group and transactional id */
-export async function kafkaStage(kafka: Kafka, prefix: string): Promise<Stage> {
-  const cluster = await connectKafka({ bootstrap: [kafka.bootstrap] })
+export async function kafkaStage(kafka: Kafka, prefix: string, access: Access): Promise<Stage> {
+  const cluster = await connectKafka(access)
   const broker = prefixed(cluster, prefix)
   return {
     broker,

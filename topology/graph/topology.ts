@@ -40,6 +40,18 @@ export const changelogTopic = (application: string, store: string): string => `$
 export const repartitionTopic = (application: string, name: string): string => `${application}-${name}-repartition`
 export const deadLetterTopic = (topic: string): string => `${topic}.dlq`
 
+/** Every topic that an application reads or writes, its own and dead letters included, as Kafka knows it. */
+export function topicNames(topology: Topology): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const { sources, nodes, stores } of topology.subTopologies) {
+    for (const source of sources) names.add(topicName(topology, source.topic))
+    for (const sink of nodes.filter(isSink)) for (const topic of sink.topics) names.add(topicName(topology, topic))
+    for (const store of stores) if (store.logged) names.add(changelogTopic(topology.name, store.name))
+  }
+  for (const source of topology.nodes.filter(isSource)) names.add(deadLetterTopic(topicName(topology, source.topic)))
+  return names
+}
+
 /** The name in Kafka of a topic that a source or sink names. */
 export function topicName(topology: Pick<Topology, 'name' | 'repartitions'>, declared: string): string {
   const own = topology.repartitions.some((repartition) => repartition.name === declared)

@@ -119,7 +119,7 @@ export class Fetcher {
 const lasting: ReadonlySet<LogErrorCode> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'CORRUPT_MESSAGE',
-  'AUTHORIZATION_FAILED',
+  'TOPIC_AUTHORIZATION_FAILED',
 ])
 
 /** Reopened tasks ask again, from where the partition begins or ends now. */

@@ -5,7 +5,7 @@ import { createMissing } from '../../connectors/kafka/index.ts'
 import { EngineError } from '../errors.ts'
 import type { StoreNode } from '../graph/nodes.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
-import { changelogTopic, deadLetterTopic, isSink, repartitionTopic, topicName } from '../graph/topology.ts'
+import { changelogTopic, deadLetterTopic, isSink, repartitionTopic, topicName, topicNames } from '../graph/topology.ts'
 import { copartitionFindings } from '../graph/validate.ts'
 
 const compacted = { 'cleanup.policy': 'compact', 'message.timestamp.type': 'CreateTime' }
@@ -22,7 +22,9 @@ export interface ResolvedTopics {
 
 /** @throws EngineError MISSING_TOPIC, INVALID_TOPOLOGY or PARTITIONS_CHANGED, one line per finding */
 export async function resolveTopics(log: Log, topology: Topology): Promise<ResolvedTopics> {
-  const known = new Map((await log.metadata()).map((topic) => [topic.name, topic]))
+  // By name: what it may not see is then refused by the log, instead of looking as if it were not there.
+  const found = await log.metadata([...topicNames(topology)])
+  const known = new Map(found.map((topic) => [topic.name, topic]))
   const partitions = givenTopics(topology, known)
   for (const repartition of topology.repartitions) {
     partitions.set(

@@ -73,7 +73,7 @@ export class TopicRequests {
       results.map(({ errorCode, resourceName, configs }) => {
         const code = errorCode === 0 ? null : codeOf(errorCode)
         // Deleted meanwhile, or not ours to know.
-        if (code !== null && code !== 'UNKNOWN_TOPIC_OR_PARTITION' && code !== 'AUTHORIZATION_FAILED')
+        if (code !== null && code !== 'UNKNOWN_TOPIC_OR_PARTITION' && code !== 'TOPIC_AUTHORIZATION_FAILED')
           throw errorOf(errorCode, `configuration of ${resourceName}`)
         const known = configs.flatMap(({ name, value }) => (value == null ? [] : [[name, value] as const]))
         return [resourceName, Object.fromEntries(known)]

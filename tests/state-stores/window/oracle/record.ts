@@ -22,7 +22,7 @@ export async function record(): Promise<readonly WindowRecording[]> {
     await writeFile(asked, JSON.stringify(scripts))
     const program = [
       '-cp',
-      join(await kafkaJars(cache, join(here, 'pom.xml')), '*'),
+      join(await kafkaJars({ cache, pom: join(here, 'pom.xml') }), '*'),
       join(here, 'WindowOracle.java'),
       asked,
       answered,

@@ -1,0 +1,64 @@
+/**
+ * What the application may do at a Kafka that asks: exactly this, and nothing on the cluster. Names follow from the wiring, so
+ * that a new service brings its own.
+ */
+
+import { ingestPrefix, relayName } from '../api/index.ts'
+import { effectsTopology } from '../connectors/effects/index.ts'
+import { registryNames } from '../connectors/registry/index.ts'
+import { compileService, services } from '../processors/index.ts'
+import { topics } from '../schemas/index.ts'
+import { projections, sinkGroup } from '../sinks/index.ts'
+import type { Serde, Topology } from '../topology/index.ts'
+import { deadLetterTopic, topicNames } from '../topology/index.ts'
+import { machineClock } from './machine.ts'
+import { callTopics } from './streams/hosted-topologies.ts'
+
+export type KafkaOperation = 'Read' | 'Write' | 'Create' | 'Delete' | 'Describe' | 'DescribeConfigs'
+
+/** Allowed on what has this name, or on whatever begins with it. */
+export interface KafkaRight {
+  readonly on: 'topic' | 'group' | 'transactional-id'
+  readonly name: string
+  readonly isPrefix: boolean
+  readonly may: readonly KafkaOperation[]
+}
+
+/** Of everything that a process can host. @param creates whether it is to make topics that are missing */
+export function kafkaRights(creates: boolean): readonly KafkaRight[] {
+  const applications = allTopologies()
+  const names = applications.map(({ name }) => name)
+  const may: readonly KafkaOperation[] = creates ? ['Read', 'Write', 'Create'] : ['Read', 'Write']
+  const own = (on: KafkaRight['on'], name: string, right: KafkaOperation): KafkaRight => ({
+    ...{ on, name },
+    isPrefix: false,
+    may: [right],
+  })
+  return [
+    ...topicsOf(applications).map((name) => ({ on: 'topic' as const, name, isPrefix: false, may })),
+    ...[...names, ...projections.map(sinkGroup), relayName].map((name) => own('group', name, 'Read')),
+    ...[registryNames.transactionalId, relayName].map((name) => own('transactional-id', name, 'Write')),
+    // A process puts its own name behind these.
+    ...[...names.map((name) => `${name}-`), ingestPrefix].map((name) => ({
+      ...own('transactional-id', name, 'Write'),
+      isPrefix: true,
+    })),
+  ]
+}
+
+/** Read or written: events, what applications have of their own, dead letters, schemas. */
+function topicsOf(applications: readonly Topology[]): string[] {
+  const names = new Set<string>([...topics.map(({ name }) => name), registryNames.topic])
+  for (const topology of applications) for (const name of topicNames(topology)) names.add(name)
+  for (const { reads } of projections) names.add(deadLetterTopic(reads.name))
+  return [...names].sort()
+}
+
+/** Services and effect worker, to be looked at: nothing of them can be run. */
+function allTopologies(): Topology[] {
+  const noCodec = { prepare: () => Promise.resolve() } as unknown as Required<Serde<never>>
+  const codec = (): never => noCodec as never
+  const keyRing = { load: () => Promise.resolve(), get: () => undefined }
+  const compiled = services().map((service) => compileService(service, { event: codec, keyRing }))
+  return [...compiled, effectsTopology({ providers: [], topics: callTopics(), codec, clock: machineClock })]
+}
