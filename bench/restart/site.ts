@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createInterface } from 'node:readline'
 import type { Log, TopicPartition } from '../../connectors/kafka/index.ts'
 import { RecordBatchBuilder, openKafkaLog, partitionFor } from '../../connectors/kafka/index.ts'
-import { kafkaCache, kafkaJars } from '../../deploy/local/kafka.ts'
+import { kafkaJars } from '../../deploy/local/kafka.ts'
 import { machineClock, machineRandom } from '../../deploy/machine.ts'
 import type { ProgramTopics } from './program.ts'
 import { keyOf, partitions, valueBytes } from './program.ts'
@@ -62,7 +62,7 @@ function run(command: string, given: readonly string[], directory: string): Run 
   return { child, startedAtMs, lines, exited }
 }
 
-export const streamsJars = (): Promise<string> => kafkaJars(kafkaCache, join(import.meta.dirname, 'streams-pom.xml'))
+export const streamsJars = (): Promise<string> => kafkaJars({ pom: join(import.meta.dirname, 'streams-pom.xml') })
 
 export const openLog = (bootstrap: string): Promise<Log> =>
   openKafkaLog({ bootstrap: bootstrap.split(','), clock: machineClock, random: machineRandom, notice: () => undefined })

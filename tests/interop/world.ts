@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import type { Log } from '../../connectors/kafka/index.ts'
-import { kafkaCache, kafkaJars, kafkaLacks, startKafka } from '../../deploy/local/kafka.ts'
+import { kafkaJars, kafkaLacks, startKafka } from '../../deploy/local/kafka.ts'
 import type { Kafka } from '../../deploy/local/kafka.ts'
 import { settings } from '../conformance/record.ts'
 import { openKafkaLog } from '../connectors/kafka/wire/real-time.ts'
@@ -32,7 +32,7 @@ export interface World {
 export async function whyNoInterop(): Promise<string | null> {
   const lacks = await kafkaLacks()
   if (lacks !== null) return lacks
-  return kafkaJars(kafkaCache, pom).then(
+  return kafkaJars({ pom }).then(
     () => null,
     (error: unknown) => String(error),
   )
@@ -40,7 +40,7 @@ export async function whyNoInterop(): Promise<string | null> {
 
 export async function openWorld(): Promise<World> {
   const scratch = await mkdtemp(join(tmpdir(), 'kafka-interop-'))
-  const jars = await kafkaJars(kafkaCache, pom)
+  const jars = await kafkaJars({ pom })
   const directory = join(scratch, 'broker')
   const limits = { 'message.max.bytes': String(largestBytes), 'socket.request.max.bytes': String(4 * largestBytes) }
   const [kafka, classes] = await Promise.all([
