@@ -2,7 +2,7 @@
 
 import type { Log } from '../connectors/kafka/index.ts'
 import type { EmbeddedRegistry, RegistryClient } from '../connectors/registry/index.ts'
-import { openConfluentRegistry, openEmbeddedRegistry } from '../connectors/registry/index.ts'
+import { openConfluentRegistry, openEmbeddedRegistry, strangeIds } from '../connectors/registry/index.ts'
 import type { EventTopic } from '../schemas/index.ts'
 import { schemasOf, topics } from '../schemas/index.ts'
 import { certificatesIn } from './certificates.ts'
@@ -32,14 +32,21 @@ export async function openRegistry(
     return { registry, ownRegistry: registry }
   }
   const { url, credentials, caFile } = outside
+  const schemas = topics.flatMap((topic) => schemasOf(topic as unknown as EventTopic))
   const registry = await openConfluentRegistry({
     url,
     credentials,
     ca: caFile === null ? null : certificatesIn('SCHEMA_REGISTRY_CA', caFile),
-    schemas: topics.flatMap((topic) => schemasOf(topic as unknown as EventTopic)),
+    schemas,
     clock: machineClock,
     notice,
   })
   closers.push(() => Promise.resolve(registry.close()))
+  const subjects = schemas.map(({ subject }) => subject)
+  const { given, strange } = await strangeIds(log, machineClock, registry, subjects)
+  if (strange > 0)
+    throw new Error(
+      `SCHEMA_REGISTRY_URL: the log had a registry of its own, and ${strange} of its ${given} ids mean something else at ${url}; wanted its schemas there under their ids, or a log of its own`,
+    )
   return { registry, ownRegistry: null }
 }

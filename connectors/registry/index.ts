@@ -10,3 +10,5 @@ export type { ConfluentRegistry, ConfluentRegistryOptions } from './confluent.ts
 export type { RegistryAddress, RegistryCredentials } from './connection.ts'
 export { registryElsewhere, registryHandler } from './http.ts'
 export type { RegistryHandlerOptions } from './http.ts'
+export { strangeIds } from './strange-ids.ts'
+export type { StrangeIds } from './strange-ids.ts'

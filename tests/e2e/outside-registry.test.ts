@@ -100,6 +100,15 @@ test('two tenants sign up, and again after a start that finds everything there',
   }
 }, 120_000)
 
+test('a log that had a registry of its own is not read with another', async () => {
+  const DATA_DIR = join(directory, 'before')
+  await (await start({ DATA_DIR })).close()
+  await expect(start({ DATA_DIR, SCHEMA_REGISTRY_URL: url, ...credentials })).rejects.toThrow(
+    /^SCHEMA_REGISTRY_URL: the log had a registry of its own, and (\d+) of its \1 ids mean something else at http:[^\n]+$/,
+  )
+  await (await start({ DATA_DIR })).close()
+}, 120_000)
+
 test('what is wrong with it is said in one line', async () => {
   const line = (environment: Environment): Promise<string> =>
     start(environment).then(

@@ -1,7 +1,6 @@
 /** What others write, read by us: and the same as the Java consumer makes of it. */
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { compressionsAlgorithms } from '@platformatic/kafka'
@@ -100,7 +99,7 @@ export function weReadThem(world: () => World, noKcat: string | null): void {
     test.skipIf(noKcat !== null).each(codecs)(`kcat${noKcat === null ? '' : ` (${noKcat})`}, %s`, async (codec) => {
       const { newTopic, kafka } = world()
       const topic = await newTopic(1)
-      const file = join(tmpdir(), `${topic}-${codec}-${process.pid}.txt`)
+      const file = join(world().scratch, `${topic}.txt`)
       const lines = [
         'a:1',
         'empty:',

@@ -22,6 +22,8 @@ export interface World {
   readonly log: Log
   readonly peer: JavaPeer
   readonly kafkaJs: KafkaJs
+  /** A directory that goes when the world does. */
+  readonly scratch: string
   /** A name nobody else has. */
   name(what: string): string
   newTopic(partitions: number, config?: Readonly<Record<string, string>>): Promise<string>
@@ -55,6 +57,7 @@ export async function openWorld(): Promise<World> {
     kafka,
     log,
     peer,
+    scratch,
     kafkaJs: new KafkaJs({ brokers: [kafka.bootstrap], clientId: 'interop', logLevel: logLevel.NOTHING }),
     name,
     async newTopic(partitions, config = {}) {
