@@ -50,7 +50,7 @@ async function registeredIn(log: Log, clock: Clock): Promise<RegistryTable> {
     if (known !== undefined) await new SchemasTopic(log, clock, (record) => table.apply(record)).refresh()
     return table
   } catch (error) {
-    if (error instanceof LogError && error.code === 'AUTHORIZATION_FAILED') return new RegistryTable()
+    if (error instanceof LogError && error.code === 'TOPIC_AUTHORIZATION_FAILED') return new RegistryTable()
     throw error
   }
 }

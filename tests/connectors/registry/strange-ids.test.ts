@@ -51,14 +51,14 @@ test.each(['metadata', 'listOffsets'] as const)(
   'a topic of that name without the right to it (%s) is somebody else’s',
   async (verb) => {
     const log = await logWithRegistry()
-    const failing = (code: 'AUTHORIZATION_FAILED' | 'TIMEOUT'): Log =>
+    const failing = (code: 'TOPIC_AUTHORIZATION_FAILED' | 'TIMEOUT'): Log =>
       new Proxy(log, {
         get: (target, name: keyof Log) =>
           name === verb
             ? () => Promise.reject(new LogError(code, 'no', 'stop'))
             : (target[name] as (...words: unknown[]) => unknown).bind?.(target),
       })
-    expect(await strangeIds(failing('AUTHORIZATION_FAILED'), clock, knowing({}), names)).toEqual({
+    expect(await strangeIds(failing('TOPIC_AUTHORIZATION_FAILED'), clock, knowing({}), names)).toEqual({
       given: 0,
       strange: 0,
     })
