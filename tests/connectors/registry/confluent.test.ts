@@ -291,6 +291,8 @@ describe('what is answered', () => {
     expect(error.message).toMatch(/wanted credentials/)
     expect(error.message).not.toMatch(/hunter22|aHVudGVyMjI/)
     expect(server.asked).toHaveLength(1)
+    // And no connection stays behind.
+    await expect.poll(() => server.connections()).toBe(0)
   })
 
   test('a redirect is not followed', async () => {
