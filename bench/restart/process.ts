@@ -4,8 +4,10 @@
  *   running             its first assignment is open
  *   open, close <task>  a task's state
  *   restored <n>        changelog records that a task had to read
+ *   vitals <json>       with --vitals, every few seconds: what it has of the machine
  */
 
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -20,7 +22,7 @@ const text = { type: 'string' } as const
 const { values } = parseArgs({
   options: {
     ...{ bootstrap: text, directory: text, id: text, application: text, input: text, output: text },
-    ...{ standbys: text, 'leave-on-close': { type: 'boolean' } },
+    ...{ standbys: text, 'leave-on-close': { type: 'boolean' }, vitals: { type: 'boolean' } },
   },
 })
 const { bootstrap = '', directory = '', id = '', application = '', input = '', output = '' } = values
@@ -105,3 +107,23 @@ process.once('SIGTERM', () => {
 })
 await worker.start()
 say('running')
+
+export interface Vitals {
+  readonly rssMiB: number
+  readonly heapMiB: number
+  readonly fileHandles: number
+  readonly timers: number
+}
+
+function vitals(): Vitals {
+  const { rss, heapUsed } = process.memoryUsage()
+  const mebibytes = (bytes: number): number => Math.round((bytes / 2 ** 20) * 10) / 10
+  return {
+    rssMiB: mebibytes(rss),
+    heapMiB: mebibytes(heapUsed),
+    fileHandles: readdirSync('/proc/self/fd').length,
+    timers: process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length,
+  }
+}
+
+if (values.vitals === true) setInterval(() => say(`vitals ${JSON.stringify(vitals())}`), 5_000)

@@ -34,14 +34,16 @@ export interface ProcessOptions {
   readonly topics: ProgramTopics
   readonly standbys?: number
   readonly leaveOnClose?: boolean
+  readonly vitals?: boolean
 }
 
 export function startOurs(options: ProcessOptions): Run {
-  const { bootstrap, directory, id, topics, standbys = 0, leaveOnClose = false } = options
+  const { bootstrap, directory, id, topics, standbys = 0, leaveOnClose = false, vitals = false } = options
   const named = { bootstrap, directory, id, ...topics, standbys: String(standbys) }
   const given = Object.entries(named).flatMap(([name, value]) => [`--${name}`, value])
   const script = join(import.meta.dirname, 'process.ts')
-  return run(process.execPath, [script, ...given, ...(leaveOnClose ? ['--leave-on-close'] : [])], directory)
+  const flags = [...(leaveOnClose ? ['--leave-on-close'] : []), ...(vitals ? ['--vitals'] : [])]
+  return run(process.execPath, [script, ...given, ...flags], directory)
 }
 
 /** Kafka Streams' own. @param classes the directory with its compiled program */
