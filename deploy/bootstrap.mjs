@@ -31,6 +31,8 @@ const commands = {
   admin: ['deploy/bin/admin.ts'],
   'example:acquire': ['examples/acquire.ts'],
   chaos: ['deploy/chaos/chaos.ts'],
+  local: ['deploy/bin/local.ts'],
+  'kafka-tool': ['deploy/bin/kafka-tool.ts'],
   simulate: ['tests/simulation/main.ts'],
   conformance: ['tests/conformance/main.ts'],
   'kafka-acls': ['deploy/bin/kafka-acls.ts'],

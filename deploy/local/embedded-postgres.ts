@@ -15,7 +15,7 @@ import { chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { freePort, portIsFree } from './free-port.ts'
+import { freePort, portIsFree, portTaken } from './free-port.ts'
 import type { Account, Programs } from './server-account.ts'
 import { ownDirectory, programs, serverAccount } from './server-account.ts'
 import { endProcess, seeProcess } from './server-process.ts'
@@ -26,6 +26,8 @@ export interface EmbeddedPostgresOptions {
   readonly notice: (line: string) => void
   /** False for scratch data: no fsync. */
   readonly durable?: boolean
+  /** Wanted, or nothing is started; else the one of the last time where it is free. */
+  readonly port?: number
 }
 
 export interface EmbeddedPostgres {
@@ -55,6 +57,7 @@ interface Site {
   readonly account: Account | null
   readonly password: string
   readonly durable: boolean
+  readonly wantedPort: number | null
   readonly notice: (line: string) => void
 }
 
@@ -65,7 +68,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await ownDirectory(directory, account)
   const data = join(directory, 'data')
   const password = await passwordOf(directory, data, account)
-  const site: Site = { directory, data, account, password, durable: options.durable ?? true, notice: options.notice }
+  const { durable = true, port: wantedPort = null, notice } = options
+  const site: Site = { directory, data, account, password, durable, wantedPort, notice }
   const running = (await adopt(site)) ?? (await start(site))
   const urlOf = (user: string, name: string): string =>
     `postgres://${user}:${password}@127.0.0.1:${running.port}/${name}`
@@ -129,11 +133,13 @@ async function adopt(site: Site): Promise<Running | null> {
     return null
   }
   const ready = await waitReady(site, file.pid).catch(() => null)
-  if (ready !== null && (await answers(site, ready))) {
+  const fits = ready !== null && (site.wantedPort ?? ready.port) === ready.port
+  if (fits && (await answers(site, ready))) {
     site.notice(`postgres: adopted the server left running (process ${ready.pid}, port ${ready.port})`)
     return ready
   }
-  site.notice(`postgres: the server left running (process ${file.pid}) does not answer, ending it`)
+  const why = ready === null || fits ? 'does not answer' : `listens on port ${ready.port}`
+  site.notice(`postgres: the server left running (process ${file.pid}) ${why}, ending it`)
   await endProcess(file.pid, stopSteps)
   return null
 }
@@ -276,8 +282,13 @@ async function waitReady(site: Site, pid: number): Promise<PidFile> {
   throw new Error(`PostgreSQL did not become ready: see ${join(site.directory, 'server.log')}`)
 }
 
-/** The port of the last time when it is free, else another. */
+/** The one that is wanted, else that of the last time when it is free, else another. */
 async function choosePort(site: Site): Promise<number> {
+  const { wantedPort } = site
+  if (wantedPort !== null) {
+    if (await portIsFree(wantedPort)) return wantedPort
+    throw new Error(`PostgreSQL: ${portTaken(wantedPort)}`)
+  }
   const path = join(site.directory, 'port')
   const kept = Number((await readFile(path, 'utf8').catch(() => '')).trim())
   if (Number.isInteger(kept) && kept > 0 && kept < 65_536) {

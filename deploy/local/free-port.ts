@@ -9,6 +9,9 @@ export const portIsFree = (port: number): Promise<boolean> =>
     probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)))
   })
 
+/** For a person. */
+export const portTaken = (port: number): string => `port ${port} is taken; choose another, or end what listens there`
+
 /** One that the system chooses. */
 export const freePort = (): Promise<number> =>
   new Promise((done, failed) => {

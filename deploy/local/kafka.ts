@@ -1,44 +1,42 @@
 /**
- * A real Kafka (KRaft; one broker, or a cluster) in a scratch directory on free ports, for the conformance recording and for
+ * A real Kafka (KRaft; one broker, or a cluster) in a directory, for a laptop, for the conformance recording and for
  * integration tests. Its jars come through Maven once, into a cache directory.
- * - Jars are downloaded beside and renamed, so that a directory of jars that stands there is whole; its name holds the version
- *   and the hash of the pom.
  * - Brokers listen on loopback only, are ended by their own process ids, and are killed when our process exits.
  * - Everything is bounded in time, and every failure is one line that says what to do.
  */
 
-import { execFile, spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, openSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createConnection } from 'node:net'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { freePort } from './free-port.ts'
+import { freePort, portIsFree } from './free-port.ts'
+import { javaLacks, mavenLacks } from './java.ts'
+import type { HowNodesRun, Place } from './kafka-node.ts'
+import { KafkaNode, dataOf, propertiesOf, settingsOf } from './kafka-node.ts'
+import type { KafkaSecurity } from './kafka-security.ts'
 import { makeCertificate, scramUsers, secured } from './kafka-security.ts'
-import type { KafkaSecurity, SecuredPorts } from './kafka-security.ts'
-import { endProcess } from './server-process.ts'
+import type { MavenFiles } from './maven.ts'
+import { isFetched, mavenFiles, versionIn } from './maven.ts'
+import type { Waiting } from './server-program.ts'
 
 const run = promisify(execFile)
 const brokerPom = join(import.meta.dirname, 'kafka-pom.xml')
 /** Where jars are kept: with the other things that an install brings. */
 export const kafkaCache = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'kafka')
-const downloadWithinMs = 300_000
 const readyWithinMs = 60_000
-const stopSteps = [
-  { signal: 'SIGTERM', waitMs: 5_000 },
-  { signal: 'SIGKILL', waitMs: 5_000 },
-] as const
 
-export interface KafkaOptions {
-  /** Made, and emptied before use. */
+export interface KafkaOptions extends Waiting {
+  /** Made; and emptied before use, unless its data is kept. */
   readonly directory: string
   /** What `kafkaJars` gave. */
   readonly jars: string
   /** One unless told. */
   readonly nodes?: number
+  /** Of the first node, the others have those that follow; free ones unless told. */
+  readonly port?: number
+  /** Goes on with the cluster that is in the directory. Features, users and nodes are those it was formatted with. */
+  readonly keep?: boolean
   /** Levels of features that are finalized when it is formatted, e.g. `{ 'transaction.version': '0' }`. */
   readonly features?: Readonly<Record<string, string>>
   /** Broker settings as Kafka spells them; they go before ours. */
@@ -60,28 +58,22 @@ export interface Kafka {
   stop(): Promise<void>
 }
 
-/** One line that says what this machine lacks to run Kafka, or null. */
+/** One line that says what this machine lacks to run Kafka and to compile against it, or null. */
 export async function kafkaLacks(): Promise<string | null> {
-  const java = await run('javac', ['-version'], { timeout: 30_000 }).then(
-    ({ stdout, stderr }) => Number(/javac (\d+)/.exec(stdout + stderr)?.[1] ?? 0),
-    () => 0,
-  )
-  if (java < 17) return `a real Kafka needs a JDK 17 or newer (javac in PATH), found ${java === 0 ? 'none' : java}`
-  const maven = await run('mvn', ['-v'], { timeout: 60_000 }).then(
-    () => true,
-    () => false,
-  )
-  return maven ? null : 'a real Kafka needs Maven (mvn in PATH) to fetch its jars'
+  return (await javaLacks('a real Kafka', 'javac')) ?? (await mavenLacks('a real Kafka'))
+}
+
+/** One line that says what this machine lacks to run Kafka alone, or null. */
+export async function brokerLacks(): Promise<string | null> {
+  const java = await javaLacks('Kafka')
+  if (java !== null || (await isFetched(jarsOf({})))) return java
+  return mavenLacks('Kafka')
 }
 
 /** The version that a pom names. */
-export async function kafkaVersion(pom = brokerPom): Promise<string> {
-  const version = /<kafka\.version>(.+?)</.exec(await readFile(pom, 'utf8'))?.[1]
-  if (version === undefined) throw new Error(`${pom} names no kafka.version`)
-  return version
-}
+export const kafkaVersion = (pom = brokerPom): Promise<string> => versionIn(pom, 'kafka.version')
 
-export interface JarOptions {
+export interface JarOptions extends Waiting {
   /** A directory that is kept. */
   readonly cache?: string
   readonly pom?: string
@@ -89,77 +81,34 @@ export interface JarOptions {
   readonly version?: string | undefined
 }
 
-/** The directory with the jars that a pom names, downloaded when it is not there yet (the broker's: 44 MB). */
-export async function kafkaJars({ cache = kafkaCache, pom = brokerPom, version }: JarOptions = {}): Promise<string> {
-  const wanted = version ?? (await kafkaVersion(pom))
-  const hash = createHash('sha256')
-    .update(await readFile(pom))
-    .digest('hex')
-    .slice(0, 12)
-  const jars = join(cache, `jars-${wanted}-${hash}`)
-  if (await exists(jars)) return jars
-  const scratch = join(cache, `new-${randomBytes(6).toString('hex')}`)
-  await mkdir(scratch, { recursive: true })
-  try {
-    await copyFile(pom, join(scratch, 'pom.xml'))
-    await download(scratch, wanted)
-    // Another process may have been faster: its directory is as good.
-    await rename(join(scratch, 'jars'), jars).catch(async (error: unknown) => {
-      if (!(await exists(jars))) throw error
-    })
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
-  return jars
-}
+/** The directory with the jars that a pom names, fetched when it is not there yet. */
+export const kafkaJars = (options: JarOptions = {}): Promise<string> => mavenFiles(jarsOf(options), options)
 
-async function download(scratch: string, version: string): Promise<void> {
-  const where = [`-Dkafka.version=${version}`, `-DoutputDirectory=${join(scratch, 'jars')}`]
-  const goal = ['dependency:copy-dependencies', ...where, '-DincludeScope=runtime']
-  await run('mvn', ['-q', '-B', ...goal], { cwd: scratch, timeout: downloadWithinMs }).catch((error: unknown) => {
-    const said = String((error as { stdout?: string }).stdout ?? error)
-    throw new Error(`Maven could not fetch Kafka's jars: ${said.split('\n').find((line) => line !== '') ?? said}`)
-  })
-}
+const jarsOf = ({ cache = kafkaCache, pom = brokerPom, version }: JarOptions): MavenFiles => ({
+  what: `Kafka's jars`,
+  pom,
+  property: 'kafka.version',
+  version,
+  goal: ['dependency:copy-dependencies', '-DoutputDirectory={output}', '-DincludeScope=runtime'],
+  cache,
+  name: 'jars',
+})
 
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )
-
-/** Formats and starts the brokers; resolves when they take requests. @throws Error with one line */
+/** Formats what is not formatted and starts the brokers; resolves when they take requests. @throws Error with one line */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
-  const { directory, jars, settings, features = {}, security } = options
-  const count = options.nodes ?? 1
-  await rm(directory, { recursive: true, force: true })
-  const places: Place[] = []
-  for (let id = 1; id <= count; id++) {
-    const own = count === 1 ? directory : join(directory, String(id))
-    await mkdir(own, { recursive: true })
-    const secured = { plain: await freePort(), tls: await freePort() }
-    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort(), secured })
-  }
-  const clusterId = randomBytes(16).toString('base64url')
-  const nodes: KafkaNode[] = []
-  const killWithUs = (): void => nodes.forEach((node) => node.kill())
-  process.once('exit', killWithUs)
-  const stop = async (): Promise<void> => {
-    process.off('exit', killWithUs)
-    await Promise.all(nodes.map((node) => node.stop()))
-  }
+  const directory = resolve(options.directory)
+  if (options.keep !== true) await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  const places = await prepare(directory, options)
+  const failed = new AbortController()
+  const nodes = places.map((place) => new KafkaNode(place, howOf(options, places.length, failed.signal)))
+  const stop = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.stop())))
+  const starts = nodes.map((node) => node.start())
   try {
-    if (security?.certificates !== undefined) await makeCertificate(security.certificates)
-    for (const place of places) {
-      const file = join(place.directory, 'server.properties')
-      const own = settingsOf(place, places)
-      const all = security === undefined ? own : secured(own, place.secured, security)
-      await writeFile(file, propertiesOf({ ...all, ...settings }))
-      await format(place, clusterId, file, { jars, features, alone: count === 1, security })
-      nodes.push(new KafkaNode(place, file, jars, count))
-    }
-    await Promise.all(nodes.map((node) => node.start()))
+    await Promise.all(starts)
   } catch (error) {
+    failed.abort()
+    await Promise.allSettled(starts)
     await stop()
     throw error
   }
@@ -176,145 +125,74 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   }
 }
 
-interface Place {
-  readonly id: number
-  readonly directory: string
-  readonly port: number
-  readonly controllerPort: number
-  readonly secured: SecuredPorts
+function howOf({ jars, keep, notice, signal }: KafkaOptions, nodes: number, failed: AbortSignal): HowNodesRun {
+  const endWithinMs = keep === true ? 30_000 : 5_000
+  return { jars, nodes, endWithinMs, notice, signal: signal === undefined ? failed : AbortSignal.any([signal, failed]) }
 }
 
-async function format(
-  { directory }: Place,
-  clusterId: string,
-  file: string,
-  how: {
-    jars: string
-    features: Readonly<Record<string, string>>
-    alone: boolean
-    security: KafkaSecurity | undefined
-  },
-): Promise<void> {
-  const levels = Object.entries(how.features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
-  const alone = how.alone ? ['--standalone'] : []
-  const tool = ['-cp', join(how.jars, '*'), 'kafka.tools.StorageTool', 'format']
-  const users = how.security === undefined ? [] : scramUsers(how.security)
-  const words = [...tool, ...alone, `--cluster-id=${clusterId}`, '-c', file, ...levels, ...users]
-  await run('java', words, { cwd: directory, timeout: readyWithinMs }).catch((error: unknown) => {
-    throw new Error(`Kafka could not format ${directory}: ${String((error as { stderr?: string }).stderr ?? error)}`)
-  })
+/** What is kept of a cluster beside its data. It is written last, so that where it stands every node is formatted. */
+interface Layout {
+  readonly clusterId: string
+  readonly controllerPorts: readonly number[]
 }
 
-/** One broker, which is a controller too. Its ports and what it has written stay its own. */
-export class KafkaNode {
-  readonly id: number
-  /** host:port */
-  readonly address: string
-  readonly #place: Place
-  readonly #file: string
-  readonly #jars: string
-  readonly #nodes: number
-  #broker: ChildProcess | null = null
-
-  constructor(place: Place, file: string, jars: string, nodes: number) {
-    this.id = place.id
-    this.address = `127.0.0.1:${place.port}`
-    this.#place = place
-    this.#file = file
-    this.#jars = jars
-    this.#nodes = nodes
+async function prepare(directory: string, options: KafkaOptions): Promise<readonly Place[]> {
+  const { nodes = 1, settings, security, signal } = options
+  const file = join(directory, 'cluster.json')
+  const kept = JSON.parse(await readFile(file, 'utf8').catch(() => 'null')) as Layout | null
+  if (kept !== null && kept.controllerPorts.length !== nodes)
+    throw new Error(`${directory} holds a Kafka of ${kept.controllerPorts.length} nodes, not ${nodes}: choose another directory, or delete it`) // prettier-ignore
+  const controllerPorts: number[] = []
+  for (let index = 0; index < nodes; index++) controllerPorts.push(await portOrFree(kept?.controllerPorts[index]))
+  const layout: Layout = { clusterId: kept?.clusterId ?? newClusterId(), controllerPorts }
+  const places = await placesOf(directory, layout, options.port)
+  if (security?.certificates !== undefined) await makeCertificate(security.certificates)
+  for (const place of places) {
+    await mkdir(place.directory, { recursive: true })
+    const own = settingsOf(place, places)
+    const all = security === undefined ? own : secured(own, place.secured, security)
+    await writeFile(place.file, propertiesOf({ ...all, ...settings }))
+    signal?.throwIfAborted()
+    if (kept === null) await format(place, layout, options)
   }
-
-  /** Resolves when it takes requests, and knows all the others. */
-  async start(): Promise<void> {
-    const { directory, port } = this.#place
-    const broker = launch(directory, ['-Xmx768m', '-cp', join(this.#jars, '*'), 'kafka.Kafka', this.#file])
-    this.#broker = broker
-    await waitReady(broker, port, directory, this.#nodes)
-  }
-
-  async stop(): Promise<void> {
-    const broker = this.#broker
-    if (broker?.pid !== undefined && broker.exitCode === null && broker.signalCode === null)
-      await endProcess(broker.pid, stopSteps)
-  }
-
-  /** Without warning. */
-  kill(): void {
-    this.#broker?.kill('SIGKILL')
-  }
+  await writeFile(`${file}.new`, JSON.stringify(layout))
+  await rename(`${file}.new`, file)
+  return places
 }
 
-const dataOf = (directory: string): string => join(directory, 'data')
-
-function launch(directory: string, argumentList: string[]): ChildProcess {
-  const log = openSync(join(directory, 'server.log'), 'a')
-  try {
-    return spawn('java', argumentList, { cwd: directory, stdio: ['ignore', log, log] })
-  } finally {
-    closeSync(log)
+async function placesOf(directory: string, { controllerPorts }: Layout, port?: number): Promise<readonly Place[]> {
+  const places: Place[] = []
+  for (const [index, controllerPort] of controllerPorts.entries()) {
+    const own = controllerPorts.length === 1 ? directory : join(directory, String(index + 1))
+    const file = join(own, 'server.properties')
+    const ownPort = port === undefined ? await freePort() : port + index
+    const secured = { plain: await freePort(), tls: await freePort() }
+    places.push({ id: index + 1, directory: own, file, port: ownPort, controllerPort, secured })
   }
+  return places
 }
 
-const propertiesOf = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
-    .join('')
-
-const settingsOf = (place: Place, all: readonly Place[]): Record<string, string> => {
-  const { id, directory, port, controllerPort } = place
-  const replicas = String(Math.min(3, all.length))
-  const inSync = all.length >= 3 ? '2' : '1'
-  return {
-    'process.roles': 'broker,controller',
-    'node.id': String(id),
-    'controller.listener.names': 'CONTROLLER',
-    ...(all.length === 1
-      ? { 'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}` }
-      : { 'controller.quorum.voters': all.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',') }),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'log.dirs': dataOf(directory),
-    'auto.create.topics.enable': 'false',
-    'default.replication.factor': replicas,
-    'min.insync.replicas': inSync,
-    'offsets.topic.replication.factor': replicas,
-    'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': replicas,
-    'transaction.state.log.min.isr': inSync,
-    'transaction.state.log.num.partitions': '4',
-    'share.coordinator.state.topic.replication.factor': replicas,
-    'share.coordinator.state.topic.min.isr': inSync,
-    'group.initial.rebalance.delay.ms': '0',
-  }
+/** 22 characters. Its first bit is 0, so that it never begins with a dash: Kafka's tools would take it for an option. */
+export function newClusterId(bytes: Uint8Array = randomBytes(16)): string {
+  return Buffer.from([(bytes[0] ?? 0) & 0x7f, ...bytes.subarray(1)]).toString('base64url')
 }
 
-async function waitReady(broker: ChildProcess, port: number, directory: string, nodes: number): Promise<void> {
-  const endAt = performance.now() + readyWithinMs
-  while (performance.now() < endAt && broker.exitCode === null && broker.signalCode === null) {
-    if ((await brokersSeen(port).catch(() => 0)) >= nodes) return
-    await sleep(50)
-  }
-  throw new Error(`Kafka did not become ready: see ${join(directory, 'server.log')}`)
-}
+const portOrFree = async (kept: number | undefined): Promise<number> =>
+  kept !== undefined && (await portIsFree(kept)) ? kept : freePort()
 
-/** How many brokers a Metadata answer lists; none until the broker may lead partitions. */
-function brokersSeen(port: number): Promise<number> {
-  // length, api key 3, version 1, correlation 1, client id null, then no topics
-  const request = Buffer.from('0000000e0003000100000001ffff00000000', 'hex')
-  return new Promise((done, failed) => {
-    const socket = createConnection({ port, host: '127.0.0.1', timeout: 5_000 })
-    let answer = Buffer.alloc(0)
-    socket.on('connect', () => socket.write(request))
-    socket.on('data', (chunk) => {
-      answer = Buffer.concat([answer, chunk])
-      if (answer.length < 12) return
-      // length, correlation, number of brokers
-      done(answer.readInt32BE(8))
-      socket.destroy()
-    })
-    socket.on('timeout', () => socket.destroy(new Error('no answer')))
-    socket.on('error', failed)
-    socket.on('close', () => failed(new Error('closed')))
+async function format({ directory, file }: Place, layout: Layout, options: KafkaOptions): Promise<void> {
+  // What an interrupted formatting left.
+  await rm(dataOf(directory), { recursive: true, force: true })
+  const { jars, features = {}, security, signal } = options
+  const levels = Object.entries(features).flatMap(([name, level]) => ['--feature', `${name}=${level}`])
+  const alone = layout.controllerPorts.length === 1 ? ['--standalone'] : []
+  const tool = ['-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format']
+  const users = security === undefined ? [] : scramUsers(security)
+  const words = [...tool, ...alone, '-t', layout.clusterId, '-c', file, ...levels, ...users]
+  const how = { cwd: directory, timeout: readyWithinMs, ...(signal === undefined ? {} : { signal }) }
+  await run('java', words, how).catch((error: unknown) => {
+    signal?.throwIfAborted()
+    const said = String((error as { stderr?: string }).stderr ?? error).trim()
+    throw new Error(`Kafka could not format ${directory}: ${said.split('\n').at(-1) ?? ''}`)
   })
 }

@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { copyFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Waiting } from './server-program.ts'
 
 const run = promisify(execFile)
 const fetchWithinMs = 300_000
@@ -17,20 +18,15 @@ export interface MavenFiles {
   readonly what: string
   readonly pom: string
   /** The property of the pom that holds the version. */
-  readonly version: string
+  readonly property: string
+  /** Another one than the pom's. */
+  readonly version?: string | undefined
   /** Goal and options; the files are to go to `{output}`. */
   readonly goal: readonly string[]
   /** A directory that is kept. */
   readonly cache: string
   /** What the directory's name begins with. */
   readonly name: string
-}
-
-export interface Fetching {
-  /** Is told in a line before anything is fetched. */
-  readonly notice?: (line: string) => void
-  /** Ends Maven; the promise is rejected and nothing is left of what it had. */
-  readonly signal?: AbortSignal | undefined
 }
 
 /** The version that a pom names in a property. */
@@ -40,19 +36,23 @@ export async function versionIn(pom: string, property: string): Promise<string> 
   return version
 }
 
+const versionOf = async ({ pom, property, version }: MavenFiles): Promise<string> =>
+  version ?? (await versionIn(pom, property))
+
 /** Where the files are, or will be. */
-export async function placeOf({ pom, version, cache, name }: MavenFiles): Promise<string> {
+export async function placeOf(files: MavenFiles): Promise<string> {
+  const { pom, cache, name } = files
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')
     .slice(0, 12)
-  return join(cache, `${name}-${await versionIn(pom, version)}-${hash}`)
+  return join(cache, `${name}-${await versionOf(files)}-${hash}`)
 }
 
 export const isFetched = async (files: MavenFiles): Promise<boolean> => exists(await placeOf(files))
 
 /** The directory with the files, fetched when it is not there yet. @throws Error with one line */
-export async function mavenFiles(files: MavenFiles, { notice, signal }: Fetching = {}): Promise<string> {
+export async function mavenFiles(files: MavenFiles, { notice, signal }: Waiting = {}): Promise<string> {
   const place = await placeOf(files)
   if (await exists(place)) return place
   notice?.(`fetching ${files.what} through Maven, the first time only`)
@@ -71,8 +71,10 @@ export async function mavenFiles(files: MavenFiles, { notice, signal }: Fetching
   return place
 }
 
-async function fetchInto(scratch: string, { goal, what }: MavenFiles, signal: AbortSignal | undefined): Promise<void> {
-  const words = goal.map((word) => word.replace('{output}', join(scratch, 'files')))
+async function fetchInto(scratch: string, files: MavenFiles, signal: AbortSignal | undefined): Promise<void> {
+  const { goal, what, property } = files
+  const asked = goal.map((word) => word.replace('{output}', join(scratch, 'files')))
+  const words = [...asked, `-D${property}=${await versionOf(files)}`]
   const how = { cwd: scratch, timeout: fetchWithinMs, ...(signal === undefined ? {} : { signal }) }
   await run('mvn', ['-q', '-B', ...words], how).catch((error: unknown) => {
     signal?.throwIfAborted()

@@ -7,20 +7,21 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { freePort } from './free-port.ts'
 import { javaLacks, mavenLacks } from './java.ts'
-import type { Fetching, MavenFiles } from './maven.ts'
+import type { MavenFiles } from './maven.ts'
 import { isFetched, mavenFiles } from './maven.ts'
+import type { Waiting } from './server-program.ts'
 import { ServerProgram } from './server-program.ts'
 
 const archive: MavenFiles = {
   what: 'Apicurio Registry (109 MB)',
   pom: join(import.meta.dirname, 'registry-pom.xml'),
-  version: 'registry.version',
+  property: 'registry.version',
   goal: ['dependency:unpack', '-DoutputDirectory={output}'],
   cache: join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'registry'),
   name: 'apicurio',
 }
 
-export interface RegistryOptions extends Fetching {
+export interface RegistryOptions extends Waiting {
   /** Made when it is missing; schemas that an earlier one kept there are there again. */
   readonly directory: string
   /** A free one unless told. */
@@ -45,7 +46,7 @@ export async function registryLacks(): Promise<string | null> {
 }
 
 /** The directory with the unpacked archive, fetched when it is not there yet. @throws Error with one line */
-export const registryFiles = (fetching: Fetching = {}): Promise<string> => mavenFiles(archive, fetching)
+export const registryFiles = (waiting: Waiting = {}): Promise<string> => mavenFiles(archive, waiting)
 
 /** Resolves when it answers; the first time it is fetched, which takes a while. @throws Error with one line */
 export async function startRegistry(options: RegistryOptions): Promise<Registry> {
@@ -62,7 +63,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     words: [...settingsOf(directory, port), '-jar', await jarIn(files)],
     port,
     isReady: () => answers(url),
-    readyWithinMs: 90_000,
+    readyWithinMs: 180_000,
     endWithinMs: 10_000,
   })
   return { url, port, pid: server.pid, ended: server.ended, stop: () => server.stop() }

@@ -1,9 +1,9 @@
 /**
  * A server that we start as a process in a directory of its own, and end by its id.
  *
- * - SP1 At most one server runs in a directory: one that a killed starter left behind is ended before the next is started.
- * - SP2 It ends with us: asked to when there is time, killed when our process exits. Only a kill -9 of us leaves it behind.
- * - SP3 Nothing waits for it for ever: neither for its being ready nor for its end.
+ * SP1 At most one server runs in a directory: one that a killed starter left behind is ended before the next is started.
+ * SP2 It ends with us: asked to when there is time, killed when our process exits. Only a kill -9 of us leaves it behind.
+ * SP3 Nothing waits for it for ever: neither for its being ready nor for its end.
  *
  * The directory holds: server.log (everything it prints), server.pid (while it runs).
  */
@@ -15,10 +15,18 @@ import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { portIsFree } from './free-port.ts'
+import { portIsFree, portTaken } from './free-port.ts'
 import { endProcess, seeProcess } from './server-process.ts'
 
-export interface ServerProgramOptions {
+/** Whoever waits: hears what is done, and may give up. */
+export interface Waiting {
+  /** Is told in a line what a person may want to know. */
+  readonly notice?: ((line: string) => void) | undefined
+  /** What is under way is ended, the promise is rejected with its reason, and nothing is left running. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ServerProgramOptions extends Waiting {
   /** Begins what is said of it: `Kafka did not become ready`. */
   readonly name: string
   /** Where it runs; made when it is missing. */
@@ -32,9 +40,6 @@ export interface ServerProgramOptions {
   readonly readyWithinMs: number
   /** How long it may take to end when it is asked to, in ms. */
   readonly endWithinMs: number
-  readonly notice?: (line: string) => void
-  /** Ends it while it becomes ready. */
-  readonly signal?: AbortSignal | undefined
 }
 
 const killed = { signal: 'SIGKILL', waitMs: 5_000 } as const
@@ -73,7 +78,7 @@ export class ServerProgram {
     await endWhatWasLeft(options)
     const { name, port } = options
     // Otherwise another server's answer could be taken for its being ready.
-    if (!(await portIsFree(port))) throw new Error(`${name}: port ${port} is taken`)
+    if (!(await portIsFree(port))) throw new Error(`${name}: ${portTaken(port)}`)
     const server = new ServerProgram(options)
     try {
       await writeFile(pidFileIn(options.directory), `${server.pid}\n`)
@@ -115,11 +120,11 @@ export class ServerProgram {
   }
 }
 
-/** In a session of its own: a Ctrl-C at our terminal is not meant for it. */
+/** In our process group: what ends the whole group (a closed terminal, a test that took too long) ends it too. */
 function launch({ directory, program, words }: ServerProgramOptions): ChildProcess {
   const log = openSync(join(directory, 'server.log'), 'a', 0o600)
   try {
-    return spawn(program, words, { cwd: directory, detached: true, stdio: ['ignore', log, log] })
+    return spawn(program, words, { cwd: directory, stdio: ['ignore', log, log] })
   } finally {
     closeSync(log)
   }

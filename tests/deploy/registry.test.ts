@@ -79,7 +79,7 @@ describe.skipIf(lacks !== null)(`the registry on this machine${lacks === null ? 
   test('on a port that is taken: one line, and nothing is started', async () => {
     const own = join(directory, 'taken')
     const starting = startRegistry({ directory: own, port: registry.port })
-    await expect(starting).rejects.toThrow(`registry: port ${registry.port} is taken`)
+    await expect(starting).rejects.toThrow(`registry: port ${registry.port} is taken; choose another`)
     expect(await readdir(own)).toEqual([])
   })
 
