@@ -18,6 +18,7 @@ const folders = [
   'sinks',
   'api',
   'deploy',
+  'client',
   'examples',
   'bench',
   'tests',
@@ -53,9 +54,13 @@ const productRoots = product
       /^(examples|bench)\/[^/]+\.ts$/.test(path) ||
       /^processors\/[^/]+\/scenarios\.ts$/.test(path) ||
       harness.includes(path) ||
-      ['topology/index.ts', 'topology/testing/index.ts', 'state-stores/index.ts', 'connectors/kafka/index.ts'].includes(
-        path,
-      ),
+      [
+        'topology/index.ts',
+        'topology/testing/index.ts',
+        'state-stores/index.ts',
+        'connectors/kafka/index.ts',
+        'client/index.ts',
+      ].includes(path),
   )
 
 describe('this tree', () => {
