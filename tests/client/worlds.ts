@@ -53,7 +53,7 @@ export async function openHttpWorld(): Promise<TransportWorld> {
       }),
     written: () => world.written(),
     ...controls(trouble),
-    close: () => world[Symbol.asyncDispose](),
+    close: async () => world[Symbol.asyncDispose](),
   }
 }
 
