@@ -9,8 +9,6 @@ export interface ProducerArguments {
   /** http: how often the platform is killed too. */
   readonly platformKills: number
   readonly seed: number
-  /** Longest time a producer lives after it became ready, in ms. */
-  readonly lifeMs: number
   /** The most events that are sent together. */
   readonly unitEvents: number
   readonly timeoutMin: number
@@ -24,12 +22,11 @@ export const producerUsage = [
   '  --events n              events of two tenants (20000)',
   '  --kills n               kill -9 the producer so often (10)',
   '  --platform-kills n      http: and the platform so often, in between (0)',
-  '  --life-ms n             longest life of a producer that became ready (1500)',
   '  --unit-events n         most events that are sent together (200)',
   '  --seed n, --minutes n, --keep, --json file as above',
 ].join('\n')
 
-const defaults = { events: 20_000, kills: 10, 'platform-kills': 0, 'life-ms': 1_500, 'unit-events': 200, minutes: 30 }
+const defaults = { events: 20_000, kills: 10, 'platform-kills': 0, 'unit-events': 200, minutes: 30 }
 
 /** @returns the arguments, or one line that says what is wrong */
 export function readProducerArguments(argv: readonly string[], freshSeed: number): ProducerArguments | string {
@@ -58,7 +55,7 @@ export function readProducerArguments(argv: readonly string[], freshSeed: number
     return `--unit-events: ${numbers['unit-events']} is given; wanted 1 to 1000`
   return {
     ...{ via, events: numbers.events, kills: numbers.kills, platformKills: numbers['platform-kills'] },
-    ...{ seed: numbers.seed, lifeMs: Math.max(200, numbers['life-ms']), unitEvents: numbers['unit-events'] },
+    ...{ seed: numbers.seed, unitEvents: numbers['unit-events'] },
     timeoutMin: numbers.minutes,
     keep: values['keep'] === true,
     json: typeof values['json'] === 'string' ? values['json'] : null,

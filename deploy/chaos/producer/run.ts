@@ -14,7 +14,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ClientStats } from '../../../client/index.ts'
-import { killMoments, seeded } from '../seeded.ts'
+import { seeded } from '../seeded.ts'
 import type { ProducerArguments } from './arguments.ts'
 import { checkProducer } from './check.ts'
 import type { ChildTask } from './child.ts'
@@ -84,7 +84,7 @@ export async function runProducer(options: ProducerArguments): Promise<ProducerR
     const seconds = (performance.now() - begun) / 1000
     const findings =
       run.kills < options.kills
-        ? [`only ${run.kills} of ${options.kills} kills fell into the run; give more --events or a shorter --life-ms`]
+        ? [`only ${run.kills} of ${options.kills} kills fell into the run; give more --events`]
         : []
     if (run.acknowledged.size < plan.length)
       findings.push(`${plan.length - run.acknowledged.size} units were never acknowledged`)
@@ -114,7 +114,7 @@ async function killAgainAndAgain(run: Run): Promise<boolean> {
   const { options, site } = run
   const platformEvery =
     options.platformKills === 0 ? Infinity : Math.max(1, Math.floor(options.kills / options.platformKills))
-  for (const moment of killMoments(options.seed, options.kills, options.lifeMs, 900)) {
+  for (const moment of momentsOf(options, run.counts.length)) {
     if (await lifeOf(run, moment)) return true
     run.kills += 1
     const isPlatform = run.kills % platformEvery === 0 && run.platformKills < options.platformKills
@@ -125,20 +125,31 @@ async function killAgainAndAgain(run: Run): Promise<boolean> {
   return false
 }
 
+/** One in five dies while it starts, the others when so many units are acknowledged in all, and a little later. */
+interface Moment {
+  readonly units: number | null
+  readonly waitMs: number
+}
+
+/** Spread over the plan at random, so that each life gets a part of it, however fast the machine is. */
+function momentsOf({ seed, kills }: ProducerArguments, units: number): readonly Moment[] {
+  const draw = seeded(seed)
+  const marks = Array.from({ length: kills }, () => Math.ceil(draw() * units * 0.95)).sort((one, other) => one - other)
+  return marks.map((mark) =>
+    draw() < 0.2 ? { units: null, waitMs: draw() * longestStartMs } : { units: mark, waitMs: draw() * longestMoreMs },
+  )
+}
+
+const longestStartMs = 2_000
+const longestMoreMs = 50
+
 /** One life of the producer. @param kill when it is killed, null to let it come to its end. @returns whether it did */
-async function lifeOf(
-  run: Run,
-  kill: { readonly after: 'start' | 'ready'; readonly waitMs: number } | null,
-): Promise<boolean> {
+async function lifeOf(run: Run, kill: Moment | null): Promise<boolean> {
   const life = start(run)
   const isLate = sleep(run.options.timeoutMin * 60_000, 'late' as const, { ref: false })
-  if (kill === null) {
-    if ((await Promise.race([life.ended, isLate])) === 'late')
-      throw new Error(`the producer is not through after ${run.options.timeoutMin} minutes`)
-  } else {
-    if (kill.after === 'ready') await Promise.race([life.ready, life.ended])
-    await Promise.race([sleep(kill.waitMs), life.ended])
-  }
+  const atMoment = kill === null ? life.ended : momentIn(run, life, kill)
+  if ((await Promise.race([atMoment, life.ended, isLate])) === 'late')
+    throw new Error(`a producer lives for more than ${run.options.timeoutMin} minutes`)
   run.child?.kill('SIGKILL')
   const { code, signal } = await life.ended
   if (code === 0) return true
@@ -148,8 +159,14 @@ async function lifeOf(
   return false
 }
 
+async function momentIn(run: Run, life: Life, { units, waitMs }: Moment): Promise<void> {
+  if (units !== null) await life.acknowledged(units)
+  await sleep(waitMs)
+}
+
 interface Life {
-  readonly ready: Promise<void>
+  /** Resolves when so many units are acknowledged, in all lives. */
+  acknowledged(units: number): Promise<void>
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>
   wasReady(): boolean
 }
@@ -161,15 +178,14 @@ function start(run: Run): Life {
   const child = spawn(process.execPath, [script, '--task', task], { stdio: ['ignore', 'pipe', 'pipe'] })
   run.child = child
   child.stderr.on('data', (chunk: Buffer) => appendFileSync(join(run.directory, 'producer.log'), chunk))
-  const ready = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  let wanted = Infinity
   let readyAt: number | null = null
   createInterface({ input: child.stdout }).on('line', (line) => {
     const [what, rest = ''] = [line.split(' ', 1)[0], line.slice(line.indexOf(' ') + 1)]
-    if (what === 'ready') {
-      readyAt = performance.now()
-      ready.resolve()
-    }
+    if (what === 'ready') readyAt = performance.now()
     if (what === 'acked') note(run, Number(rest))
+    if (run.acknowledged.size >= wanted) reached.resolve()
     if (what === 'done') run.stats = JSON.parse(rest) as ClientStats[]
   })
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
@@ -181,7 +197,14 @@ function start(run: Run): Life {
       resolve({ code, signal })
     })
   })
-  return { ready: ready.promise, ended, wasReady: () => readyAt !== null }
+  return {
+    acknowledged(units) {
+      wanted = units
+      return reached.promise
+    },
+    ended,
+    wasReady: () => readyAt !== null,
+  }
 }
 
 function note(run: Run, unit: number): void {
