@@ -51,7 +51,7 @@ const productRoots = product
   .filter(
     (path) =>
       /^deploy\/(bin\/[^/]+|chaos\/chaos)\.ts$/.test(path) ||
-      /^(examples|bench)\/[^/]+\.ts$/.test(path) ||
+      /^(examples(\/producers)?|bench)\/[^/]+\.ts$/.test(path) ||
       /^processors\/[^/]+\/scenarios\.ts$/.test(path) ||
       harness.includes(path) ||
       [
