@@ -30,6 +30,9 @@ export interface TransportWorld {
   close(): Promise<void>
 }
 
+/** A broker takes its time on a machine that is busy. */
+const startWithinMs = 5 * 60_000
+
 type Preference = EventToSend<'communication_events'>
 const preference = (contact: string, source: string, more: Partial<Preference> = {}): Preference => ({
   type: 'contact_preference_changed',
@@ -50,10 +53,10 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
     const clients: EventClient[] = []
     beforeAll(async () => {
       world = await openWorld()
-    })
+    }, startWithinMs)
     afterAll(async () => {
       await Promise.all(clients.map((client) => client.close()))
-      await world.close()
+      await world?.close()
     })
     beforeEach(() => {
       producer = `p${(tests += 1)}`
