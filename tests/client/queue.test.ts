@@ -42,14 +42,14 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), which: fc.nat(20) }) },
 )
-const capacity = 200
+const capacity = 100
 const rankOf = (priority: Priority): number => priorities.indexOf(priority)
 const bytesOf = (units: readonly Unit[]): number => units.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 const eventsOf = (units: readonly Unit[]): number => units.reduce((sum, { events }) => sum + events.length, 0)
 
 test('any play of puts, takes, settles and removals keeps Q1 to Q4', () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
       const queue = new UnitQueue(capacity)
       /** In the order of `put`. */
       let waiting: Unit[] = []
@@ -65,7 +65,10 @@ test('any play of puts, takes, settles and removals keeps Q1 to Q4', () => {
             expect(victims).toEqual(byRank.slice(0, victims.length))
             const needed = bytesOf([...waiting, ...deliveries.flat(), unit]) - capacity
             if (victims.length === 0) expect(bytesOf(lower)).toBeLessThan(needed)
-            else expect(bytesOf(victims.slice(0, -1))).toBeLessThan(needed)
+            else {
+              expect(bytesOf(victims.slice(0, -1))).toBeLessThan(needed)
+              expect(bytesOf(victims)).toBeGreaterThanOrEqual(needed)
+            }
             waiting = waiting.filter((each) => !victims.includes(each))
           }
           const isFit = bytesOf([...waiting, ...deliveries.flat(), unit]) <= capacity
@@ -108,7 +111,7 @@ test('any play of puts, takes, settles and removals keeps Q1 to Q4', () => {
       expect(waiting).toEqual([])
       expect([queue.bytes, queue.waitingEvents, queue.underWayEvents]).toEqual([0, 0, 0])
     }),
-    { numRuns: 2_000 },
+    { numRuns: 400 },
   )
 })
 
@@ -169,6 +172,23 @@ describe('in particular', () => {
     expect(queue.take(all, () => true)).toEqual([])
     queue.settle(a1)
     expect(queue.take(all, () => true)).toEqual([a2])
+  })
+
+  test('room is made of the lowest first, of those that wait longest, and only if it is enough (Q3)', () => {
+    const queue = new UnitQueue(60)
+    const [high, normal, low1, low2, ...more] = (['high', 'normal', 'low', 'low', 'normal', 'low'] as const).map(
+      (priority, n) => unit(`e${n}`, priority),
+    )
+    for (const each of [high!, normal!, low1!, low2!, ...more]) queue.put(each)
+    expect(queue.makeRoom(unit('x', 'low', 10))).toEqual([])
+    expect(queue.makeRoom(unit('x', 'normal', 40))).toEqual([])
+    expect(queue.bytes).toBe(60)
+    expect(queue.makeRoom(unit('x', 'normal', 15))).toEqual([low1, low2])
+    expect(queue.makeRoom(unit('x', 'high', 40))).toEqual([more[1], normal])
+    expect(queue.bytes).toBe(20)
+    expect(queue.take(all, () => true)).toEqual([high, more[0]])
+    // What is under way is not made room of.
+    expect(queue.makeRoom(unit('x', 'high', 50))).toEqual([])
   })
 
   test('what is late is told in the order of deadlines', () => {
