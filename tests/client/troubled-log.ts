@@ -6,9 +6,16 @@ import { LogError } from '../../connectors/kafka/index.ts'
 export interface LogTrouble {
   /** Of the next so many commits the answer is lost. */
   lost: number
+  /** With the last of these answers it goes down. */
+  downAfterLost: boolean
   /** The next so many appends fail before they are sent. */
   refused: number
   isDown: boolean
+}
+
+export function loseOne(trouble: LogTrouble): void {
+  trouble.lost -= 1
+  if (trouble.lost === 0 && trouble.downAfterLost) trouble.isDown = true
 }
 
 export function troubledLog(log: Log, trouble: LogTrouble): Log {
@@ -34,7 +41,7 @@ export function troubledLog(log: Log, trouble: LogTrouble): Log {
       if (trouble.isDown) throw away()
       await session.end(outcome)
       if (outcome === 'abort' || trouble.lost === 0) return
-      trouble.lost -= 1
+      loseOne(trouble)
       throw away()
     },
     close: () => session.close(),

@@ -11,7 +11,7 @@ import { openWorld, readPartition } from '../api/ingest/world.ts'
 import type { TransportWorld, WrittenEvent } from '../contracts/transport.ts'
 import { keyRingOf, memoryRegistry } from '../schemas/fixtures.ts'
 import type { LogTrouble } from './troubled-log.ts'
-import { troubledLog } from './troubled-log.ts'
+import { loseOne, troubledLog } from './troubled-log.ts'
 
 const tenantOf = (tenantId: string): Tenant => ({ tenantId, organizationId: organizationOf(tenantId) })
 export const tenants = [tenantOf(tenantA), tenantOf(tenantB)] as const
@@ -28,21 +28,21 @@ export function troubledFetch(trouble: LogTrouble): typeof fetch {
     }
     const response = await fetch(input, init)
     if (trouble.lost === 0) return response
-    trouble.lost -= 1
+    loseOne(trouble)
     await response.arrayBuffer()
     throw new TypeError('fetch failed', { cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }) })
   }
 }
 
 const controls = (trouble: LogTrouble): Pick<TransportWorld, 'loseAnswers' | 'refuse' | 'down'> => ({
-  loseAnswers: (count) => (trouble.lost = count),
+  loseAnswers: (count, thenIsDown = false) => Object.assign(trouble, { lost: count, downAfterLost: thenIsDown }),
   refuse: (count) => (trouble.refused = count),
   down: (isDown) => (trouble.isDown = isDown),
 })
 
 export async function openHttpWorld(): Promise<TransportWorld> {
   const world = await openWorld({}, { time: () => Date.now() })
-  const trouble: LogTrouble = { lost: 0, refused: 0, isDown: false }
+  const trouble: LogTrouble = { lost: 0, downAfterLost: false, refused: 0, isDown: false }
   return {
     tenants,
     open: (name, { tenantId }, options = {}) =>
@@ -76,7 +76,7 @@ export async function openLogWorld(given?: Log): Promise<LogWorld> {
   await log.createTopics(topics.map(({ name }) => ({ name, partitions: 3, config: {} })))
   const registry = memoryRegistry()
   const keyRing = keyRingOf(tenantA, tenantB)
-  const trouble: LogTrouble = { lost: 0, refused: 0, isDown: false }
+  const trouble: LogTrouble = { lost: 0, downAfterLost: false, refused: 0, isDown: false }
   const troubled = troubledLog(log, trouble)
   const openWith: LogWorld['openWith'] = (name, transport, options = {}) =>
     openClient({

@@ -2,8 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ClientOptions, EventClient, EventToSend, Tenant } from '../../client/index.ts'
-import { ClientError } from '../../client/index.ts'
+import type { ClientError, ClientOptions, EventClient, EventToSend, Tenant } from '../../client/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 
 export interface WrittenEvent {
@@ -21,8 +20,8 @@ export interface TransportWorld {
   open(name: string, tenant: Tenant, options?: Partial<ClientOptions>): Promise<EventClient>
   /** Everything that is committed, in order per partition. */
   written(): Promise<readonly WrittenEvent[]>
-  /** The next so many deliveries have their effect, and their answer is lost. */
-  loseAnswers(count: number): void
+  /** The next so many deliveries have their effect, and their answer is lost; after the last of them nothing gets through, if told. */
+  loseAnswers(count: number, thenIsDown?: boolean): void
   /** The next so many deliveries fail before they have an effect. */
   refuse(count: number): void
   /** Nothing gets through from now on, or does again. */
@@ -59,6 +58,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       await world?.close()
     })
     beforeEach(() => {
+      world.down(false)
       producer = `p${(tests += 1)}`
     })
 
@@ -284,11 +284,8 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
 
     test('a lost answer after which nothing gets through is an outcome that nobody knows', async () => {
       const client = await open({ deliveryTimeoutMs: 400 })
-      world.loseAnswers(1)
-      const sent = client.send(topic, preference('u1', 'x', { sequence: 1 }))
-      const failure = errorOf(sent)
-      await waitFor(async () => (await mine()).length === 1)
-      world.down(true)
+      world.loseAnswers(1, true)
+      const failure = errorOf(client.send(topic, preference('u1', 'x', { sequence: 1 })))
       expect((await failure).code).toBe('OUTCOME_UNKNOWN')
       world.down(false)
       await client.send(topic, preference('u1', 'x', { sequence: 1 }))
@@ -358,12 +355,4 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(client.stats()).toMatchObject({ queuedBytes: 0, failed: 3 })
     })
   })
-}
-
-async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
-  const until = Date.now() + 5_000
-  while (!(await isSo())) {
-    if (Date.now() > until) throw new Error('it did not come to be')
-    await sleep(10)
-  }
 }

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Log } from '../../connectors/kafka/index.ts'
 import type { ProducerSite } from '../../deploy/chaos/producer/site.ts'
 import { openHttpSite, openKafkaSite } from '../../deploy/chaos/producer/site.ts'
-import { kafkaCache, kafkaJars, kafkaLacks } from '../../deploy/local/kafka.ts'
+import { kafkaJars, kafkaLacks } from '../../deploy/local/kafka.ts'
 import { communicationEvents, eventCodec } from '../../schemas/index.ts'
 import type { KeyRing, SchemaRegistry } from '../../schemas/index.ts'
 import { readPartition } from '../api/ingest/world.ts'
@@ -121,7 +121,7 @@ describe.skipIf(lacks !== null && !inCI)(`into Kafka${lacks === null ? '' : ` ($
     'Java',
     async () => {
       const { bootstrap, registry, tenant, organization } = addresses()
-      const jars = await kafkaJars(kafkaCache, join(examples, 'pom.xml'))
+      const jars = await kafkaJars({ pom: join(examples, 'pom.xml') })
       const program = ['-cp', join(jars, '*'), join(examples, 'JavaProducer.java')]
       const written = await printed('java', [...program, bootstrap, registry, tenant, organization, 'of-java'])
       await readBack(written, 'of-java', 'example-java')
