@@ -127,18 +127,19 @@ test('after its grace close hands nothing more over', async () => {
 
 test('flush waits for what was sent before it, and for nothing that was sent after', async () => {
   const { client, deliveries, turn } = await openTold()
-  void client.send(topic, preference('u1', 'a'))
+  for (const source of ['a', 'b', 'c']) void client.send(topic, preference('u1', source))
   await settled()
   let isFlushed = false
   void client.flush().then(() => (isFlushed = true))
-  void client.send(topic, preference('u1', 'b'))
-  await turn(1)
-  expect(isFlushed).toBe(false)
+  void client.send(topic, preference('u1', 'd')).catch(() => undefined)
+  void client.send(topic, preference('u1', 'e')).catch(() => undefined)
   deliveries[0]!.end()
   await turn(1)
-  expect(isFlushed).toBe(true)
-  expect(deliveries).toHaveLength(2)
+  expect([isFlushed, client.stats().acknowledged]).toEqual([false, 2])
   deliveries[1]!.end()
+  await turn(1)
+  expect([isFlushed, client.stats().acknowledged]).toEqual([true, 4])
+  deliveries[2]!.end()
 })
 
 test('a batch that is too large for any delivery is refused at once, and takes no number', async () => {
