@@ -20,6 +20,7 @@ export default defineConfig({
         'sinks',
         'api',
         'deploy',
+        'client',
         'examples',
       ].map((folder) => `${folder}/**/*.ts`),
       reporter: ['json-summary'],

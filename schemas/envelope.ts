@@ -35,20 +35,20 @@ export type Visibility = 'public' | 'webhook' | 'internal'
  */
 export type KeyShape = 'O' | 'T' | { readonly entity: string; readonly orEntity?: string }
 
-export interface EventDefinition<F extends Fields = Fields> {
+export interface EventDefinition<F extends Fields = Fields, V extends Visibility = Visibility> {
   readonly version: number
-  readonly visibility: Visibility
+  readonly visibility: V
   readonly fields: F
   readonly example: FieldsOf<F>
 }
 
 /** An event type: `event({ fields }, 'internal', example)`. */
-export function event<const F extends Fields>(
+export function event<const F extends Fields, const V extends Visibility>(
   fields: F,
-  visibility: Visibility,
+  visibility: V,
   example: FieldsOf<F>,
   version = 1,
-): EventDefinition<F> {
+): EventDefinition<F, V> {
   return Object.freeze({ version, visibility, fields, example })
 }
 

@@ -46,6 +46,16 @@ export function timerEventId(of: {
   return uuidv5(nameOf('timer', [of.processor, of.key, of.timer, of.dueAt, of.type, of.n]))
 }
 
+/** Id of an event that a producer sends: which of its events about a record key it is. */
+export function sentEventId(of: { producer: string; topic: string; key: string; sequence: number }): string {
+  return uuidv5(nameOf('sent', [of.producer, of.topic, of.key, of.sequence]))
+}
+
+/** Id of an event that its sender names; no tenant can name another's. */
+export function namedEventId(of: { producer: string; tenantId: string; id: string }): string {
+  return uuidv5(nameOf('named', [of.producer, of.tenantId, of.id]))
+}
+
 export interface Placed {
   readonly tenant_id: string
   readonly organization_id: string

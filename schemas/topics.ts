@@ -20,10 +20,7 @@ import { crmEvents } from './events/crm-events.ts'
 import { communicationEvents } from './events/communication-events.ts'
 import { reviewEvents } from './events/review-events.ts'
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of topics of different types
-export type AnyEventTopic = EventTopic<any, string>
-
-export const topics: readonly AnyEventTopic[] = Object.freeze([
+const known = [
   authEvents,
   clientEvents,
   researchEvents,
@@ -42,7 +39,15 @@ export const topics: readonly AnyEventTopic[] = Object.freeze([
   crmEvents,
   communicationEvents,
   reviewEvents,
-])
+] as const
+
+/** One of the 18, with the types of its events. */
+export type KnownTopic = (typeof known)[number]
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of topics of different types
+export type AnyEventTopic = EventTopic<any, string>
+
+export const topics: readonly AnyEventTopic[] = Object.freeze(known)
 
 const byName = new Map(topics.map((topic) => [topic.name, topic]))
 

@@ -18,6 +18,7 @@ const folders = [
   'sinks',
   'api',
   'deploy',
+  'client',
   'examples',
   'bench',
   'tests',
@@ -44,12 +45,16 @@ const productRoots = product
   .filter(
     (path) =>
       /^deploy\/(bin\/[^/]+|chaos\/chaos)\.ts$/.test(path) ||
-      /^(examples|bench)\/[^/]+\.ts$/.test(path) ||
+      /^(examples(\/producers)?|bench)\/[^/]+\.ts$/.test(path) ||
       /^processors\/[^/]+\/scenarios\.ts$/.test(path) ||
       harness.includes(path) ||
-      ['topology/index.ts', 'topology/testing/index.ts', 'state-stores/index.ts', 'connectors/kafka/index.ts'].includes(
-        path,
-      ),
+      [
+        'topology/index.ts',
+        'topology/testing/index.ts',
+        'state-stores/index.ts',
+        'connectors/kafka/index.ts',
+        'client/index.ts',
+      ].includes(path),
   )
 
 describe('this tree', () => {

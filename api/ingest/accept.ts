@@ -3,25 +3,15 @@
  * place come from the credential; the client says what happened and, within bounds, when.
  */
 
-import type { Actor, AnyEventTopic } from '../../schemas/index.ts'
-import { checkPayload, topicByName } from '../../schemas/index.ts'
+import type { Actor, AnyEventTopic, Judged, Numbered, SubmittedEvent } from '../../schemas/index.ts'
+import { judgeNumbered, judgePayload, judgeTime, judgeType } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { requirePermission } from './permission.ts'
 import type { IngestSettings } from './settings.ts'
 
 /** An event to be: judged, not yet placed. */
-export interface Draft {
-  readonly topic: AnyEventTopic
-  readonly type: string
-  readonly payload: Readonly<Record<string, unknown>>
-  /** Event time in ms. */
-  readonly timestamp: number
-  readonly late: boolean
-  readonly tenantId: string
-  readonly organizationId: string
-  readonly actor: Actor
-}
+export type Draft = SubmittedEvent
 
 export interface Submission {
   readonly drafts: readonly Draft[]
@@ -71,7 +61,7 @@ function at<T>(index: number, accept: () => T): T {
   }
 }
 
-const eventFields = new Set(['topic', 'type', 'payload', 'timestamp'])
+const eventFields = new Set(['topic', 'type', 'payload', 'timestamp', 'producer', 'sequence'])
 /** May be repeated in the body, where some clients have them; they never decide anything. */
 const tenantFields = new Set(['tenant_id', 'tenant', 'organization_id'])
 
@@ -80,10 +70,9 @@ function acceptEvent(event: unknown, principal: Principal, nowMs: number, settin
   checkTenant(event, principal)
   const unknown = Object.keys(event).find((name) => !eventFields.has(name) && !tenantFields.has(name))
   if (unknown !== undefined) throw unknownField(unknown)
-  const topic = topicByName(textField(event, 'topic'))
-  if (topic === undefined) throw invalid('unknown_topic', 'There is no such topic.')
+  const name = textField(event, 'topic')
   const type = textField(event, 'type')
-  checkVisible(topic, type)
+  const { topic } = accepted(judgeType(name, type))
   requirePermission(type, principal)
   return {
     topic,
@@ -93,7 +82,16 @@ function acceptEvent(event: unknown, principal: Principal, nowMs: number, settin
     tenantId: principal.tenantId,
     organizationId: principal.organizationId,
     actor: actorOf(principal),
+    numbered: numberedOf(event),
   }
+}
+
+/** @throws ApiProblem 403 for what only the platform writes, else 422 */
+function accepted<T>(judged: Judged<T>): T {
+  if (judged.ok) return judged
+  const { code, message, issues } = judged
+  const extra = issues === undefined ? {} : { errors: issues }
+  throw new ApiProblem(code === 'type_not_public' ? 403 : 422, code, message, { extra })
 }
 
 function checkTenant(fields: Fields, principal: Principal): void {
@@ -104,13 +102,6 @@ function checkTenant(fields: Fields, principal: Principal): void {
   }
 }
 
-function checkVisible(topic: AnyEventTopic, type: string): void {
-  const events = topic.events as Readonly<Record<string, { readonly visibility: string }>>
-  if (!Object.hasOwn(events, type)) throw invalid('unknown_type', `${topic.name} has no such event type.`)
-  if (events[type]!.visibility !== 'public')
-    throw new ApiProblem(403, 'type_not_public', `${type} is written by the platform, not by clients.`)
-}
-
 function payloadOf(topic: AnyEventTopic, type: string, event: Fields, principal: Principal): Fields {
   if (!Object.hasOwn(event, 'payload')) throw invalid('missing_field', 'payload: this field is required.')
   const { payload } = event
@@ -119,16 +110,9 @@ function payloadOf(topic: AnyEventTopic, type: string, event: Fields, principal:
     const undeclared = Object.entries(payload).filter(([name]) => !Object.hasOwn(declared, name))
     checkTenant(Object.fromEntries(undeclared), principal)
   }
-  const checked = checkPayload(topic, type, payload)
-  if (checked.ok) return checked.payload
-  const errors = checked.issues.map(({ path, code, message }) => ({ field: inPayload(path), code, message }))
-  const { field, code, message } = errors[0]!
-  throw new ApiProblem(422, code, `${field}: ${message}.`, { extra: { errors } })
+  return accepted(judgePayload(topic, type, payload)).payload
 }
 
-const inPayload = (path: string): string => (path === '' ? 'payload' : `payload.${path}`)
-
-/** Milliseconds, exact; [now − oldest, now + future], else a replayed year would be taken for today's news. */
 function timeOf(
   event: Fields,
   topic: AnyEventTopic,
@@ -136,12 +120,14 @@ function timeOf(
   settings: IngestSettings,
 ): Pick<Draft, 'timestamp' | 'late'> {
   if (!Object.hasOwn(event, 'timestamp')) return { timestamp: nowMs, late: false }
-  const { timestamp } = event
-  if (typeof timestamp !== 'number' || !Number.isSafeInteger(timestamp))
-    throw invalid('invalid_field', 'timestamp: expected milliseconds since 1970 as an integer.')
-  if (timestamp > nowMs + settings.futureMs || timestamp < nowMs - settings.oldestMs[topic.retention])
-    throw invalid('timestamp_out_of_range', 'timestamp: too far in the past or ahead of our clock.')
-  return { timestamp, late: timestamp < nowMs - settings.lateAfterMs }
+  const { timestamp, late } = accepted(judgeTime(event.timestamp, topic, nowMs, settings))
+  return { timestamp, late }
+}
+
+function numberedOf(event: Fields): Numbered | undefined {
+  const { producer, sequence } = event
+  if (producer === undefined && sequence === undefined) return undefined
+  return accepted(judgeNumbered(producer, sequence)).numbered
 }
 
 export function actorOf(principal: Principal): Actor {

@@ -1,23 +1,13 @@
 /** From a draft to the bytes of its record: the envelope completed, the key derived, the place in the topic known. */
 
-import type { Header, Log } from '../../connectors/kafka/index.ts'
+import type { Log, PlacedRecord } from '../../connectors/kafka/index.ts'
 import { partitionFor } from '../../connectors/kafka/index.ts'
 import type { AnyEvent, KeyRing } from '../../schemas/index.ts'
-import { recordKey } from '../../schemas/index.ts'
+import { completeEvent, submittedHeaders, submittedKey } from '../../schemas/index.ts'
 import { BadRecord } from '../../topology/errors.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { Draft } from './accept.ts'
 import { logUnavailable } from './trouble.ts'
-
-/** A record that waits for its transaction. */
-export interface PlacedRecord {
-  readonly topic: string
-  readonly partition: number
-  readonly timestamp: number
-  readonly key: Buffer
-  readonly value: Buffer
-  readonly headers: readonly Header[]
-}
 
 /** The serde of a topic's events. */
 export type Codec = (topic: string) => { serialize(event: AnyEvent, key: Buffer | null): Buffer }
@@ -26,9 +16,6 @@ export interface Encoder {
   /** One record per draft, in order; `eventIds` name the events. @throws ApiProblem 422, 503 */
   encode(drafts: readonly Draft[], eventIds: readonly string[]): Promise<readonly PlacedRecord[]>
 }
-
-const late: readonly Header[] = Object.freeze([{ key: 'late', value: Buffer.from('true') }])
-const none: readonly Header[] = Object.freeze([])
 
 export function eventEncoder(log: Log, codec: Codec, keyRing: KeyRing): Encoder {
   /** A topic keeps its number of partitions for ever: keys depend on it. */
@@ -43,16 +30,14 @@ export function eventEncoder(log: Log, codec: Codec, keyRing: KeyRing): Encoder 
   function place(draft: Draft, eventId: string): PlacedRecord {
     const partitions = partitionCounts.get(draft.topic.name)
     if (partitions === undefined) throw logUnavailable()
-    const event = eventOf(draft, eventId)
-    const { tenant_id, organization_id } = event
-    const key = Buffer.from(recordKey(draft.topic, { tenant_id, organization_id, payload: draft.payload }))
+    const key = submittedKey(draft)
     return {
       topic: draft.topic.name,
       partition: partitionFor(key, partitions),
       timestamp: draft.timestamp,
       key,
-      value: codec(draft.topic.name).serialize(event, key),
-      headers: draft.late ? late : none,
+      value: codec(draft.topic.name).serialize(completeEvent(draft, eventId, 'ingest'), key),
+      headers: submittedHeaders(draft),
     }
   }
 
@@ -70,22 +55,5 @@ export function eventEncoder(log: Log, codec: Codec, keyRing: KeyRing): Encoder 
         }
       })
     },
-  }
-}
-
-function eventOf(draft: Draft, eventId: string): AnyEvent {
-  const definitions = draft.topic.events as Readonly<Record<string, { readonly version: number }>>
-  return {
-    ...draft.payload,
-    event_id: eventId,
-    event_type: draft.type,
-    event_version: definitions[draft.type]!.version,
-    timestamp: draft.timestamp,
-    tenant_id: draft.tenantId,
-    organization_id: draft.organizationId,
-    correlation_id: draft.organizationId,
-    causation_id: '',
-    source: 'ingest',
-    actor: draft.actor,
   }
 }

@@ -1,10 +1,10 @@
 /** The door for events: `POST /events`. */
 
 import { z } from 'zod'
+import { lastPositions } from '../../connectors/kafka/index.ts'
 import type { Endpoint } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { Ingest } from './ingest.ts'
-import { lastPositions } from './position.ts'
 
 const event = z.strictObject({
   topic: z.string().meta({ description: 'One of the 18 topics', example: 'research_events' }),
@@ -13,6 +13,12 @@ const event = z.strictObject({
     .record(z.string(), z.unknown())
     .meta({ example: { company_name: 'Acme', domain: 'acme.example', depth: 'standard', reason: 'asked' } }),
   timestamp: z.int().optional().meta({ description: 'Event time in ms since 1970; now unless told' }),
+  producer: z.string().optional().meta({ description: "The sender's durable name; goes with `sequence`" }),
+  sequence: z
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: "Which of the sender's events about its entity this is; written into the record's headers" }),
 })
 
 /** For the document only: the body is judged event by event, so that an error names its index and its reason. */

@@ -4,9 +4,8 @@
  */
 
 import type { Log, TopicPartition } from '../../connectors/kafka/index.ts'
-import { endOffset, RecordCursor } from '../../connectors/kafka/index.ts'
+import { endOffset, positionText, RecordCursor } from '../../connectors/kafka/index.ts'
 import type { Clock } from '../../topology/clock.ts'
-import { positionText } from './position.ts'
 import type { EndOffsets } from './reservations.ts'
 import { logUnavailable } from './trouble.ts'
 

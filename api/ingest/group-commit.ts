@@ -11,13 +11,11 @@
  * G5 What waits is bounded in bytes.
  */
 
-import type { CrashPoint, Log, PartitionAppend, ProducerSession } from '../../connectors/kafka/index.ts'
-import { RecordBatchBuilder, noCrash } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log, PlacedRecord, ProducerSession } from '../../connectors/kafka/index.ts'
+import { appendPlaced, noCrash, positionText, recordOverheadBytes } from '../../connectors/kafka/index.ts'
 import type { Clock } from '../../topology/clock.ts'
-import type { PlacedRecord } from './encode.ts'
 import type { IngestSettings } from './settings.ts'
 import { ownerText } from './owner.ts'
-import { positionText } from './position.ts'
 import { logUnavailable, outcomeUnknown, overloaded } from './trouble.ts'
 
 /** The session of this process, from its opening until it is given up. */
@@ -39,9 +37,6 @@ type Options = Pick<
   IngestSettings,
   'transactionalId' | 'transactionTimeoutMs' | 'batchBytes' | 'queueBytes' | 'closeGraceMs'
 >
-
-/** Bytes a record takes beside its key and value, generously. */
-const recordOverheadBytes = 64
 
 export class GroupCommit {
   readonly #log: Log
@@ -150,15 +145,14 @@ export class GroupCommit {
 
   /** Where the records of each request landed. */
   async #appendAll(session: ProducerSession, taken: readonly Waiting[]): Promise<string[][]> {
-    const rounds = new Rounds(this.#options.batchBytes)
-    const places = taken.map(({ records }) => records.map((record) => rounds.add(record)))
-    const bases: bigint[][] = []
-    for (const round of rounds.list) bases.push((await session.append(round)).map(({ baseOffset }) => baseOffset))
-    return places.map((list) =>
-      list.map(({ record, round, batch, index }) =>
-        positionText({ ...record, offset: bases[round]![batch]! + BigInt(index) }),
-      ),
+    const { batchBytes } = this.#options
+    const offsets = await appendPlaced(
+      session,
+      taken.flatMap(({ records }) => records),
+      batchBytes,
     )
+    let next = 0
+    return taken.map(({ records }) => records.map((record) => positionText({ ...record, offset: offsets[next++]! })))
   }
 
   #open(): Promise<Term> {
@@ -182,50 +176,6 @@ export class GroupCommit {
     if (held !== null && (await held.catch(() => null)) === term && this.#term === held) this.#term = null
     const closing = (idle ?? Promise.resolve()).then(() => term.session.close()).catch(() => undefined)
     if (idle === undefined) await closing
-  }
-}
-
-/** Where a record was put: which produce request, which partition's batch in it, which place in that batch. */
-interface Place {
-  readonly record: PlacedRecord
-  readonly round: number
-  readonly batch: number
-  readonly index: number
-}
-
-/**
- * Produce requests of one transaction. A request holds one batch per partition, and a batch a bounded number of bytes: what
- * is more goes into the next request.
- */
-class Rounds {
-  readonly list: PartitionAppend[][] = []
-  readonly #open = new Map<
-    string,
-    { readonly round: number; readonly batch: number; readonly records: RecordBatchBuilder }
-  >()
-  readonly #batchBytes: number
-
-  constructor(batchBytes: number) {
-    this.#batchBytes = batchBytes
-  }
-
-  add(record: PlacedRecord): Place {
-    const { topic, partition, timestamp, key, value, headers } = record
-    const name = `${topic}-${String(partition)}`
-    let open = this.#open.get(name)
-    if (
-      open === undefined ||
-      open.records.sizeBytes + key.length + value.length + recordOverheadBytes > this.#batchBytes
-    ) {
-      const round = open === undefined ? 0 : open.round + 1
-      const records = new RecordBatchBuilder()
-      const batch = (this.list[round] ??= []).push({ topic, partition, records }) - 1
-      open = { round, batch, records }
-      this.#open.set(name, open)
-    }
-    const index = open.records.count
-    open.records.append(timestamp, key, value, headers)
-    return { record, round: open.round, batch: open.batch, index }
   }
 }
 

@@ -10,10 +10,9 @@
  */
 
 import { strict as assert } from 'node:assert'
-import type { Log } from '../../connectors/kafka/index.ts'
+import type { Log, PlacedRecord } from '../../connectors/kafka/index.ts'
 import type { Clock } from '../../topology/clock.ts'
 import { ApiProblem } from '../http/problem.ts'
-import type { PlacedRecord } from './encode.ts'
 import { findEvents, placeText } from './find-events.ts'
 import type { GroupCommit, Term } from './group-commit.ts'
 import { isFencedBy, parseOwner } from './owner.ts'

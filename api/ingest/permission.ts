@@ -1,9 +1,8 @@
 /** Who may say what: some public events are decisions of a person, whichever door they come through. */
 
+import { personalDecisions } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
-
-const reviewCommands = new Set(['review_claim_requested', 'review_release_requested', 'review_decision_requested'])
 
 /** An agent of ours decides reviews of the tenants assigned to them; owners and admins those of their own. */
 export const mayReview = (principal: Principal): boolean =>
@@ -12,6 +11,6 @@ export const mayReview = (principal: Principal): boolean =>
 
 /** @throws ApiProblem 403 `forbidden` */
 export function requirePermission(type: string, principal: Principal): void {
-  if (reviewCommands.has(type) && !mayReview(principal))
+  if (personalDecisions.has(type) && !mayReview(principal))
     throw new ApiProblem(403, 'forbidden', 'Reviews are decided by an agent, an owner or an admin.')
 }

@@ -1,6 +1,9 @@
 /** Bounds of the ingest API. */
 
-export interface IngestSettings {
+import type { EventTimeBounds } from '../../schemas/index.ts'
+import { eventTimeBounds } from '../../schemas/index.ts'
+
+export interface IngestSettings extends EventTimeBounds {
   /**
    * The name of this process's transactional producer, the same after a restart: opening it ends what an earlier run left
    * open, and it owns the idempotency keys being worked on.
@@ -12,12 +15,6 @@ export interface IngestSettings {
   /** Records that wait for a transaction, in bytes; beyond it 503. */
   readonly queueBytes: number
   readonly eventsPerRequest: number
-  /** An event may be ahead of our clock by this, in ms. */
-  readonly futureMs: number
-  /** Older than this is marked late, in ms. */
-  readonly lateAfterMs: number
-  /** Oldest event time taken, by the topic's retention, in ms. */
-  readonly oldestMs: Readonly<Record<'forever' | '7d', number>>
   /** How long a retry waits for another process that holds its idempotency key, before it takes over, in ms. */
   readonly takeoverAfterMs: number
   /** How long `close` waits for the transaction that runs, in ms. */
@@ -36,9 +33,7 @@ export const ingestDefaults: Omit<IngestSettings, 'transactionalId'> = Object.fr
   batchBytes: 900_000,
   queueBytes: 32 * 1024 * 1024,
   eventsPerRequest: 1_000,
-  futureMs: 5 * 60 * 1000,
-  lateAfterMs: dayMs,
-  oldestMs: Object.freeze({ forever: 30 * dayMs, '7d': 7 * dayMs }),
+  ...eventTimeBounds,
   takeoverAfterMs: 3_000,
   closeGraceMs: 5_000,
   keyRetentionMs: dayMs,

@@ -3,6 +3,7 @@
  *
  *   --program ledger    the engine: two stream applications with state, timers, calls and a repartition (`ledger/`)
  *   --program acquire   the product: the acquisition example against an instance of its own (`acquire.ts`)
+ *   --program producer  the client of event producers, over HTTP or into a real Kafka (`producer/`)
  */
 
 import { writeFileSync } from 'node:fs'
@@ -10,13 +11,27 @@ import process from 'node:process'
 import { machineRandom } from '../machine.ts'
 import type { AcquireReport } from './acquire.ts'
 import { runAcquire } from './acquire.ts'
+import type { ChaosArguments } from './arguments.ts'
 import { readChaosArguments, usage } from './arguments.ts'
 import type { LedgerReport } from './ledger/run.ts'
 import { runLedger } from './ledger/run.ts'
+import type { ProducerArguments } from './producer/arguments.ts'
+import { producerUsage, readProducerArguments } from './producer/arguments.ts'
+import type { ProducerReport } from './producer/run.ts'
+import { runProducer } from './producer/run.ts'
 
 const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`)
 
-function summary(report: AcquireReport | LedgerReport): string {
+type Report = AcquireReport | LedgerReport | ProducerReport
+
+function run(options: ChaosArguments | ProducerArguments): Promise<Report> {
+  if ('via' in options) return runProducer(options)
+  return options.program === 'ledger' ? runLedger(options) : runAcquire(options)
+}
+
+function summary(report: Report): string {
+  if (report.program === 'producer')
+    return `seed ${report.seed}, via ${report.via}: ${report.events} events, ${report.kills} kills of the producer (${report.kills_in_start} of them in a start) and ${report.platform_kills} of the platform in ${report.seconds} s, ${report.sent_again} acknowledged events sent again, ${report.events_per_second} events/s while it was ready`
   const behind = `at most ${report.bytes_behind_max} bytes behind`
   if (report.program === 'acquire')
     return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
@@ -30,13 +45,15 @@ function summary(report: AcquireReport | LedgerReport): string {
 const placesLine = (counts: Readonly<Record<string, number>>): string =>
   Object.entries(counts).sort().map(([place, count]) => `${place} ${count}`).join(', ') // prettier-ignore
 
-const options = readChaosArguments(process.argv.slice(2), machineRandom.bytes(4).readUInt32BE() % 1_000_000_000)
+const argv = process.argv.slice(2)
+const freshSeed = machineRandom.bytes(4).readUInt32BE() % 1_000_000_000
+const options = argv.includes('producer') ? readProducerArguments(argv, freshSeed) : readChaosArguments(argv, freshSeed)
 if (typeof options === 'string') {
-  process.stderr.write(`${options}\n\n${usage}\n`)
+  process.stderr.write(`${options}\n\n${usage}\n\n${producerUsage}\n`)
   process.exitCode = 64
 } else {
   try {
-    const report = options.program === 'ledger' ? await runLedger(options) : await runAcquire(options)
+    const report = await run(options)
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
     if (report.program === 'ledger') say(`died at places: ${placesLine(report.kills_at_places)}`)
     for (const finding of report.findings) say(`FINDING ${finding}`)

@@ -49,6 +49,9 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'api/*': endpoints,
   api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
 
+  // What runs in other people's processes: nothing of the platform's own comes with it.
+  client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },
+
   // What puts it together; nothing imports these.
   deploy: anything,
   examples: anything,

@@ -126,7 +126,7 @@ interface Reading {
   deserialize(bytes: Buffer, key: Buffer | null): AnyEvent
 }
 
-async function readPartition(
+export async function readPartition(
   log: Log,
   topic: string,
   partition: number,

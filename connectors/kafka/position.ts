@@ -1,6 +1,6 @@
 /** Where an event lies: `topic-partition@offset`. What a command answers with and a read may wait for. */
 
-import type { TopicPartition } from '../../connectors/kafka/index.ts'
+import type { TopicPartition } from './port.ts'
 
 export interface Position extends TopicPartition {
   readonly offset: bigint

@@ -1,0 +1,5 @@
+import { transportContract } from '../contracts/transport.ts'
+import { openHttpWorld, openLogWorld } from './worlds.ts'
+
+transportContract('over HTTP ingest', openHttpWorld)
+transportContract('into a log', () => openLogWorld())
