@@ -11,24 +11,21 @@ import { machineRandom } from '../machine.ts'
 import type { AcquireReport } from './acquire.ts'
 import { runAcquire } from './acquire.ts'
 import { readChaosArguments, usage } from './arguments.ts'
-import type { LedgerReport } from './ledger/run.ts'
+import type { LedgerReport } from './ledger/report.ts'
+import { tableOf } from './ledger/report.ts'
 import { runLedger } from './ledger/run.ts'
 
 const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`)
 
 function summary(report: AcquireReport | LedgerReport): string {
+  if (report.program === 'ledger') return `seed ${report.seed}${report.finished ? '' : ', not finished'}`
   const behind = `at most ${report.bytes_behind_max} bytes behind`
-  if (report.program === 'acquire')
-    return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
-  const { kills, kills_in_start, broker_kills, seconds, acknowledged, entries, records, checks, restored_records_max } =
-    report
-  const atPlaces = Object.values(report.kills_at_places).reduce((sum, count) => sum + count, 0)
-  const ofBroker = broker_kills === 0 ? '' : ` and ${broker_kills} of the broker`
-  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start, ${atPlaces} at places between two effects)${ofBroker} in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
+  return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
 }
 
-const placesLine = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts).sort().map(([place, count]) => `${place} ${count}`).join(', ') // prettier-ignore
+/** 75: nothing was found, and there is more to do. */
+const exitCodeOf = (report: AcquireReport | LedgerReport): number =>
+  report.findings.length > 0 ? 1 : report.program === 'ledger' && !report.finished ? 75 : 0
 
 const options = readChaosArguments(process.argv.slice(2), machineRandom.bytes(4).readUInt32BE() % 1_000_000_000)
 if (typeof options === 'string') {
@@ -38,11 +35,11 @@ if (typeof options === 'string') {
   try {
     const report = options.program === 'ledger' ? await runLedger(options) : await runAcquire(options)
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
-    if (report.program === 'ledger') say(`died at places: ${placesLine(report.kills_at_places)}`)
+    if (report.program === 'ledger') for (const line of tableOf(report)) say(line)
     for (const finding of report.findings) say(`FINDING ${finding}`)
     const { length } = report.findings
     say(`${summary(report)}: ${length === 0 ? 'nobody could tell' : `${length} findings`}`)
-    process.exitCode = length === 0 ? 0 : 1
+    process.exitCode = exitCodeOf(report)
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     process.exitCode = 1

@@ -17,6 +17,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.ts'
+import type { Place } from './kafka-settings.ts'
+import { dataOf, propertiesOf, settingsOf } from './kafka-settings.ts'
 import { endProcess } from './server-process.ts'
 
 const run = promisify(execFile)
@@ -41,6 +43,8 @@ export interface KafkaOptions {
   readonly features?: Readonly<Record<string, string>>
   /** Broker settings as Kafka spells them; they go before ours. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Of each node, in their order, the port of a proxy that stands in front of a second listener (`KafkaNode.proxied`). */
+  readonly proxyPorts?: readonly number[]
 }
 
 export interface Kafka {
@@ -118,16 +122,41 @@ const exists = (path: string): Promise<boolean> =>
 /** Formats and starts the brokers; resolves when they take requests. @throws Error with one line */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const { directory, jars, settings, features = {} } = options
-  const count = options.nodes ?? 1
   await rm(directory, { recursive: true, force: true })
-  const places: Place[] = []
-  for (let id = 1; id <= count; id++) {
-    const own = count === 1 ? directory : join(directory, String(id))
-    await mkdir(own, { recursive: true })
-    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort() })
-  }
+  const places = await newPlaces(options)
   const clusterId = randomBytes(16).toString('base64url')
-  const nodes: KafkaNode[] = []
+  for (const place of places) {
+    const file = propertiesFile(place)
+    await writeFile(file, propertiesOf({ ...settingsOf(place, places), ...settings }))
+    await format(place, clusterId, file, { jars, features, alone: places.length === 1 })
+  }
+  await writeFile(join(directory, placesFile), JSON.stringify(places))
+  return startNodes(places, jars)
+}
+
+/** Starts the brokers that `startKafka` has left in a directory, on their ports. @throws Error with one line */
+export async function restartKafka({ directory, jars }: Pick<KafkaOptions, 'directory' | 'jars'>): Promise<Kafka> {
+  const places = JSON.parse(await readFile(join(directory, placesFile), 'utf8')) as readonly Place[]
+  return startNodes(places, jars)
+}
+
+const placesFile = 'places.json'
+const propertiesFile = ({ directory }: Place): string => join(directory, 'server.properties')
+
+async function newPlaces({ directory, nodes = 1, proxyPorts = [] }: KafkaOptions): Promise<readonly Place[]> {
+  const places: Place[] = []
+  for (let id = 1; id <= nodes; id++) {
+    const own = nodes === 1 ? directory : join(directory, String(id))
+    await mkdir(own, { recursive: true })
+    const proxyPort = proxyPorts[id - 1]
+    const proxied = proxyPort === undefined ? null : { port: await freePort(), proxyPort }
+    places.push({ id, directory: own, port: await freePort(), controllerPort: await freePort(), proxied })
+  }
+  return places
+}
+
+async function startNodes(places: readonly Place[], jars: string): Promise<Kafka> {
+  const nodes = places.map((place) => new KafkaNode(place, propertiesFile(place), jars, places.length))
   const killWithUs = (): void => nodes.forEach((node) => node.kill())
   process.once('exit', killWithUs)
   const stop = async (): Promise<void> => {
@@ -135,31 +164,14 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     await Promise.all(nodes.map((node) => node.stop()))
   }
   try {
-    for (const place of places) {
-      const file = join(place.directory, 'server.properties')
-      await writeFile(file, propertiesOf({ ...settingsOf(place, places), ...settings }))
-      await format(place, clusterId, file, { jars, features, alone: count === 1 })
-      nodes.push(new KafkaNode(place, file, jars, count))
-    }
     await Promise.all(nodes.map((node) => node.start()))
   } catch (error) {
     await stop()
     throw error
   }
-  return {
-    bootstrap: nodes.map(({ address }) => address).join(','),
-    nodes,
-    data: dataOf(places[0]!.directory),
-    port: places[0]!.port,
-    stop,
-  }
-}
-
-interface Place {
-  readonly id: number
-  readonly directory: string
-  readonly port: number
-  readonly controllerPort: number
+  const [first] = places
+  const bootstrap = nodes.map(({ address }) => address).join(',')
+  return { bootstrap, nodes, data: dataOf(first!.directory), port: first!.port, stop }
 }
 
 async function format(
@@ -182,6 +194,8 @@ export class KafkaNode {
   readonly id: number
   /** host:port */
   readonly address: string
+  /** Where it listens behind its proxy, and where that is; null without one. */
+  readonly proxied: Place['proxied']
   readonly #place: Place
   readonly #file: string
   readonly #jars: string
@@ -191,6 +205,7 @@ export class KafkaNode {
   constructor(place: Place, file: string, jars: string, nodes: number) {
     this.id = place.id
     this.address = `127.0.0.1:${place.port}`
+    this.proxied = place.proxied
     this.#place = place
     this.#file = file
     this.#jars = jars
@@ -217,47 +232,12 @@ export class KafkaNode {
   }
 }
 
-const dataOf = (directory: string): string => join(directory, 'data')
-
 function launch(directory: string, argumentList: string[]): ChildProcess {
   const log = openSync(join(directory, 'server.log'), 'a')
   try {
     return spawn('java', argumentList, { cwd: directory, stdio: ['ignore', log, log] })
   } finally {
     closeSync(log)
-  }
-}
-
-const propertiesOf = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
-    .join('')
-
-const settingsOf = (place: Place, all: readonly Place[]): Record<string, string> => {
-  const { id, directory, port, controllerPort } = place
-  const replicas = String(Math.min(3, all.length))
-  const inSync = all.length >= 3 ? '2' : '1'
-  return {
-    'process.roles': 'broker,controller',
-    'node.id': String(id),
-    'controller.listener.names': 'CONTROLLER',
-    ...(all.length === 1
-      ? { 'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}` }
-      : { 'controller.quorum.voters': all.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',') }),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'log.dirs': dataOf(directory),
-    'auto.create.topics.enable': 'false',
-    'default.replication.factor': replicas,
-    'min.insync.replicas': inSync,
-    'offsets.topic.replication.factor': replicas,
-    'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': replicas,
-    'transaction.state.log.min.isr': inSync,
-    'transaction.state.log.num.partitions': '4',
-    'share.coordinator.state.topic.replication.factor': replicas,
-    'share.coordinator.state.topic.min.isr': inSync,
-    'group.initial.rebalance.delay.ms': '0',
   }
 }
 

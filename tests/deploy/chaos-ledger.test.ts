@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readChaosArguments } from '../../deploy/chaos/arguments.ts'
-import type { Expectation } from '../../deploy/chaos/ledger/checks.ts'
 import { folded, ledgerFindings } from '../../deploy/chaos/ledger/checks.ts'
 import { entryOf, idleMsOf, parseEntry, valueOf } from '../../deploy/chaos/ledger/entries.ts'
+import type { Expectation } from '../../deploy/chaos/ledger/expectation.ts'
 import { auditProgram, ledgerProgram, topics } from '../../deploy/chaos/ledger/programs.ts'
 import type { LedgerData, ReadRecord, StoreRows } from '../../deploy/chaos/ledger/read.ts'
 import { readLedger } from '../../deploy/chaos/ledger/read.ts'
@@ -60,15 +60,17 @@ interface Draft {
   moved: ReadRecord[][]
   groups: ReadRecord[][]
   checked: ReadRecord[][]
-  deadLetters: number
+  dead: ReadRecord[][]
+  deadElsewhere: number
   committed: Map<string, bigint>
   stores: (Omit<StoreRows, 'rows' | 'changelog'> & { rows: Map<string, string>; changelog: ReadRecord[] })[]
   open: string[]
+  left: string[]
 }
 
 let data: LedgerData
 const expected: Expectation = {
-  ...{ seed, acknowledged: new Map([['0.0', count - 1]]), committedBefore: new Map(), isEnd: true },
+  ...{ seed, acknowledged: new Map([['0.0', count - 1]]), slow: [], committedBefore: new Map(), isEnd: true },
 }
 
 /** The programs' own work, on a log in memory. */
@@ -86,7 +88,7 @@ beforeAll(async () => {
   }
   await driver.advance(5_000)
   await driver.close()
-  data = await readLedger(driver.log, databases)
+  data = { ...(await readLedger(driver.log, [{ name: 'a', databases }])), left: [] }
   await databases.close()
   rmSync(directory, { recursive: true })
 })
@@ -97,7 +99,8 @@ test('the data has what the rules speak of, and no finding', () => {
   expect(ledgerFindings(data, expected)).toEqual([])
   expect(data.entries.flat()).toHaveLength(count)
   expect(data.postings.flat().filter(({ value }) => value?.startsWith('idle:')).length).toBeGreaterThan(50)
-  expect(data.groups.flat()).toHaveLength(count)
+  expect(data.dead.flat().length).toBeGreaterThan(2)
+  expect(data.groups.flat()).toHaveLength(count - data.dead.flat().length)
   expect(data.checked.flat()).toHaveLength(data.postings.flat().length)
   for (const store of ['balances', 'totals', 'seen', 'idle-timers'])
     expect(
@@ -225,7 +228,17 @@ test.each<[string, string, (draft: Draft) => void]>([
     changelog.push({ ...last, value: '0:0:0:' })
   }],
   ['G9', 'a transaction is open', (draft) => void draft.open.push('x-0: stable to 1, written to 2')],
-  ['G9', 'there is a dead letter', (draft) => Object.assign(draft, { deadLetters: 1 })],
+  ['G9', 'a member is left in its group', (draft) => void draft.left.push('member x is left in group ledger')],
+  ['G10', 'a dead letter is lost', (draft) => void draft.dead.find(({ length }) => length > 0)?.pop()],
+  ['G10', 'a dead letter is there twice', (draft) => {
+    const records = draft.dead.find(({ length }) => length > 0) ?? []
+    records.push(records.at(-1) as ReadRecord)
+  }],
+  ['G10', 'a dead letter is not what came in', (draft) => {
+    const records = draft.dead.find(({ length }) => length > 0) ?? []
+    records.push({ ...(records.pop() as ReadRecord), value: 'x' })
+  }],
+  ['G10', 'a good record of another topic is a dead letter', (draft) => Object.assign(draft, { deadElsewhere: 1 })],
   ['G9', 'a record was not read', (draft) => {
     const place = `audit ${topics.postings}-0`
     draft.committed.set(place, (draft.committed.get(place) ?? 0n) - 2n)

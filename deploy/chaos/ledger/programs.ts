@@ -4,8 +4,8 @@
  *   ledger_entries -> ledger: post -> ledger_postings -> audit: check (async) -> count -> ledger_checked
  *                             post -> groups (repartition) -> total -> ledger_groups
  *
- * Every output says which input it came from and what the state was, so that a checker can tell any that is lost, twice
- * or out of order. A timer's firing is a posting of its own.
+ * Some entries are bad, and become dead letters. Every output says which input it came from and what the state was, so that
+ * a checker can tell any that is lost, twice or out of order. A timer's firing is a posting of its own.
  */
 
 import type { Clock, StreamRecord, Topology } from '../../../topology/index.ts'
@@ -73,6 +73,8 @@ export function ledgerProgram(): Topology {
           context.forward(output(entry.key, `${producer}:${n}:${count}:${sum}`, record.timestamp), 'postings')
           const moved = `${producer}:${n}:${entry.amount}:${context.taskPartition}`
           context.forward(output(groupOf(entry), moved, record.timestamp), 'to-groups')
+          // As late as it can be: what the step has written and sent is to be gone with it.
+          if (entry.bad) throw new Error('the ledger does not take it')
         },
         timer(key, name, dueAt, context) {
           const { count } = balanceOf(context.store('balances').get(key))
