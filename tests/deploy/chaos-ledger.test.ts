@@ -153,9 +153,14 @@ describe('what is planned', () => {
     },
   )
 
-  test('is some places alone where they are named', () => {
-    const lives = planned({ places: 3, placeNames: ['C06', 'C07'] })
-    expect(lives.map((life) => (life.kind === 'place' ? life.place : life.kind)).sort()).toEqual(['C06', 'C06', 'C06', 'C07', 'C07', 'C07']) // prettier-ignore
+  test('is some places alone where they are named, on the wire too', () => {
+    const lives = planned({ places: 3, placeNames: ['C06', 'C07'], transactionVersion: 0 })
+    const names = lives.map((life) => (life.kind === 'place' ? life.place : life.kind === 'wire' ? `${life.side} ${life.api}` : '')) // prettier-ignore
+    expect(names.sort()).toEqual([
+      ...['C06', 'C06', 'C06', 'C07', 'C07', 'C07'],
+      ...['answer AddOffsetsToTxn', 'answer TxnOffsetCommit', 'answer TxnOffsetCommit'],
+      ...['request AddOffsetsToTxn', 'request AddOffsetsToTxn', 'request TxnOffsetCommit'],
+    ])
   })
 })
 

@@ -130,20 +130,35 @@ function kills(seed: number, draw: Draw, asked: Asked, log: 'embedded' | 'kafka'
   })
 }
 
-function places(draw: Draw, { places: times, placeNames }: Asked, log: 'embedded' | 'kafka'): Planned[] {
-  const all = [...placesOfEngine, ...(log === 'kafka' ? placesOfTwo : placesOfLog)]
-  const names = all.filter((name) => placeNames === null || placeNames.includes(name))
-  const inProcess = repeat(times, () =>
-    names.map((place): Planned => ({ kind: 'place', place, pass: 1 + Math.floor(draw() * 3), tried: 0 })),
-  ).flat()
-  if (log === 'embedded' || placeNames !== null) return inProcess
-  const wire = repeat(times, (n) =>
-    ['Produce', 'TxnOffsetCommit', 'EndTxn'].map((api, index): Planned => {
+/**
+ * What a place with "no answer yet" is on a Kafka. The process that dies at such a place by itself dies before the bytes are on
+ * their way; so it is killed once more when they are.
+ */
+const placesAtWire = [
+  { place: 'C05', api: 'Produce' },
+  { place: 'C07', api: 'TxnOffsetCommit' },
+  { place: 'C09', api: 'EndTxn' },
+] as const
+/** The protocol before KIP-890 has two more. */
+const placesAtWireBefore = [
+  ...placesAtWire,
+  { place: 'C04', api: 'AddPartitionsToTxn' },
+  { place: 'C06', api: 'AddOffsetsToTxn' },
+] as const
+
+function places(draw: Draw, asked: Asked, log: 'embedded' | 'kafka'): Planned[] {
+  const { places: times, placeNames, transactionVersion } = asked
+  const isWanted = (name: string): boolean => placeNames === null || placeNames.includes(name)
+  const names = [...placesOfEngine, ...(log === 'kafka' ? placesOfTwo : placesOfLog)].filter(isWanted)
+  const atWire = transactionVersion === 0 ? placesAtWireBefore : placesAtWire
+  const wires = log === 'kafka' ? atWire.filter(({ place }) => isWanted(place)) : []
+  return repeat(times, (n) => [
+    ...names.map((place): Planned => ({ kind: 'place', place, pass: 1 + Math.floor(draw() * 3), tried: 0 })),
+    ...wires.map(({ api }, index): Planned => {
       const side = (n + index) % 2 === 0 ? 'answer' : 'request'
       return { kind: 'wire', api, side, skip: Math.floor(draw() * 10) }
     }),
-  ).flat()
-  return [...inProcess, ...wire]
+  ]).flat()
 }
 
 const writes = ['EndTxn', 'Produce', 'TxnOffsetCommit'] as const
