@@ -48,7 +48,7 @@ export interface ChaosArguments extends Asked {
 export const usage = [
   'npm run chaos -- --embedded | --kafka [options]',
   '  --program p             ledger: the engine alone; acquire: the product (ledger)',
-  '  --kills n               kill -9 so often (400; acquire 25)',
+  '  --kills n               kill -9 so often (400, or 0 where other faults are asked for; acquire 25)',
   '  --places n              ledger: kill it besides n times at each place between two effects (0: some of the kills, by chance)',
   '  --place C06,C07         of the places these alone',
   '  --broker-kills n        kafka: of three brokers one is killed too in so many lives, and started again (0)',
@@ -89,7 +89,9 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
   const numbers: Numbers = { ...defaults[program], seed: freshSeed }
   const values = valuesOf(argv, Object.keys(numbers))
   if (typeof values === 'string') return values
-  const wrong = wrongWords(values, program) ?? readNumbers(values, numbers) ?? wrongNumbers(values, numbers)
+  const misread = wrongWords(values, program) ?? readNumbers(values, numbers)
+  withoutMereKills(values, numbers)
+  const wrong = misread ?? wrongNumbers(values, numbers)
   return wrong ?? argumentsOf(values, numbers, program)
 }
 
@@ -129,6 +131,13 @@ function readNumbers(values: Values, numbers: Numbers): string | null {
     numbers[name] = Number(given)
   }
   return null
+}
+
+/** Whoever asks for other faults has not asked for 400 kills. */
+function withoutMereKills(values: Values, numbers: Numbers): void {
+  const { places, cuts, late, zombies, rebalances } = numbers
+  const others = places + cuts + late + zombies + rebalances
+  if (values['kills'] === undefined && others > 0) numbers.kills = numbers['broker-kills']
 }
 
 function wrongNumbers(values: Values, numbers: Numbers): string | null {

@@ -91,6 +91,14 @@ describe('moments', () => {
 describe('arguments', () => {
   test('have defaults', () => {
     expect(readChaosArguments(['--embedded'], 5)).toMatchObject({ program: 'ledger', kills: 400, seed: 5, keep: false })
+    expect(readChaosArguments(['--kafka', '--cuts', '3'], 5)).toMatchObject({
+      kills: 0,
+      cuts: 3,
+      transactionVersion: 2,
+    })
+    expect(readChaosArguments(['--kafka', '--places', '3', '--place', 'C06,C07', '--kills', '2'], 5)).toMatchObject({
+      ...{ kills: 2, places: 3, placeNames: ['C06', 'C07'] },
+    })
     expect(readChaosArguments(['--embedded', '--program', 'acquire'], 5)).toMatchObject({
       ...{ program: 'acquire', kills: 25, copies: 10, lifeMs: 12_000 },
     })

@@ -20,6 +20,8 @@ export const topics = {
 } as const
 
 export const partitions = 3
+/** Of three parts in two applications. */
+export const allTasks = 3 * partitions
 
 const text = { key: stringSerde, value: stringSerde }
 

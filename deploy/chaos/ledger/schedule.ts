@@ -12,6 +12,8 @@ export interface PlannedKill extends KillMoment {
   readonly at: { readonly place: string; readonly pass: number } | null
   /** In this life a broker dies too, and is away for so long, in ms; null when none does. */
   readonly brokerAwayMs: number | null
+  /** A second process lives on, and takes over. */
+  readonly isSurvived: boolean
 }
 
 /** It must die at a place: what does not come there is tried again. */
@@ -123,10 +125,12 @@ function kills(seed: number, draw: Draw, asked: Asked, log: 'embedded' | 'kafka'
     // Spread evenly.
     const isOfBroker = share(index + 1) > share(index)
     const brokerAwayMs = isOfBroker ? Math.floor(draw() * longestAwayMs) : null
-    if (isOfBroker) return { kind: 'kill', ...moment, after: 'ready', at: null, brokerAwayMs }
+    const isSurvived = asked.zombies + asked.rebalances > 0 && index % 3 === 2
+    if (isOfBroker) return { kind: 'kill', ...moment, after: 'ready', at: null, brokerAwayMs, isSurvived: false }
     const [isAtPlace, place, pass] = [draw() < 1 / 3, names[Math.floor(draw() * names.length)], 1 + Math.floor(draw() * 3)] // prettier-ignore
     const at = isAtPlace && place !== undefined && asked.places === 0 ? { place, pass } : null
-    return { kind: 'kill', ...moment, ...(at === null ? {} : { after: 'ready' as const }), at, brokerAwayMs }
+    const after = at === null ? {} : { after: 'ready' as const }
+    return { kind: 'kill', ...moment, ...after, at, brokerAwayMs, isSurvived }
   })
 }
 

@@ -6,7 +6,9 @@ import { Life } from '../lives.ts'
 import { count } from '../progress.ts'
 import type { PlannedKill, PlannedPlace, PlannedWire } from '../schedule.ts'
 import type { Site } from '../site.ts'
-import { armed, struckInTime } from './arm.ts'
+import { transactionalIdOf } from '../log.ts'
+import { allTasks } from '../programs.ts'
+import { armed, commitsAgain, recoverMs, struckInTime } from './arm.ts'
 
 /** How long a process may take to come to its place after it became ready, in ms. */
 const placeMs = 1_500
@@ -15,8 +17,10 @@ const longPlaceMs = 5_000
 /** How often a place is tried that the process did not come to. */
 const triesMax = 4
 
-export async function kill(site: Site, { after, waitMs, at, brokerAwayMs }: PlannedKill): Promise<void> {
+export async function kill(site: Site, { after, waitMs, at, brokerAwayMs, isSurvived }: PlannedKill): Promise<void> {
   const { progress, brokers } = site
+  const other = isSurvived ? new Life(site, { process: 'b' }) : null
+  await other?.ready()
   const life = new Life(site, at === null ? {} : { further: ['--crash', `${at.place}:${at.pass}`] })
   if (after === 'ready') await life.ready()
   if (brokerAwayMs !== null && brokers !== null) {
@@ -30,6 +34,17 @@ export async function kill(site: Site, { after, waitMs, at, brokerAwayMs }: Plan
   progress.kills += 1
   if (!wasReady) progress.killsInStart += 1
   if (byItself && at !== null) count(progress.killsAtPlaces, at.place)
+  if (other !== null) await takeover(site, other)
+}
+
+/** The other has all tasks soon, and goes on; then it dies too. */
+async function takeover(site: Site, other: Life): Promise<void> {
+  const what = 'kill that another survives'
+  const hasAll = await other.until(() => other.tasks === allTasks, recoverMs)
+  if (!hasAll) site.progress.findings.push(`${what}: the other has ${other.tasks} of ${allTasks} tasks`)
+  await commitsAgain(site, transactionalIdOf('ledger', other.process), what)
+  await other.killed()
+  count(site.progress.faults, what)
 }
 
 /** Where the last commit of a task that moves, and of a process that leaves, needs somebody who comes, or a word. */

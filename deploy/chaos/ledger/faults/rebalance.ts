@@ -5,10 +5,10 @@ import type { Seen } from '../../proxy/faults.ts'
 import { Life } from '../lives.ts'
 import { transactionalIdOf } from '../log.ts'
 import { count } from '../progress.ts'
+import { allTasks } from '../programs.ts'
 import type { PlannedRebalance } from '../schedule.ts'
 import type { Site } from '../site.ts'
 import { armed, struckInTime } from './arm.ts'
-import { allTasks } from './zombie.ts'
 
 /** How long the other may take to come or go after it was told, and tasks to find their places, in ms. */
 const callMs = 30_000

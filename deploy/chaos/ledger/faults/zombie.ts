@@ -8,14 +8,12 @@ import type { Fault } from '../../proxy/faults.ts'
 import { errorIn } from '../../proxy/frames.ts'
 import { Life } from '../lives.ts'
 import { count } from '../progress.ts'
-import { partitions } from '../programs.ts'
+import { allTasks } from '../programs.ts'
 import type { PlannedZombie } from '../schedule.ts'
 import type { Site } from '../site.ts'
 import { armed, commitsAgain, expectNotice, inTime, struckInTime } from './arm.ts'
 import { transactionalIdOf } from '../log.ts'
 
-/** Three parts in two applications. */
-export const allTasks = 3 * partitions
 const shareMs = 60_000
 const takeoverMs = 60_000
 const comeBackMs = 30_000
