@@ -4,15 +4,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Asked, ChaosArguments } from '../arguments.ts'
 import type { Planned } from './schedule.ts'
+import { schedule } from './schedule.ts'
 
 export type Counts = Record<string, number>
 
 export interface Progress {
   readonly seed: number
   readonly asked: Asked
-  /** How many of the schedule are over, and what of it is to be tried again. */
+  /** All that is to happen: what is tried again is added. */
+  readonly planned: Planned[]
+  /** How many of it are over. */
   done: number
-  readonly again: Planned[]
   kills: number
   killsInStart: number
   brokerKills: number
@@ -43,7 +45,8 @@ export function newProgress(options: ChaosArguments): Progress {
   const { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion } = options
   const asked = { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion }
   return {
-    ...{ seed: options.seed, asked, done: 0, again: [], kills: 0, killsInStart: 0, brokerKills: 0, killsAtPlaces: {} },
+    planned: [...schedule(options.seed, asked, options.log, options.lifeMs)],
+    ...{ seed: options.seed, asked, done: 0, kills: 0, killsInStart: 0, brokerKills: 0, killsAtPlaces: {} },
     ...{ faults: {}, lives: 0, acknowledged: [], slow: [], committed: [], processes: ['a'], checks: 0, entries: 0 },
     ...{ records: 0, recordsChecked: 0, bytesBehindMax: 0, seconds: 0, findings: [] },
   }

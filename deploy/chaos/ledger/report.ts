@@ -74,5 +74,5 @@ export function tableOf(report: LedgerReport): string[] {
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}`)
 }
 
-export const progressLine = ({ done, kills, entries, records, findings }: Progress, planned: number): string =>
-  `${done} of ${planned} lives, ${kills} kills: ${entries} entries, ${records} records checked${findings.length === 0 ? '' : `, ${findings.length} FINDINGS`}`
+export const progressLine = ({ planned, done, kills, entries, records, findings }: Progress): string =>
+  `${done} of ${planned.length} lives, ${kills} kills: ${entries} entries, ${records} records checked${findings.length === 0 ? '' : `, ${findings.length} FINDINGS`}`

@@ -17,7 +17,6 @@ import { Life } from './lives.ts'
 import type { LedgerReport } from './report.ts'
 import { progressLine, reportOf } from './report.ts'
 import type { Planned } from './schedule.ts'
-import { schedule } from './schedule.ts'
 import type { Site } from './site.ts'
 import { closeSite, openSite, save } from './site.ts'
 
@@ -27,20 +26,20 @@ const say = (line: string): void => void process.stdout.write(`chaos: ${line}\n`
 const drainMs = 120_000
 
 export async function runLedger(given: ChaosArguments): Promise<LedgerReport> {
-  const site = await openSite(given)
-  const { progress, options, directory } = site
-  const done = endOnSignals(site)
-  say(`seed ${progress.seed}, data in ${directory}`)
+  const opened: { site: Site | null } = { site: null }
+  const done = endOnSignals(opened)
   try {
+    const site = (opened.site = await openSite(given))
+    say(`seed ${site.progress.seed}, data in ${site.directory}`)
     const isFinished = await live(site)
     const report = reportOf(site, isFinished)
-    if (!isFinished && report.findings.length === 0) say(`the time is over: go on with --resume ${directory}`)
+    if (!isFinished && report.findings.length === 0) say(`the time is over: go on with --resume ${site.directory}`)
     await closeSite(site)
-    const isKept = options.keep || report.findings.length > 0 || !isFinished
-    if (!isKept) rmSync(directory, { recursive: true, force: true })
+    const isKept = site.options.keep || report.findings.length > 0 || !isFinished
+    if (!isKept) rmSync(site.directory, { recursive: true, force: true })
     return report
   } finally {
-    await closeSite(site)
+    if (opened.site !== null) await closeSite(opened.site)
     done()
   }
 }
@@ -49,26 +48,27 @@ export async function runLedger(given: ChaosArguments): Promise<LedgerReport> {
 async function live(site: Site): Promise<boolean> {
   const { progress, options } = site
   const [begun, before] = [performance.now(), progress.seconds]
-  const planned = schedule(progress.seed, options, options.log, options.lifeMs)
-  const isOver = (): boolean => performance.now() - begun > options.timeoutMin * 60_000 || progress.findings.length > 0
-  for (let next = nextOf(site, planned); next !== null && !isOver(); next = nextOf(site, planned)) {
-    await happen(site, next)
-    progress.done += 1
+  const note = (): void => {
     progress.seconds = before + (performance.now() - begun) / 1000
     save(site)
-    if (progress.done % options.checkEvery === 0) await check(site, false, planned.length)
   }
-  const isDone = nextOf(site, planned) === null
+  const isOver = (): boolean => performance.now() - begun > options.timeoutMin * 60_000 || progress.findings.length > 0
+  for (
+    let next = progress.planned[progress.done];
+    next !== undefined && !isOver();
+    next = progress.planned[progress.done]
+  ) {
+    await happen(site, next)
+    progress.done += 1
+    note()
+    if (progress.done % options.checkEvery === 0) await check(site, false)
+  }
+  const isDone = progress.done === progress.planned.length
   if (isDone && progress.findings.length === 0) await drain(site)
-  if (progress.findings.length === 0) await check(site, isDone, planned.length)
-  progress.seconds = before + (performance.now() - begun) / 1000
-  save(site)
+  if (progress.findings.length === 0) await check(site, isDone)
+  note()
   return isDone
 }
-
-/** First what is planned, then what of it must be tried again. */
-const nextOf = ({ progress: { done, again } }: Site, planned: readonly Planned[]): Planned | null =>
-  planned[done] ?? again[done - planned.length] ?? null
 
 /** What goes wrong with the life itself is a finding too. */
 async function happen(site: Site, planned: Planned): Promise<void> {
@@ -100,9 +100,9 @@ function lifeOf(site: Site, planned: Planned): Promise<void> {
   }
 }
 
-async function check(site: Site, isEnd: boolean, planned: number): Promise<void> {
+async function check(site: Site, isEnd: boolean): Promise<void> {
   await judge(site, isEnd)
-  say(progressLine(site.progress, planned))
+  say(progressLine(site.progress))
 }
 
 /** Lets the process finish everything and end by itself. */
@@ -115,9 +115,11 @@ async function drain(site: Site): Promise<void> {
 }
 
 /** A run that is interrupted ends its processes first. @returns what to call when it was not */
-function endOnSignals(site: Site): () => void {
+function endOnSignals(opened: { readonly site: Site | null }): () => void {
   const signals = ['SIGINT', 'SIGTERM'] as const
   const interrupted = (): void => {
+    const { site } = opened
+    if (site === null) return process.exit(130)
     say(`interrupted after ${site.progress.done} lives; go on with --resume ${site.directory}`)
     save(site)
     void closeSite(site).finally(() => process.exit(130))

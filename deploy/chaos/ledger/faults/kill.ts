@@ -64,7 +64,7 @@ export async function killAtPlace(site: Site, planned: PlannedPlace): Promise<vo
   const byItself = life.isOver && (await life.ended).signal === 'SIGKILL'
   await Promise.all(lives.map((one) => endOf(one)))
   if (byItself) count(progress.killsAtPlaces, place)
-  else if (tried + 1 < triesMax) progress.again.push({ ...planned, tried: tried + 1 })
+  else if (tried + 1 < triesMax) progress.planned.push({ ...planned, tried: tried + 1 })
   else progress.findings.push(`${place} was not come to in ${triesMax} lives`)
 }
 
