@@ -20,7 +20,7 @@ import { rocksDatabases } from '../../state-stores/index.ts'
 import { HandClock, TopologyDriver } from '../../topology/testing/index.ts'
 import { whyNoKafka } from '../conformance/record.ts'
 
-test('six kills: nobody could tell (G1-G9)', async () => {
+test('six kills: nobody could tell (G1-G11)', async () => {
   const options = readChaosArguments(['--embedded', '--kills', '6', '--check-every', '3', '--life-ms', '700'], 11)
   if (typeof options === 'string') throw new Error(options)
   const report = await runLedger(options)
@@ -35,7 +35,7 @@ const inCI = process.env.CI === 'true'
 if (lacks !== null) console.log(`nothing is killed on a real Kafka: ${lacks}`)
 
 test.skipIf(lacks !== null && !inCI)(
-  `four kills on Kafka, one of them of the broker too: nobody could tell (G1-G9)${lacks === null ? '' : ` (${lacks})`}`,
+  `four kills on Kafka, one of them of the broker too: nobody could tell (G1-G11)${lacks === null ? '' : ` (${lacks})`}`,
   async () => {
     const options = readChaosArguments(['--kafka', '--kills', '4', '--broker-kills', '1', '--check-every', '2'], 14)
     if (typeof options === 'string') throw new Error(options)
@@ -48,7 +48,7 @@ test.skipIf(lacks !== null && !inCI)(
 )
 
 test.skipIf(lacks !== null && !inCI)(
-  `every fault on the way to a Kafka, over two slices: nobody could tell (G1-G10)${lacks === null ? '' : ` (${lacks})`}`,
+  `every fault on the way to a Kafka, over two slices: nobody could tell (G1-G11)${lacks === null ? '' : ` (${lacks})`}`,
   async () => {
     const faults = [
       '--cuts',
@@ -180,6 +180,7 @@ interface Draft {
   moved: ReadRecord[][]
   groups: ReadRecord[][]
   checked: ReadRecord[][]
+  passed: ReadRecord[][]
   dead: ReadRecord[][]
   deadElsewhere: number
   committed: Map<string, bigint>
@@ -222,6 +223,7 @@ test('the data has what the rules speak of, and no finding', () => {
   expect(data.dead.flat().length).toBeGreaterThan(2)
   expect(data.groups.flat()).toHaveLength(count - data.dead.flat().length)
   expect(data.checked.flat()).toHaveLength(data.postings.flat().length)
+  expect(data.passed.flat()).toHaveLength(data.groups.flat().length)
   for (const store of ['balances', 'totals', 'seen', 'idle-timers'])
     expect(
       data.stores.some(({ store: name, rows }) => name === store && rows.size > 0),
@@ -229,7 +231,7 @@ test('the data has what the rules speak of, and no finding', () => {
     ).toBe(true)
 })
 
-type Topic = 'entries' | 'postings' | 'moved' | 'groups' | 'checked'
+type Topic = 'entries' | 'postings' | 'moved' | 'groups' | 'checked' | 'passed'
 
 const partitionOf = (draft: Draft, topic: Topic): ReadRecord[] => {
   const found = draft[topic].find((records) => records.length > 20)
@@ -279,6 +281,7 @@ describe.each([
     ['moved', 'G4'],
     ['groups', 'G4'],
     ['checked', 'G5'],
+    ['passed', 'G11'],
   ] as const)('of %s: found (%s)', (topic, rule) => {
     const draft = copy()
     if (topic === 'postings') for (const records of draft.postings) records.splice(0, records.length, ...records.filter((record) => !isIdle(record))) // prettier-ignore

@@ -91,9 +91,10 @@ function nearest(lags: readonly (readonly TaskLag[])[]): TaskLag[] {
 }
 
 function answerOf(data: LedgerData, lags: readonly (readonly TaskLag[])[]): Omit<CheckAnswer, 'findings'> {
-  const read = [data.entries, data.postings, data.moved, data.groups, data.checked, data.dead].flat(2).length
+  const { entries, postings, moved, groups, checked, passed, dead } = data
+  const read = [entries, postings, moved, groups, checked, passed, dead].flat(2).length
   return {
-    entries: data.entries.flat().length,
+    entries: entries.flat().length,
     records: read + data.stores.reduce((sum, { changelog }) => sum + changelog.length, 0),
     bytesBehindMax: Math.max(0, ...nearest(lags).map(({ stores }) => bytesBehind(stores))),
     committed: [...data.committed].map(([place, offset]) => [place, String(offset)]),

@@ -15,6 +15,7 @@
  *   G9  in the end nothing is left: all read, all timers fired, no transaction open, no member in a group
  *   G10 the dead letters of a partition are its bad entries before the committed offset: each once, in order; there are
  *       no others
+ *   G11 what a part without state passes on is what it has read before the committed offset: each once, in order
  */
 
 import { partitionFor } from '../../../connectors/kafka/index.ts'
@@ -38,6 +39,7 @@ export function ledgerFindings(data: LedgerData, expected: Expectation): string[
     G8: () => stepsBack(data, expected.committedBefore),
     G9: () => (expected.isEnd ? endFindings(data) : []),
     G10: () => deadFindings(data),
+    G11: () => passedFindings(data),
   }
   return Object.entries(rules).flatMap(([rule, find]) => firstFew(find()).map((line) => `${rule} ${line}`))
 }
@@ -197,6 +199,13 @@ function checkedFindings(data: LedgerData): string[] {
   })
 }
 
+function passedFindings(data: LedgerData): string[] {
+  return data.groups.flatMap((groups, partition) => {
+    const expected = covered(data, groups, 'audit', `${topics.groups}-${partition}`)
+    return differences(`${topics.passed}-${partition}`, expected, data.passed[partition] ?? [])
+  })
+}
+
 /** The rows a changelog stands for, up to an offset. */
 export function folded(changelog: readonly ReadRecord[], end: bigint): Map<string, string> {
   const rows = new Map<string, string>()
@@ -262,6 +271,7 @@ function endFindings(data: LedgerData): string[] {
   const inputs: [string, string, ReadTopic][] = [
     ['ledger', topics.entries, data.entries],
     ['audit', topics.postings, data.postings],
+    ['audit', topics.groups, data.groups],
   ]
   const left = inputs.flatMap(([group, topic, read]) =>
     read.flatMap((records, partition) => {

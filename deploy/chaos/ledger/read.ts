@@ -38,6 +38,7 @@ export interface LedgerData {
   readonly moved: ReadTopic
   readonly groups: ReadTopic
   readonly checked: ReadTopic
+  readonly passed: ReadTopic
   /** Dead letters of the entries. */
   readonly dead: ReadTopic
   /** Of other topics: none is due. */
@@ -69,11 +70,12 @@ export async function readLedger(log: Log, processes: readonly ProcessState[]): 
     moved: await read(moved),
     groups: await read(topics.groups),
     checked: await read(topics.checked),
+    passed: await read(topics.passed),
     dead: await read(deadEntries),
     deadElsewhere: (await Promise.all(elsewhere.map(({ name }) => read(name)))).flat(2).length,
     committed: new Map([
       ...(await committedOf(log, 'ledger', [topics.entries, moved])),
-      ...(await committedOf(log, 'audit', [topics.postings])),
+      ...(await committedOf(log, 'audit', [topics.postings, topics.groups])),
     ]),
     stores: await readStores(log, processes),
     open: await openPartitions(log),

@@ -65,7 +65,7 @@ export function tableOf(report: LedgerReport): string[] {
     ['kills', `${kills} of the process, ${inStart} of them in its start; ${ofBrokers} of a broker`],
     ['at places', listed(report.kills_at_places) || 'none'],
     ...Object.entries(faults).sort().map(([name, count]) => [`  ${count}`.slice(-4), name] as const), // prettier-ignore
-    ['checked', `${report.records_checked} records in ${report.checks} checks of G1-G10, K5, L1`],
+    ['checked', `${report.records_checked} records in ${report.checks} checks of G1-G11, K5, L1`],
     ['input', `${report.acknowledged} entries acknowledged, ${report.entries} written`],
     ['restores', `${report.restores}, ${report.restored_records_median} records in the middle, ${report.restored_records_max} at most`],
     ['behind', `a task at most ${report.bytes_behind_max} bytes`],

@@ -12,7 +12,7 @@ import { armed, commitsAgain, recoverMs, struckInTime } from './arm.ts'
 
 /** How long a process may take to come to its place after it became ready, in ms. */
 const placeMs = 1_500
-/** The same where it must come there. */
+/** The same where it must come there; each try is given more. */
 const longPlaceMs = 5_000
 /** How often a place is tried that the process did not come to. */
 const triesMax = 4
@@ -52,14 +52,13 @@ export async function killAtPlace(site: Site, planned: PlannedPlace): Promise<vo
   const { place, pass, tried } = planned
   const { progress } = site
   const ofTwo = place === 'C16' || place === 'C17'
-  // Two tasks are opened at once at the least, and one of them may be the only one that comes there.
   const life = new Life(site, { further: ['--crash', `${place}:${ofTwo || tried > 1 ? 1 : pass}`] })
   const lives = [life]
   if (await life.ready()) {
     const isLeaving = ofTwo && (pass + tried) % 2 === 0
     if (isLeaving) life.leave()
     else if (ofTwo) lives.push(new Life(site, { process: 'b' }))
-    await life.until(() => false, ofTwo ? 4 * longPlaceMs : longPlaceMs)
+    await life.until(() => false, longPlaceMs * (ofTwo ? 4 : 1 + 2 * tried))
   }
   const byItself = life.isOver && (await life.ended).signal === 'SIGKILL'
   await Promise.all(lives.map((one) => endOf(one)))
