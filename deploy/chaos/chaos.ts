@@ -13,7 +13,8 @@ import type { AcquireReport } from './acquire.ts'
 import { runAcquire } from './acquire.ts'
 import type { ChaosArguments } from './arguments.ts'
 import { readChaosArguments, usage } from './arguments.ts'
-import type { LedgerReport } from './ledger/run.ts'
+import type { LedgerReport } from './ledger/report.ts'
+import { tableOf } from './ledger/report.ts'
 import { runLedger } from './ledger/run.ts'
 import type { ProducerArguments } from './producer/arguments.ts'
 import { producerUsage, readProducerArguments } from './producer/arguments.ts'
@@ -32,18 +33,14 @@ function run(options: ChaosArguments | ProducerArguments): Promise<Report> {
 function summary(report: Report): string {
   if (report.program === 'producer')
     return `seed ${report.seed}, via ${report.via}: ${report.events} events, ${report.kills} kills of the producer (${report.kills_in_start} of them in a start) and ${report.platform_kills} of the platform in ${report.seconds} s, ${report.sent_again} acknowledged events sent again, ${report.events_per_second} events/s while it was ready`
+  if (report.program === 'ledger') return `seed ${report.seed}${report.finished ? '' : ', not finished'}`
   const behind = `at most ${report.bytes_behind_max} bytes behind`
-  if (report.program === 'acquire')
-    return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
-  const { kills, kills_in_start, broker_kills, seconds, acknowledged, entries, records, checks, restored_records_max } =
-    report
-  const atPlaces = Object.values(report.kills_at_places).reduce((sum, count) => sum + count, 0)
-  const ofBroker = broker_kills === 0 ? '' : ` and ${broker_kills} of the broker`
-  return `seed ${report.seed}: ${kills} kills (${kills_in_start} of them in a start, ${atPlaces} at places between two effects)${ofBroker} in ${seconds} s, ${acknowledged} entries acknowledged, ${entries} written, ${records} records checked in ${checks} checks, at most ${restored_records_max} records restored, ${behind}`
+  return `${report.kills} kills, ${report.events} events, ${report.rows} rows, ${behind}`
 }
 
-const placesLine = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts).sort().map(([place, count]) => `${place} ${count}`).join(', ') // prettier-ignore
+/** 75: nothing was found, and there is more to do. */
+const exitCodeOf = (report: Report): number =>
+  report.findings.length > 0 ? 1 : report.program === 'ledger' && !report.finished ? 75 : 0
 
 const argv = process.argv.slice(2)
 const freshSeed = machineRandom.bytes(4).readUInt32BE() % 1_000_000_000
@@ -55,11 +52,11 @@ if (typeof options === 'string') {
   try {
     const report = await run(options)
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`)
-    if (report.program === 'ledger') say(`died at places: ${placesLine(report.kills_at_places)}`)
+    if (report.program === 'ledger') for (const line of tableOf(report)) say(line)
     for (const finding of report.findings) say(`FINDING ${finding}`)
     const { length } = report.findings
     say(`${summary(report)}: ${length === 0 ? 'nobody could tell' : `${length} findings`}`)
-    process.exitCode = length === 0 ? 0 : 1
+    process.exitCode = exitCodeOf(report)
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
     process.exitCode = 1

@@ -2,19 +2,9 @@
 
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
-import type { SecuredPorts } from './kafka-security.ts'
+import type { Place } from './kafka-settings.ts'
 import type { Waiting } from './server-program.ts'
 import { ServerProgram } from './server-program.ts'
-
-export interface Place {
-  readonly id: number
-  readonly directory: string
-  /** Its server.properties. */
-  readonly file: string
-  readonly port: number
-  readonly controllerPort: number
-  readonly secured: SecuredPorts
-}
 
 export interface HowNodesRun extends Waiting {
   /** The directory with the jars. */
@@ -31,6 +21,8 @@ export class KafkaNode {
   readonly id: number
   /** host:port */
   readonly address: string
+  /** Where it listens behind its proxy, and where that is; null without one. */
+  readonly proxied: Place['proxied']
   readonly #place: Place
   readonly #how: HowNodesRun
   #server: ServerProgram | null = null
@@ -38,6 +30,7 @@ export class KafkaNode {
   constructor(place: Place, how: HowNodesRun) {
     this.id = place.id
     this.address = `127.0.0.1:${place.port}`
+    this.proxied = place.proxied
     this.#place = place
     this.#how = how
   }
@@ -70,41 +63,6 @@ export class KafkaNode {
   /** Without warning. */
   kill(): void {
     this.#server?.kill()
-  }
-}
-
-export const dataOf = (directory: string): string => join(directory, 'data')
-
-export const propertiesOf = (settings: Readonly<Record<string, string>>): string =>
-  Object.entries(settings)
-    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
-    .join('')
-
-export const settingsOf = (place: Place, all: readonly Place[]): Record<string, string> => {
-  const { id, directory, port, controllerPort } = place
-  const replicas = String(Math.min(3, all.length))
-  const inSync = all.length >= 3 ? '2' : '1'
-  return {
-    'process.roles': 'broker,controller',
-    'node.id': String(id),
-    'controller.listener.names': 'CONTROLLER',
-    ...(all.length === 1
-      ? { 'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}` }
-      : { 'controller.quorum.voters': all.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',') }),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'log.dirs': dataOf(directory),
-    'auto.create.topics.enable': 'false',
-    'default.replication.factor': replicas,
-    'min.insync.replicas': inSync,
-    'offsets.topic.replication.factor': replicas,
-    'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': replicas,
-    'transaction.state.log.min.isr': inSync,
-    'transaction.state.log.num.partitions': '4',
-    'share.coordinator.state.topic.replication.factor': replicas,
-    'share.coordinator.state.topic.min.isr': inSync,
-    'group.initial.rebalance.delay.ms': '0',
   }
 }
 

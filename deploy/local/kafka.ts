@@ -12,10 +12,12 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort, portIsFree } from './free-port.ts'
 import { javaLacks, mavenLacks } from './java.ts'
-import type { HowNodesRun, Place } from './kafka-node.ts'
-import { KafkaNode, dataOf, propertiesOf, settingsOf } from './kafka-node.ts'
+import type { HowNodesRun } from './kafka-node.ts'
+import { KafkaNode } from './kafka-node.ts'
 import type { KafkaSecurity } from './kafka-security.ts'
 import { makeCertificate, scramUsers, secured } from './kafka-security.ts'
+import type { Place } from './kafka-settings.ts'
+import { dataOf, propertiesOf, settingsOf } from './kafka-settings.ts'
 import type { MavenFiles } from './maven.ts'
 import { isFetched, mavenFiles, versionIn } from './maven.ts'
 import type { Waiting } from './server-program.ts'
@@ -43,6 +45,8 @@ export interface KafkaOptions extends Waiting {
   readonly settings?: Readonly<Record<string, string>>
   /** Further listeners where one has to say who one is; then rights come from ACLs. */
   readonly security?: KafkaSecurity
+  /** Of each node, in their order, the port of a proxy that stands in front of a second listener (`KafkaNode.proxied`). */
+  readonly proxyPorts?: readonly number[]
 }
 
 export interface Kafka {
@@ -145,7 +149,7 @@ async function prepare(directory: string, options: KafkaOptions): Promise<readon
   const controllerPorts: number[] = []
   for (let index = 0; index < nodes; index++) controllerPorts.push(await portOrFree(kept?.controllerPorts[index]))
   const layout: Layout = { clusterId: kept?.clusterId ?? newClusterId(), controllerPorts }
-  const places = await placesOf(directory, layout, options.port)
+  const places = await placesOf(directory, layout, options)
   if (security?.certificates !== undefined) await makeCertificate(security.certificates)
   for (const place of places) {
     await mkdir(place.directory, { recursive: true })
@@ -160,14 +164,20 @@ async function prepare(directory: string, options: KafkaOptions): Promise<readon
   return places
 }
 
-async function placesOf(directory: string, { controllerPorts }: Layout, port?: number): Promise<readonly Place[]> {
+async function placesOf(
+  directory: string,
+  { controllerPorts }: Layout,
+  { port, proxyPorts = [] }: KafkaOptions,
+): Promise<readonly Place[]> {
   const places: Place[] = []
   for (const [index, controllerPort] of controllerPorts.entries()) {
     const own = controllerPorts.length === 1 ? directory : join(directory, String(index + 1))
     const file = join(own, 'server.properties')
     const ownPort = port === undefined ? await freePort() : port + index
     const secured = { plain: await freePort(), tls: await freePort() }
-    places.push({ id: index + 1, directory: own, file, port: ownPort, controllerPort, secured })
+    const proxyPort = proxyPorts[index]
+    const proxied = proxyPort === undefined ? null : { port: await freePort(), proxyPort }
+    places.push({ id: index + 1, directory: own, file, port: ownPort, controllerPort, secured, proxied })
   }
   return places
 }

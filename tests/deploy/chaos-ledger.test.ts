@@ -6,18 +6,21 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readChaosArguments } from '../../deploy/chaos/arguments.ts'
-import type { Expectation } from '../../deploy/chaos/ledger/checks.ts'
+import type { Asked } from '../../deploy/chaos/arguments.ts'
 import { folded, ledgerFindings } from '../../deploy/chaos/ledger/checks.ts'
 import { entryOf, idleMsOf, parseEntry, valueOf } from '../../deploy/chaos/ledger/entries.ts'
+import type { Expectation } from '../../deploy/chaos/ledger/expectation.ts'
 import { auditProgram, ledgerProgram, topics } from '../../deploy/chaos/ledger/programs.ts'
 import type { LedgerData, ReadRecord, StoreRows } from '../../deploy/chaos/ledger/read.ts'
 import { readLedger } from '../../deploy/chaos/ledger/read.ts'
 import { runLedger } from '../../deploy/chaos/ledger/run.ts'
+import { schedule } from '../../deploy/chaos/ledger/schedule.ts'
+import type { Planned } from '../../deploy/chaos/ledger/schedule.ts'
 import { rocksDatabases } from '../../state-stores/index.ts'
 import { HandClock, TopologyDriver } from '../../topology/testing/index.ts'
 import { whyNoKafka } from '../conformance/record.ts'
 
-test('six kills: nobody could tell (G1-G9)', async () => {
+test('six kills: nobody could tell (G1-G11)', async () => {
   const options = readChaosArguments(['--embedded', '--kills', '6', '--check-every', '3', '--life-ms', '700'], 11)
   if (typeof options === 'string') throw new Error(options)
   const report = await runLedger(options)
@@ -32,7 +35,7 @@ const inCI = process.env.CI === 'true'
 if (lacks !== null) console.log(`nothing is killed on a real Kafka: ${lacks}`)
 
 test.skipIf(lacks !== null && !inCI)(
-  `four kills on Kafka, one of them of the broker too: nobody could tell (G1-G9)${lacks === null ? '' : ` (${lacks})`}`,
+  `four kills on Kafka, one of them of the broker too: nobody could tell (G1-G11)${lacks === null ? '' : ` (${lacks})`}`,
   async () => {
     const options = readChaosArguments(['--kafka', '--kills', '4', '--broker-kills', '1', '--check-every', '2'], 14)
     if (typeof options === 'string') throw new Error(options)
@@ -43,6 +46,123 @@ test.skipIf(lacks !== null && !inCI)(
   },
   400_000,
 )
+
+test.skipIf(lacks !== null && !inCI)(
+  `every fault on the way to a Kafka, over two slices: nobody could tell (G1-G11)${lacks === null ? '' : ` (${lacks})`}`,
+  async () => {
+    const faults = [
+      '--cuts',
+      '3',
+      '--late',
+      '1',
+      '--zombies',
+      '1',
+      '--rebalances',
+      '2',
+      '--places',
+      '1',
+      '--place',
+      'C16',
+    ]
+    const given = ['--kafka', '--kills', '0', ...faults]
+    const options = readChaosArguments([...given, '--minutes', '0'], 15)
+    if (typeof options === 'string') throw new Error(options)
+    const first = await runLedger(options)
+    expect(first).toMatchObject({ finished: false, lives: 0, checks: 1, findings: [] })
+    const resumed = readChaosArguments(['--kafka', '--resume', first.directory], 99)
+    if (typeof resumed === 'string') throw new Error(resumed)
+    const report = await runLedger(resumed)
+    expect(report.findings).toEqual([])
+    expect(report).toMatchObject({ finished: true, seed: 15, checks: 2, kills_at_places: { C16: 1 } })
+    expect(report.faults).toMatchObject({
+      'cut answer EndTxn': 1,
+      'cut answer Produce': 1,
+      'cut answer TxnOffsetCommit': 1,
+      'late EndTxn, given up: done': 1,
+      'zombie at any moment': 1,
+    })
+    const names = Object.keys(report.faults)
+    for (const sign of ['JoinGroup', 'LeaveGroup']) expect(names.filter((name) => name.startsWith(`${sign} during`))).toHaveLength(1) // prettier-ignore
+  },
+  600_000,
+)
+
+test('a run on the embedded log goes on where its minutes ended, and a directory of none is said to be', async () => {
+  const options = readChaosArguments(['--embedded', '--kills', '2', '--minutes', '0'], 12)
+  if (typeof options === 'string') throw new Error(options)
+  const first = await runLedger(options)
+  expect(first).toMatchObject({ finished: false, kills: 0, findings: [] })
+  const report = await runLedger({ ...options, seed: 1, kills: 9, timeoutMin: 5, resume: first.directory })
+  expect(report).toMatchObject({ finished: true, seed: 12, kills: 2, checks: 2, findings: [] })
+  await expect(runLedger({ ...options, resume: first.directory })).rejects.toThrow(/holds no run of chaos/)
+}, 120_000)
+
+describe('what is planned', () => {
+  const none = { kills: 0, brokerKills: 0, places: 0, placeNames: null, cuts: 0, late: 0, zombies: 0, rebalances: 0 }
+  const planned = (asked: Partial<Asked>, seed = 1): readonly Planned[] =>
+    schedule(seed, { ...none, transactionVersion: 2, ...asked }, 'kafka', 1_000)
+  const everything = { kills: 12, brokerKills: 3, places: 2, cuts: 30, late: 24, zombies: 8, rebalances: 10 }
+
+  test('follows from the seed, and is mixed', () => {
+    expect(planned(everything)).toEqual(planned(everything))
+    expect(planned(everything)).not.toEqual(planned(everything, 2))
+    const kinds = planned(everything).map(({ kind }) => kind)
+    expect(kinds).not.toEqual([...kinds].sort())
+  })
+
+  test('is as much as is asked for', () => {
+    const lives = Map.groupBy(planned(everything), ({ kind }) => kind)
+    const counts = Object.fromEntries([...lives].map(([kind, of]) => [kind, of.length]))
+    expect(counts).toEqual({ kill: 12, place: 2 * 19, wire: 2 * 3, cuts: 8, late: 24, zombie: 8, rebalance: 5 })
+    const places = (lives.get('place') ?? []).map((life) => (life.kind === 'place' ? life.place : ''))
+    const names = Array.from({ length: 19 }, (_, n) => `C${String(n + 1).padStart(2, '0')}`)
+    expect(places.sort()).toEqual([...names, ...names].sort())
+    expect(planned(everything).filter((life) => life.kind === 'kill' && life.brokerAwayMs !== null)).toHaveLength(3)
+    expect(planned(everything).filter((life) => life.kind === 'late' && life.api === 'EndTxn')).toHaveLength(20)
+    for (const until of ['given up', 'successor', 'next transaction', 'timed out', 'its process is dead', 'dead and timed out']) // prettier-ignore
+      expect(planned(everything).filter((life) => life.kind === 'late' && life.api === 'EndTxn' && life.until === until).length, until).toBeGreaterThan(1) // prettier-ignore
+  })
+
+  test.each([
+    [2, ['EndTxn', 'Produce', 'TxnOffsetCommit', 'plain Produce']],
+    [
+      0,
+      [
+        'AddOffsetsToTxn',
+        'AddPartitionsToTxn',
+        'EndTxn',
+        'InitProducerId',
+        'Produce',
+        'TxnOffsetCommit',
+        'plain Produce',
+      ],
+    ],
+  ] as const)(
+    'cuts every request that writes, as often, before and after it is done (transaction version %i)',
+    (version, names) => {
+      const cuts = planned({ cuts: 12 * names.length, transactionVersion: version }).flatMap((life) => (life.kind === 'cuts' ? life.cuts : [])) // prettier-ignore
+      const byName = Map.groupBy(cuts, ({ api, transactional }) => (transactional ? api : `plain ${api}`))
+      expect([...byName.keys()].sort()).toEqual(names)
+      for (const of of byName.values())
+        expect(of.map(({ deed, side }) => `${deed} ${side}`).sort()).toEqual([
+          ...Array<string>(6).fill('cut answer'),
+          ...Array<string>(3).fill('cut request'),
+          ...Array<string>(2).fill('silence answer'),
+          'silence request',
+        ])
+    },
+  )
+
+  test('is some places alone where they are named, on the wire too', () => {
+    const lives = planned({ places: 3, placeNames: ['C06', 'C07'], transactionVersion: 0 })
+    const names = lives.map((life) => (life.kind === 'place' ? life.place : life.kind === 'wire' ? `${life.side} ${life.api}` : '')) // prettier-ignore
+    expect(names.sort()).toEqual([
+      ...['C06', 'C06', 'C06', 'C07', 'C07', 'C07'],
+      ...['answer AddOffsetsToTxn', 'answer TxnOffsetCommit', 'answer TxnOffsetCommit'],
+      ...['request AddOffsetsToTxn', 'request AddOffsetsToTxn', 'request TxnOffsetCommit'],
+    ])
+  })
+})
 
 test('an entry follows from seed, producer and number, and is read back', () => {
   const entry = entryOf(7, '3.1', 42)
@@ -60,15 +180,18 @@ interface Draft {
   moved: ReadRecord[][]
   groups: ReadRecord[][]
   checked: ReadRecord[][]
-  deadLetters: number
+  passed: ReadRecord[][]
+  dead: ReadRecord[][]
+  deadElsewhere: number
   committed: Map<string, bigint>
   stores: (Omit<StoreRows, 'rows' | 'changelog'> & { rows: Map<string, string>; changelog: ReadRecord[] })[]
   open: string[]
+  left: string[]
 }
 
 let data: LedgerData
 const expected: Expectation = {
-  ...{ seed, acknowledged: new Map([['0.0', count - 1]]), committedBefore: new Map(), isEnd: true },
+  ...{ seed, acknowledged: new Map([['0.0', count - 1]]), slow: [], committedBefore: new Map(), isEnd: true },
 }
 
 /** The programs' own work, on a log in memory. */
@@ -86,7 +209,7 @@ beforeAll(async () => {
   }
   await driver.advance(5_000)
   await driver.close()
-  data = await readLedger(driver.log, databases)
+  data = { ...(await readLedger(driver.log, [{ name: 'a', databases }])), left: [] }
   await databases.close()
   rmSync(directory, { recursive: true })
 })
@@ -97,8 +220,10 @@ test('the data has what the rules speak of, and no finding', () => {
   expect(ledgerFindings(data, expected)).toEqual([])
   expect(data.entries.flat()).toHaveLength(count)
   expect(data.postings.flat().filter(({ value }) => value?.startsWith('idle:')).length).toBeGreaterThan(50)
-  expect(data.groups.flat()).toHaveLength(count)
+  expect(data.dead.flat().length).toBeGreaterThan(2)
+  expect(data.groups.flat()).toHaveLength(count - data.dead.flat().length)
   expect(data.checked.flat()).toHaveLength(data.postings.flat().length)
+  expect(data.passed.flat()).toHaveLength(data.groups.flat().length)
   for (const store of ['balances', 'totals', 'seen', 'idle-timers'])
     expect(
       data.stores.some(({ store: name, rows }) => name === store && rows.size > 0),
@@ -106,7 +231,7 @@ test('the data has what the rules speak of, and no finding', () => {
     ).toBe(true)
 })
 
-type Topic = 'entries' | 'postings' | 'moved' | 'groups' | 'checked'
+type Topic = 'entries' | 'postings' | 'moved' | 'groups' | 'checked' | 'passed'
 
 const partitionOf = (draft: Draft, topic: Topic): ReadRecord[] => {
   const found = draft[topic].find((records) => records.length > 20)
@@ -156,6 +281,7 @@ describe.each([
     ['moved', 'G4'],
     ['groups', 'G4'],
     ['checked', 'G5'],
+    ['passed', 'G11'],
   ] as const)('of %s: found (%s)', (topic, rule) => {
     const draft = copy()
     if (topic === 'postings') for (const records of draft.postings) records.splice(0, records.length, ...records.filter((record) => !isIdle(record))) // prettier-ignore
@@ -225,7 +351,17 @@ test.each<[string, string, (draft: Draft) => void]>([
     changelog.push({ ...last, value: '0:0:0:' })
   }],
   ['G9', 'a transaction is open', (draft) => void draft.open.push('x-0: stable to 1, written to 2')],
-  ['G9', 'there is a dead letter', (draft) => Object.assign(draft, { deadLetters: 1 })],
+  ['G9', 'a member is left in its group', (draft) => void draft.left.push('member x is left in group ledger')],
+  ['G10', 'a dead letter is lost', (draft) => void draft.dead.find(({ length }) => length > 0)?.pop()],
+  ['G10', 'a dead letter is there twice', (draft) => {
+    const records = draft.dead.find(({ length }) => length > 0) ?? []
+    records.push(records.at(-1) as ReadRecord)
+  }],
+  ['G10', 'a dead letter is not what came in', (draft) => {
+    const records = draft.dead.find(({ length }) => length > 0) ?? []
+    records.push({ ...(records.pop() as ReadRecord), value: 'x' })
+  }],
+  ['G10', 'a good record of another topic is a dead letter', (draft) => Object.assign(draft, { deadElsewhere: 1 })],
   ['G9', 'a record was not read', (draft) => {
     const place = `audit ${topics.postings}-0`
     draft.committed.set(place, (draft.committed.get(place) ?? 0n) - 2n)
@@ -245,6 +381,28 @@ test('G8 finds it when a committed offset steps back', () => {
   const [place = '', offset = 0n] = [...data.committed].find(([, of]) => of > 0n) ?? []
   const before = { ...expected, committedBefore: new Map([[place, offset + 1n]]) }
   expect(ledgerFindings(data, before)).toEqual([`G8 ${place} was committed to ${offset + 1n}, now to ${offset}`])
+})
+
+test('G3 forgives it to an entry that was under way for long, or of which its producer never heard', () => {
+  const draft = copy()
+  const records = draft.postings.find((of) => of.length > 20) ?? []
+  const at = records.findIndex((record, index) => !isIdle(record) && idleMsOf(record.key) > 1_000 && records.slice(index + 1).find(({ key }) => key === record.key)?.value?.startsWith('idle:') === false) // prettier-ignore
+  const { key, offset, value } = records[at] as ReadRecord
+  const before = Math.max(...records.slice(0, at + 1).filter((record) => record.key === key).map((record) => record.timestamp)) // prettier-ignore
+  const dueAt = before + idleMsOf(key)
+  const later = Number(
+    records
+      .slice(at + 1)
+      .find((record) => record.key === key)
+      ?.value?.split(':')[1],
+  )
+  records.splice(at + 1, 0, { key, offset, timestamp: dueAt, value: `idle:${dueAt}:${value?.split(':')[2]}` })
+  const early = (told: Partial<Expectation>): string[] =>
+    ledgerFindings(draft, { ...expected, ...told }).filter((line) => line.includes(`due at ${dueAt} fired before`))
+  expect(early({})).toHaveLength(1)
+  expect(early({ slow: [['0.0', later, later]] })).toEqual([])
+  expect(early({ slow: [['0.0', later + 1, later + 9], ['0.1', later, later]] })).toHaveLength(1) // prettier-ignore
+  expect(early({ acknowledged: new Map([['0.0', later - 1]]) })).toEqual([])
 })
 
 test('G9 is asked only in the end: in between something may be left', () => {

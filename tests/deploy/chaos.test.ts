@@ -91,6 +91,14 @@ describe('moments', () => {
 describe('arguments', () => {
   test('have defaults', () => {
     expect(readChaosArguments(['--embedded'], 5)).toMatchObject({ program: 'ledger', kills: 400, seed: 5, keep: false })
+    expect(readChaosArguments(['--kafka', '--cuts', '3'], 5)).toMatchObject({
+      kills: 0,
+      cuts: 3,
+      transactionVersion: 2,
+    })
+    expect(readChaosArguments(['--kafka', '--places', '3', '--place', 'C06,C07', '--kills', '2'], 5)).toMatchObject({
+      ...{ kills: 2, places: 3, placeNames: ['C06', 'C07'] },
+    })
     expect(readChaosArguments(['--embedded', '--program', 'acquire'], 5)).toMatchObject({
       ...{ program: 'acquire', kills: 25, copies: 10, lifeMs: 12_000 },
     })
@@ -104,7 +112,10 @@ describe('arguments', () => {
     [[], '--embedded, --kafka: wanted one of the two'],
     [['--embedded', '--kafka'], '--embedded, --kafka: wanted one of the two'],
     [['--kafka', '--program', 'acquire'], '--kafka: is given with --program acquire'],
-    [['--kafka', '--resume', 'd'], '--resume: is given with --kafka'],
+    [['--embedded', '--cuts', '3'], '--cuts: is given without --kafka'],
+    [['--kafka', '--transaction-version', '1'], '--transaction-version: 1 is given; wanted 0 or 2'],
+    [['--kafka', '--places', '3', '--place', 'EndTxn'], '--place: EndTxn is given; wanted places'],
+    [['--kafka', '--place', 'C06'], '--place: is given without --places'],
     [['--embedded', '--broker-kills', '1'], '--broker-kills: is given without --kafka'],
     [['--kafka', '--kills', '2', '--broker-kills', '3'], '--broker-kills: 3 is given; wanted at most'],
     [['--embedded', '--kills', 'x'], '--kills: x is given; wanted a whole number'],

@@ -12,42 +12,34 @@
  *   G6  rows on disk are the fold of the changelog up to their position, which is not past the last stable offset
  *   G7  the fold of the whole changelog is what the program makes of the entries before the committed offset
  *   G8  committed offsets never step back
- *   G9  in the end nothing is left: all read, all timers fired, no transaction open, no dead letter
+ *   G9  in the end nothing is left: all read, all timers fired, no transaction open, no member in a group
+ *   G10 the dead letters of a partition are its bad entries before the committed offset: each once, in order; there are
+ *       no others
+ *   G11 what a part without state passes on is what it has read before the committed offset: each once, in order
  */
 
 import { partitionFor } from '../../../connectors/kafka/index.ts'
-import { entriesPerAppend, entryOf, groupOf, idleMsOf, parseEntry, valueOf } from './entries.ts'
+import { entriesPerAppend, entryOf, groupOf, parseEntry, valueOf } from './entries.ts'
+import type { Expectation } from './expectation.ts'
 import type { Balance } from './programs.ts'
 import { balanceRow, noBalance, topics } from './programs.ts'
 import type { LedgerData, ReadRecord, ReadTopic, StoreRows } from './read.ts'
-
-/** An entry whose timestamp lies this close before its account's timer may come after it: it was under way. In ms. */
-export const underWayMs = 400
-
-/** The last acknowledged number of each producer. */
-export type Acknowledged = ReadonlyMap<string, number>
-
-export interface Expectation {
-  readonly seed: number
-  readonly acknowledged: Acknowledged
-  /** Committed offsets of the check before, as in `LedgerData`. */
-  readonly committedBefore: ReadonlyMap<string, bigint>
-  /** True after a drain (G9). */
-  readonly isEnd: boolean
-}
+import { isIdle, timerFindings } from './timer-checks.ts'
 
 /** One line per broken rule, the first few of each; empty when all is well. */
 export function ledgerFindings(data: LedgerData, expected: Expectation): string[] {
   const rules: Readonly<Record<string, () => string[]>> = {
     G1: () => inputFindings(data.entries, expected),
     G2: () => postingFindings(data),
-    G3: () => timerFindings(data),
+    G3: () => timerFindings(data, expected),
     G4: () => groupFindings(data),
     G5: () => checkedFindings(data),
     G6: () => data.stores.flatMap(diskFindings),
     G7: () => modelFindings(data),
     G8: () => stepsBack(data, expected.committedBefore),
     G9: () => (expected.isEnd ? endFindings(data) : []),
+    G10: () => deadFindings(data),
+    G11: () => passedFindings(data),
   }
   return Object.entries(rules).flatMap(([rule, find]) => firstFew(find()).map((line) => `${rule} ${line}`))
 }
@@ -82,8 +74,6 @@ function inputFindings(entries: ReadTopic, { seed, acknowledged }: Expectation):
   return findings
 }
 
-const isIdle = (record: ReadRecord): boolean => record.value?.startsWith('idle:') === true
-
 /** The entries of a partition that the committed offset covers. */
 function covered(data: LedgerData, records: readonly ReadRecord[], group: string, place: string): ReadRecord[] {
   const next = data.committed.get(`${group} ${place}`) ?? 0n
@@ -99,13 +89,14 @@ interface Posted {
 function posted(entries: readonly ReadRecord[]): { outputs: Posted[]; rows: Map<string, string> } {
   const balances = new Map<string, Balance>()
   const rows = new Map<string, string>()
-  const outputs = entries.map(({ key, value, timestamp }) => {
-    const { producer, n, amount, pad } = parseEntry(key, value ?? '')
+  const outputs = entries.flatMap(({ key, value, timestamp }) => {
+    const { producer, n, amount, pad, bad } = parseEntry(key, value ?? '')
+    if (bad) return []
     const before = balances.get(key) ?? noBalance
     const after = { count: before.count + 1, sum: before.sum + amount, last: Math.max(before.last, timestamp) }
     balances.set(key, after)
     rows.set(key, balanceRow(after, pad))
-    return { key, value: `${producer}:${n}:${after.count}:${after.sum}` }
+    return [{ key, value: `${producer}:${n}:${after.count}:${after.sum}` }]
   })
   return { outputs, rows }
 }
@@ -133,61 +124,14 @@ function differences(place: string, expected: readonly Posted[], actual: readonl
   return []
 }
 
-interface Account {
-  count: number
-  last: number
-  dueAt: number | null
-  firedAt: number | null
-}
-
-function timerFindings(data: LedgerData): string[] {
-  return data.postings.flatMap((postings, partition) => {
-    const times = new Map<string, number>()
-    for (const { key, value, timestamp } of data.entries[partition] ?? []) {
-      const { producer, n } = parseEntry(key, value ?? '')
-      times.set(`${producer}:${n}`, timestamp)
-    }
-    const accounts = new Map<string, Account>()
-    return postings.flatMap((record) => {
-      const account = accounts.get(record.key) ?? { count: 0, last: 0, dueAt: null, firedAt: null }
-      accounts.set(record.key, account)
-      const place = `${topics.postings}-${partition}@${record.offset} ${record.key}=${record.value}`
-      return isIdle(record) ? fired(account, record, place) : passed(account, record, times, place)
-    })
-  })
-}
-
-function fired(account: Account, record: ReadRecord, place: string): string[] {
-  const [, dueAt, count] = (record.value ?? '').split(':').map(Number)
-  const isRight = account.dueAt === dueAt && account.count === count && record.timestamp === dueAt
-  const wanted = account.dueAt === null ? 'none is armed' : `armed for ${account.dueAt} after ${account.count} entries`
-  account.firedAt = dueAt ?? null
-  account.dueAt = null
-  return isRight ? [] : [`${place}: ${wanted}`]
-}
-
-function passed(account: Account, record: ReadRecord, times: ReadonlyMap<string, number>, place: string): string[] {
-  const findings: string[] = []
-  const [producer, n] = (record.value ?? '').split(':')
-  const time = times.get(`${producer}:${n}`) ?? record.timestamp
-  if (account.dueAt !== null && account.dueAt < time)
-    findings.push(`${place}: the timer due at ${account.dueAt} has not fired before this entry of ${time}`)
-  if (account.firedAt !== null && time <= account.firedAt - underWayMs)
-    findings.push(`${place}: the timer due at ${account.firedAt} fired before this entry of ${time}`)
-  account.count += 1
-  account.last = Math.max(account.last, time)
-  account.dueAt = account.last + idleMsOf(record.key)
-  account.firedAt = null
-  return findings
-}
-
 function groupFindings(data: LedgerData): string[] {
   const findings: string[] = []
   const count = data.moved.length
   data.entries.forEach((entries, source) => {
-    const sent = covered(data, entries, 'ledger', `${topics.entries}-${source}`).map(({ key, value }) => {
+    const sent = covered(data, entries, 'ledger', `${topics.entries}-${source}`).flatMap(({ key, value }) => {
       const entry = parseEntry(key, value ?? '')
-      return { key: groupOf(entry), value: `${entry.producer}:${entry.n}:${entry.amount}:${source}` }
+      if (entry.bad) return []
+      return [{ key: groupOf(entry), value: `${entry.producer}:${entry.n}:${entry.amount}:${source}` }]
     })
     data.moved.forEach((records, target) => {
       const expected = sent.filter(({ key }) => partitionFor(Buffer.from(key), count) === target)
@@ -252,6 +196,13 @@ function checkedFindings(data: LedgerData): string[] {
         return differences(`${topics.checked}-${partition} ${key}`, expected, actual)
       }),
     ]
+  })
+}
+
+function passedFindings(data: LedgerData): string[] {
+  return data.groups.flatMap((groups, partition) => {
+    const expected = covered(data, groups, 'audit', `${topics.groups}-${partition}`)
+    return differences(`${topics.passed}-${partition}`, expected, data.passed[partition] ?? [])
   })
 }
 
@@ -320,6 +271,7 @@ function endFindings(data: LedgerData): string[] {
   const inputs: [string, string, ReadTopic][] = [
     ['ledger', topics.entries, data.entries],
     ['audit', topics.postings, data.postings],
+    ['audit', topics.groups, data.groups],
   ]
   const left = inputs.flatMap(([group, topic, read]) =>
     read.flatMap((records, partition) => {
@@ -334,6 +286,15 @@ function endFindings(data: LedgerData): string[] {
         .filter(([, value]) => Buffer.from(value, 'latin1').readBigInt64BE(0) !== -1n)
         .map(([key]) => `${place}: the timer of ${JSON.stringify(key)} has not fired`),
     )
-  const dead = data.deadLetters === 0 ? [] : [`${data.deadLetters} dead letters`]
-  return [...left, ...armed, ...dead, ...data.open.map((line) => `a transaction is open: ${line}`)]
+  return [...left, ...armed, ...data.left, ...data.open.map((line) => `a transaction is open: ${line}`)]
+}
+
+function deadFindings(data: LedgerData): string[] {
+  const elsewhere = data.deadElsewhere === 0 ? [] : [`${data.deadElsewhere} dead letters of other topics`]
+  const ofEntries = data.entries.flatMap((entries, partition) => {
+    const taken = covered(data, entries, 'ledger', `${topics.entries}-${partition}`)
+    const bad = taken.filter(({ key, value }) => parseEntry(key, value ?? '').bad)
+    return differences(`dead letters of ${topics.entries}-${partition}`, bad, data.dead[partition] ?? [])
+  })
+  return [...elsewhere, ...ofEntries]
 }

@@ -11,12 +11,18 @@ export interface Entry {
   readonly key: string
   readonly amount: number
   readonly pad: string
+  /** The program cannot take it. */
+  readonly bad: boolean
 }
 
 export const producersPerLife = 2
 /** The most entries of one append: what may stand in the log although it was never acknowledged. */
 export const entriesPerAppend = 20
+/** An append that takes longer makes its entries older than the log's order says, in ms. */
+export const slowMs = 200
 const accounts = 40
+/** One in so many entries is bad. */
+const badOneIn = 50
 
 export function entryOf(seed: number, producer: string, n: number): Entry {
   const [life = 0, index = 0] = producer.split('.').map(Number)
@@ -30,17 +36,19 @@ export function entryOf(seed: number, producer: string, n: number): Entry {
     key: `${draw() < 0.5 ? 'a' : 'b'}|${String(account).padStart(2, '0')}`,
     amount: 1 + Math.floor(draw() * 100),
     pad: 'x'.repeat(Math.floor(draw() * 200)),
+    bad: draw() < 1 / badOneIn,
   }
 }
 
-export const valueOf = ({ producer, n, amount, pad }: Entry): string => `${producer}:${n}:${amount}:${pad}`
+export const valueOf = ({ producer, n, amount, pad, bad }: Entry): string =>
+  `${producer}:${n}:${amount}:${pad}${bad ? ':bad' : ''}`
 
 /** @throws Error when it is not the value of an entry */
 export function parseEntry(key: string, value: string): Entry {
-  const [producer, n, amount, pad] = value.split(':')
+  const [producer, n, amount, pad, bad] = value.split(':')
   if (producer === undefined || n === undefined || amount === undefined || pad === undefined)
     throw new Error(`not an entry: ${key}=${value.slice(0, 60)}`)
-  return { producer, n: Number(n), key, amount: Number(amount), pad }
+  return { producer, n: Number(n), key, amount: Number(amount), pad, bad: bad !== undefined }
 }
 
 /** How long an account may stand still before its timer says so, in ms: 100 to 2000 by account. */

@@ -11,11 +11,19 @@ export interface LedgerLogOptions {
   readonly kafka: string | null
   readonly notice: (line: string) => void
   readonly crash?: CrashPoint
+  /** How long a broker's answer is awaited, in ms. */
+  readonly requestTimeoutMs?: number
+  /** As which it speaks to brokers. */
+  readonly clientId?: string
 }
 
-export function openLedgerLog({ directory, kafka, notice, crash = noCrash }: LedgerLogOptions): Promise<Log> {
+const usualRequestTimeoutMs = 10_000
+
+export function openLedgerLog(options: LedgerLogOptions): Promise<Log> {
+  const { directory, kafka, notice, crash = noCrash, requestTimeoutMs = usualRequestTimeoutMs } = options
+  const { clientId = 'checker' } = options
   const machine = { clock: machineClock, random: machineRandom, notice }
-  if (kafka !== null) return openKafkaLog({ ...machine, bootstrap: kafka.split(','), requestTimeoutMs: 10_000 })
+  if (kafka !== null) return openKafkaLog({ ...machine, bootstrap: kafka.split(','), requestTimeoutMs, clientId })
   return openEmbeddedLog({
     ...machine,
     directory: join(directory, 'log'),
@@ -30,7 +38,8 @@ export function openLedgerLog({ directory, kafka, notice, crash = noCrash }: Led
 
 export const stateDirectoryOf = (directory: string): string => join(directory, 'state')
 
-export const processId = 'ledger'
+/** What runs on a log: as the engine names them. */
+export const applications = ['ledger', 'audit'] as const
 
 /** As the engine names it: application, process, worker. */
-export const transactionalIdOf = (application: string): string => `${application}-${processId}-0`
+export const transactionalIdOf = (application: string, process: string): string => `${application}-${process}-0`

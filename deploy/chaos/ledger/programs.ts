@@ -2,10 +2,10 @@
  * The stream programs that are killed: two applications in a chain, with state, timers, a repartition and calls.
  *
  *   ledger_entries -> ledger: post -> ledger_postings -> audit: check (async) -> count -> ledger_checked
- *                             post -> groups (repartition) -> total -> ledger_groups
+ *                             post -> groups (repartition) -> total -> ledger_groups -> audit: pass -> ledger_passed
  *
- * Every output says which input it came from and what the state was, so that a checker can tell any that is lost, twice
- * or out of order. A timer's firing is a posting of its own.
+ * Some entries are bad, and become dead letters. Every output says which input it came from and what the state was, so that
+ * a checker can tell any that is lost, twice or out of order. A timer's firing is a posting of its own.
  */
 
 import type { Clock, StreamRecord, Topology } from '../../../topology/index.ts'
@@ -17,9 +17,12 @@ export const topics = {
   postings: 'ledger_postings',
   groups: 'ledger_groups',
   checked: 'ledger_checked',
+  passed: 'ledger_passed',
 } as const
 
 export const partitions = 3
+/** Of four parts in two applications. */
+export const allTasks = 4 * partitions
 
 const text = { key: stringSerde, value: stringSerde }
 
@@ -73,6 +76,8 @@ export function ledgerProgram(): Topology {
           context.forward(output(entry.key, `${producer}:${n}:${count}:${sum}`, record.timestamp), 'postings')
           const moved = `${producer}:${n}:${entry.amount}:${context.taskPartition}`
           context.forward(output(groupOf(entry), moved, record.timestamp), 'to-groups')
+          // As late as it can be: what the step has written and sent is to be gone with it.
+          if (entry.bad) throw new Error('the ledger does not take it')
         },
         timer(key, name, dueAt, context) {
           const { count } = balanceOf(context.store('balances').get(key))
@@ -106,37 +111,49 @@ const addToGroup: ReturnType<Parameters<TopologyBuilder['processor']>[1]['suppli
 
 /** @param pauseMs how long the call for a posting takes; in a real run it varies, so that answers overtake each other */
 export function auditProgram(clock: Clock, pauseMs: () => number): Topology {
-  return new TopologyBuilder('audit')
-    .source('postings', { topic: topics.postings, ...text })
-    .store('done', { kind: 'done' })
-    .store('waiting', { kind: 'waiting' })
-    .store('seen')
-    .async<string, string>('check', {
-      parents: ['postings'],
-      doneStore: 'done',
-      waitingStore: 'waiting',
-      operator: {
-        concurrency: 8,
-        timeoutMs: 10_000,
-        key: stringSerde,
-        value: stringSerde,
-        lane: (record) => record.key as string,
-        call: (record) => new Promise((resolve) => void clock.after(pauseMs(), () => resolve(`${record.value}=ok`))),
-        answered: (record, answer, context) => context.forward(output(record.key as string, answer, record.timestamp)),
-      },
-    })
-    .processor('count', {
-      parents: ['check'],
-      stores: ['seen'],
-      supplier: () => ({
-        process(record, context) {
-          const key = Buffer.from(record.key as string)
-          const seen = Number(context.store('seen').get(key)?.toString() ?? 0) + 1
-          context.store('seen').put(key, Buffer.from(String(seen)))
-          context.forward(output(record.key as string, `${String(record.value)}#${seen}`, record.timestamp))
+  return (
+    new TopologyBuilder('audit')
+      .source('postings', { topic: topics.postings, ...text })
+      .store('done', { kind: 'done' })
+      .store('waiting', { kind: 'waiting' })
+      .store('seen')
+      .async<string, string>('check', {
+        parents: ['postings'],
+        doneStore: 'done',
+        waitingStore: 'waiting',
+        operator: {
+          concurrency: 8,
+          timeoutMs: 10_000,
+          key: stringSerde,
+          value: stringSerde,
+          lane: (record) => record.key as string,
+          call: (record) => new Promise((resolve) => void clock.after(pauseMs(), () => resolve(`${record.value}=ok`))),
+          answered: (record, answer, context) =>
+            context.forward(output(record.key as string, answer, record.timestamp)),
         },
-      }),
-    })
-    .sink('checked', { parents: ['count'], topics: [topics.checked], ...text })
-    .build()
+      })
+      .processor('count', {
+        parents: ['check'],
+        stores: ['seen'],
+        supplier: () => ({
+          process(record, context) {
+            const key = Buffer.from(record.key as string)
+            const seen = Number(context.store('seen').get(key)?.toString() ?? 0) + 1
+            context.store('seen').put(key, Buffer.from(String(seen)))
+            context.forward(output(record.key as string, `${String(record.value)}#${seen}`, record.timestamp))
+          },
+        }),
+      })
+      .sink('checked', { parents: ['count'], topics: [topics.checked], ...text })
+      // Without state: nothing to restore keeps its tasks from reading offsets too early.
+      .source('groups', { topic: topics.groups, ...text })
+      .processor('pass', {
+        parents: ['groups'],
+        supplier: () => ({ process: (record, context) => context.forward(record) }),
+      })
+      .sink('passed', { parents: ['pass'], topics: [topics.passed], ...text })
+      .part('check', { source: 'postings' })
+      .part('pass', { source: 'groups' })
+      .build()
+  )
 }

@@ -3,7 +3,7 @@
 import type { Log } from '../../../connectors/kafka/index.ts'
 import { RecordCursor } from '../../../connectors/kafka/index.ts'
 import type { StateDatabaseSupplier } from '../../../state-stores/index.ts'
-import { changelogTopic, repartitionTopic } from '../../../topology/index.ts'
+import { changelogTopic, deadLetterTopic, repartitionTopic } from '../../../topology/index.ts'
 import { auditProgram, ledgerProgram, topics } from './programs.ts'
 import { machineClock } from '../../machine.ts'
 
@@ -19,7 +19,7 @@ export interface ReadRecord {
 export type ReadTopic = readonly (readonly ReadRecord[])[]
 
 export interface StoreRows {
-  /** `<application>/<part>_<partition> <store>` */
+  /** `<application>/<part>_<partition> <store> of <process>` */
   readonly place: string
   readonly application: string
   readonly store: string
@@ -38,31 +38,46 @@ export interface LedgerData {
   readonly moved: ReadTopic
   readonly groups: ReadTopic
   readonly checked: ReadTopic
-  readonly deadLetters: number
+  readonly passed: ReadTopic
+  /** Dead letters of the entries. */
+  readonly dead: ReadTopic
+  /** Of other topics: none is due. */
+  readonly deadElsewhere: number
   /** Next offset by `<application> <topic>-<partition>`. */
   readonly committed: ReadonlyMap<string, bigint>
   readonly stores: readonly StoreRows[]
   /** Partitions whose last stable offset is below the high watermark. */
   readonly open: readonly string[]
+  /** Members and transactions of processes that are gone. */
+  readonly left: readonly string[]
 }
 
-export async function readLedger(log: Log, databases: StateDatabaseSupplier): Promise<LedgerData> {
+/** What a process has on its disk. */
+export interface ProcessState {
+  readonly name: string
+  readonly databases: StateDatabaseSupplier
+}
+
+export async function readLedger(log: Log, processes: readonly ProcessState[]): Promise<Omit<LedgerData, 'left'>> {
   const moved = repartitionTopic('ledger', 'groups')
   const read = (topic: string): Promise<ReadTopic> => readTopic(log, topic)
   const metadata = await log.metadata()
-  const dead = metadata.filter(({ name }) => name.endsWith('.dlq'))
+  const deadEntries = deadLetterTopic(topics.entries)
+  const elsewhere = metadata.filter(({ name }) => name.endsWith('.dlq') && name !== deadEntries)
   return {
     entries: await read(topics.entries),
     postings: await read(topics.postings),
     moved: await read(moved),
     groups: await read(topics.groups),
     checked: await read(topics.checked),
-    deadLetters: (await Promise.all(dead.map(({ name }) => read(name)))).flat(2).length,
+    passed: await read(topics.passed),
+    dead: await read(deadEntries),
+    deadElsewhere: (await Promise.all(elsewhere.map(({ name }) => read(name)))).flat(2).length,
     committed: new Map([
       ...(await committedOf(log, 'ledger', [topics.entries, moved])),
-      ...(await committedOf(log, 'audit', [topics.postings])),
+      ...(await committedOf(log, 'audit', [topics.postings, topics.groups])),
     ]),
-    stores: await readStores(log, databases),
+    stores: await readStores(log, processes),
     open: await openPartitions(log),
   }
 }
@@ -107,37 +122,52 @@ async function committedOf(log: Log, group: string, names: readonly string[]): P
   return places.map(({ topic, partition }, index) => [`${group} ${topic}-${partition}`, offsets[index]?.offset ?? 0n])
 }
 
-async function readStores(log: Log, databases: StateDatabaseSupplier): Promise<StoreRows[]> {
+async function readStores(log: Log, processes: readonly ProcessState[]): Promise<StoreRows[]> {
   const read: StoreRows[] = []
-  for (const topology of [ledgerProgram(), auditProgram(machineClock, () => 0)]) {
+  for (const topology of [ledgerProgram(), auditProgram(machineClock, () => 0)])
     for (const { name: part, stores } of topology.subTopologies) {
       const logged = stores.filter((store) => store.logged).map(({ name }) => name)
       const known = await log.metadata(logged.map((store) => changelogTopic(topology.name, store)))
-      for (let partition = 0; partition < (known[0]?.partitions ?? 0); partition++) {
-        const path = `${topology.name}/${part}_${partition}`
-        const database = await databases.open(path)
-        for (const store of logged) {
-          const topic = changelogTopic(topology.name, store)
-          const [lastStableOffset = 0n] = await log.listOffsets([{ topic, partition }], 'stable')
-          read.push({
-            ...{ place: `${path} ${store}`, application: topology.name, store, partition, lastStableOffset },
-            position: database.position(store),
-            rows: new Map(
-              [...database.range(store)].map(([key, value]) => [key.toString('latin1'), value.toString('latin1')]),
-            ),
-            changelog: await readPartition(log, topic, partition),
-          })
-        }
-        await database.close()
-      }
+      for (let partition = 0; partition < (known[0]?.partitions ?? 0); partition++)
+        for (const store of logged)
+          read.push(...(await readStore(log, processes, { application: topology.name, part, store, partition })))
     }
+  return read
+}
+
+interface StorePlace {
+  readonly application: string
+  readonly part: string
+  readonly store: string
+  readonly partition: number
+}
+
+/** Its changelog, and of each process the rows on its disk. */
+async function readStore(log: Log, processes: readonly ProcessState[], of: StorePlace): Promise<StoreRows[]> {
+  const { application, part, store, partition } = of
+  const topic = changelogTopic(application, store)
+  const [lastStableOffset = 0n] = await log.listOffsets([{ topic, partition }], 'stable')
+  const changelog = await readPartition(log, topic, partition)
+  const path = `${application}/${part}_${partition}`
+  const read: StoreRows[] = []
+  for (const { name, databases } of processes) {
+    const database = await databases.open(path)
+    const rows = new Map(
+      [...database.range(store)].map(([key, value]) => [key.toString('latin1'), value.toString('latin1')]),
+    )
+    const position = database.position(store)
+    await database.close()
+    const place = `${path} ${store} of ${name}`
+    read.push({ place, application, store, partition, lastStableOffset, position, rows, changelog })
   }
   return read
 }
 
 /** Those whose last stable offset is below the high watermark. */
 export async function openPartitions(log: Log): Promise<string[]> {
-  const places = (await log.metadata()).flatMap(({ name, partitions }) =>
+  // Where a group's offsets are a transaction may hang too, and nobody would get to know them.
+  const all = [...(await log.metadata()), ...(await log.metadata(['__consumer_offsets']))]
+  const places = all.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
   )
   const [stable, latest] = await Promise.all([log.listOffsets(places, 'stable'), log.listOffsets(places, 'latest')])
