@@ -6,6 +6,8 @@ export interface ChaosArguments {
   readonly program: 'ledger' | 'acquire'
   /** Which log the process has: its own in the same process, or a Kafka that is started for it. */
   readonly log: 'embedded' | 'kafka'
+  /** The Kafka asks who one is, and what one may. */
+  readonly secured: boolean
   readonly kills: number
   /** How often a broker dies and comes back under the process, in so many of its lives. */
   readonly brokerKills: number
@@ -32,6 +34,7 @@ export const usage = [
   '  --program p             ledger: the engine alone; acquire: the product (ledger)',
   '  --kills n               kill -9 so often (400; acquire 25)',
   '  --broker-kills n        kafka: of three brokers one is killed too in so many lives, and started again (0)',
+  '  --secured               kafka: by SASL, with the rights that the programs need and no others',
   '  --seed n                repeats the moments of an earlier run',
   '  --life-ms n             longest life of a process that became ready (1000; acquire 12000)',
   '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (65536; acquire 262144)',
@@ -64,13 +67,14 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
   let values: Readonly<Record<string, string | boolean | undefined>>
   try {
     const counted = Object.fromEntries(Object.keys(numbers).map((name) => [name, text]))
-    const options = { ...counted, ...texts, embedded: flag, kafka: flag, keep: flag }
+    const options = { ...counted, ...texts, embedded: flag, kafka: flag, keep: flag, secured: flag }
     values = parseArgs({ args: [...argv], options }).values
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
   if ((values['embedded'] === true) === (values['kafka'] === true))
     return '--embedded, --kafka: wanted one of the two: whose log it is'
+  if (values['secured'] === true && values['kafka'] !== true) return '--secured: is given without --kafka; wanted both'
   if (values['kafka'] === true && program === 'acquire')
     return '--kafka: is given with --program acquire, which this build kills on the embedded log only'
   if (values['kafka'] === true && values['resume'] !== undefined)
@@ -91,6 +95,7 @@ export function readChaosArguments(argv: readonly string[], freshSeed: number): 
   return {
     ...{ program, kills, brokerKills, copies, review, seed, concurrency },
     log: values['kafka'] === true ? 'kafka' : 'embedded',
+    secured: values['secured'] === true,
     lifeMs: Math.max(500, numbers['life-ms']),
     stateFlushBytes: numbers['state-flush-bytes'],
     timeoutMin: numbers.minutes,

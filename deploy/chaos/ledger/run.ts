@@ -14,12 +14,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Kafka } from '../../local/kafka.ts'
 import { kafkaJars, kafkaLacks, startKafka } from '../../local/kafka.ts'
+import { allow } from '../../local/kafka-acls.ts'
+import { applicationRights } from '../../kafka-rights.ts'
+import { machineClock } from '../../machine.ts'
 import type { ChaosArguments } from '../arguments.ts'
 import type { KillMoment } from '../seeded.ts'
 import { killMoments, seeded } from '../seeded.ts'
 import { startLogFindings } from '../start-log.ts'
 import { copyOf } from '../state-lag.ts'
 import type { CheckAnswer, Expected } from './check.ts'
+import { auditProgram, ledgerProgram } from './programs.ts'
 
 export interface LedgerReport {
   readonly program: 'ledger'
@@ -144,7 +148,7 @@ async function openSite(options: ChaosArguments): Promise<Site> {
   mkdirSync(dataDir, { recursive: true })
   const logFile = join(directory, 'instance.log')
   appendFileSync(logFile, '')
-  const kafka = options.log === 'kafka' ? await startBrokers(join(directory, 'kafka'), options.brokerKills) : null
+  const kafka = options.log === 'kafka' ? await startBrokers(join(directory, 'kafka'), options) : null
   return { options, directory, dataDir, logFile, progress, kafka, child: null }
 }
 
@@ -153,7 +157,7 @@ async function openSite(options: ChaosArguments): Promise<Site> {
  * may have lost the markers of a transaction that it had decided (Kafka 4.3.1), and then nobody can read on.
  * @throws Error with one line
  */
-async function startBrokers(directory: string, kills: number): Promise<Kafka> {
+async function startBrokers(directory: string, { brokerKills, secured }: ChaosArguments): Promise<Kafka> {
   const lacks = await kafkaLacks()
   if (lacks !== null) throw new Error(lacks)
   const settings = {
@@ -162,10 +166,28 @@ async function startBrokers(directory: string, kills: number): Promise<Kafka> {
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
   }
-  return startKafka({ directory, jars: await kafkaJars(), nodes: kills > 0 ? 3 : 1, settings })
+  const security = { users: { [user.name]: user.password } }
+  const started = await startKafka({
+    ...{ directory, settings, jars: await kafkaJars(), nodes: brokerKills > 0 ? 3 : 1 },
+    ...(secured ? { security } : {}),
+  })
+  const programs = [ledgerProgram(), auditProgram(machineClock, () => 0)]
+  if (secured)
+    await allow(
+      started,
+      user.name,
+      programs.flatMap((program) => applicationRights(program, true)),
+    )
+  return started
 }
 
-const atBroker = ({ kafka }: Site): string[] => (kafka === null ? [] : ['--kafka', kafka.bootstrap])
+/** Who asks, where that is asked. */
+const user = { name: 'ledger', password: 'of-the-ledger' }
+
+const atBroker = ({ kafka, options }: Site): string[] => {
+  if (kafka === null) return []
+  return ['--kafka', options.secured ? `${user.name}:${user.password}@${kafka.secured.plain}` : kafka.bootstrap]
+}
 
 function save({ directory, progress }: Site): void {
   writeFileSync(join(directory, 'progress.json'), JSON.stringify(progress))
