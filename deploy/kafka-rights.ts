@@ -28,21 +28,42 @@ export interface KafkaRight {
 export function kafkaRights(creates: boolean): readonly KafkaRight[] {
   const applications = allTopologies()
   const names = applications.map(({ name }) => name)
-  const may: readonly KafkaOperation[] = creates ? ['Read', 'Write', 'Create'] : ['Read', 'Write']
-  const own = (on: KafkaRight['on'], name: string, right: KafkaOperation): KafkaRight => ({
-    ...{ on, name },
-    isPrefix: false,
-    may: [right],
-  })
-  return [
-    ...topicsOf(applications).map((name) => ({ on: 'topic' as const, name, isPrefix: false, may })),
-    ...[...names, ...projections.map(sinkGroup), relayName].map((name) => own('group', name, 'Read')),
-    ...[registryNames.transactionalId, relayName].map((name) => own('transactional-id', name, 'Write')),
+  return rightsTo({
+    topics: topicsOf(applications),
+    groups: [...names, ...projections.map(sinkGroup), relayName],
+    transactionalIds: [registryNames.transactionalId, relayName],
     // A process puts its own name behind these.
-    ...[...names.map((name) => `${name}-`), ingestPrefix].map((name) => ({
-      ...own('transactional-id', name, 'Write'),
-      isPrefix: true,
-    })),
+    transactionalPrefixes: [...names.map((name) => `${name}-`), ingestPrefix],
+    creates,
+  })
+}
+
+/** Of one stream application, and of whoever feeds it. */
+export const applicationRights = (topology: Topology, creates: boolean): readonly KafkaRight[] =>
+  rightsTo({
+    topics: [...topicNames(topology)],
+    groups: [topology.name],
+    transactionalIds: [],
+    transactionalPrefixes: [`${topology.name}-`],
+    creates,
+  })
+
+function rightsTo(named: {
+  readonly topics: readonly string[]
+  readonly groups: readonly string[]
+  readonly transactionalIds: readonly string[]
+  readonly transactionalPrefixes: readonly string[]
+  readonly creates: boolean
+}): readonly KafkaRight[] {
+  const may: readonly KafkaOperation[] = named.creates ? ['Read', 'Write', 'Create'] : ['Read', 'Write']
+  const literal = { isPrefix: false } as const
+  return [
+    ...named.topics.map((name) => ({ on: 'topic', name, ...literal, may }) as const),
+    ...named.groups.map((name) => ({ on: 'group', name, ...literal, may: ['Read'] }) as const),
+    ...named.transactionalIds.map((name) => ({ on: 'transactional-id', name, ...literal, may: ['Write'] }) as const),
+    ...named.transactionalPrefixes.map(
+      (name) => ({ on: 'transactional-id', name, isPrefix: true, may: ['Write'] }) as const,
+    ),
   ]
 }
 

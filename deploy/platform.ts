@@ -136,7 +136,7 @@ function openApi(
   identity: Identity,
   closers: (() => Promise<void>)[],
 ): Endpoint[] {
-  const ingest = ingestOf(running)
+  const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), notice))
   return endpointsOf(running, identity, ingest)
@@ -159,7 +159,7 @@ function identityOf({ foundation, relay }: Running): Identity {
   })
 }
 
-function ingestOf({ foundation }: Running): Ingest {
+function ingestOf({ foundation }: Running, notice: (line: string) => void): Ingest {
   const { log, codec, keyRing, pools, processId } = foundation
   return createIngest({
     log,
@@ -171,6 +171,7 @@ function ingestOf({ foundation }: Running): Ingest {
     random: machineRandom,
     settings: { ...ingestDefaults, transactionalId: `${ingestPrefix}${processId}` },
     crash: foundation.crash,
+    notice,
   })
 }
 

@@ -45,7 +45,7 @@ const productRoots = product
   .filter(
     (path) =>
       /^deploy\/(bin\/[^/]+|chaos\/chaos)\.ts$/.test(path) ||
-      /^(examples(\/producers)?|bench)\/[^/]+\.ts$/.test(path) ||
+      /^(examples(\/producers)?|bench(\/restart)?)\/[^/]+\.ts$/.test(path) ||
       /^processors\/[^/]+\/scenarios\.ts$/.test(path) ||
       harness.includes(path) ||
       [

@@ -48,9 +48,19 @@ export class GroupCommit {
   #queuedBytes = 0
   #running: Promise<void> | null = null
   #closed = false
+  readonly #notice: (line: string) => void
+  #lastTrouble = ''
 
-  constructor(log: Log, clock: Clock, options: Options, crash: CrashPoint = noCrash) {
+  /** @param notice one line for the operator, who is told why; a client is only told to try again */
+  constructor(
+    log: Log,
+    clock: Clock,
+    options: Options,
+    crash: CrashPoint = noCrash,
+    notice: (line: string) => void = () => undefined,
+  ) {
     this.#crash = crash
+    this.#notice = notice
     this.#log = log
     this.#clock = clock
     this.#options = options
@@ -135,8 +145,10 @@ export class GroupCommit {
       committing = true
       await session.end('commit')
       this.#crash('C25')
+      this.#lastTrouble = ''
       current.forEach((waiting, index) => waiting.resolve(positions[index]!))
-    } catch {
+    } catch (error) {
+      this.#tell(error)
       if (!committing) await session.end('abort').catch(() => undefined)
       await this.#giveUp(term)
       rejectAll(current, committing ? outcomeUnknown() : logUnavailable())
@@ -163,11 +175,19 @@ export class GroupCommit {
         .openProducer({ transactionalId, transactionTimeoutMs })
         .then((session) => ({ session, owner: ownerText(transactionalId, session) }))
       this.#term = opening
-      opening.catch(() => {
+      opening.catch((error: unknown) => {
+        this.#tell(error)
         if (this.#term === opening) this.#term = null
       })
     }
     return this.#term.catch(() => Promise.reject(logUnavailable()))
+  }
+
+  /** The same trouble again is not news. */
+  #tell(error: unknown): void {
+    const line = `events are refused: ${error instanceof Error ? error.message : String(error)}`
+    if (line !== this.#lastTrouble) this.#notice(line)
+    this.#lastTrouble = line
   }
 
   /** G3. What still uses the session may be waited for before it is closed; the next one may be opened at once. */

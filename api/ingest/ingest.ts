@@ -32,6 +32,8 @@ export interface IngestOptions {
   readonly settings: IngestSettings
   /** Where a process may be made to die; nowhere unless told. */
   readonly crash?: CrashPoint
+  /** One line for the operator. */
+  readonly notice?: (line: string) => void
 }
 
 /** A command of another endpoint: an event, and the words of its request for the idempotency key. */
@@ -58,7 +60,7 @@ const keyForm = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log, reservations, clock, time, random, settings } = options
-  const commits = new GroupCommit(log, clock, settings, options.crash)
+  const commits = new GroupCommit(log, clock, settings, options.crash, options.notice)
   const encoder = eventEncoder(log, options.codec, options.keyRing)
   const once = idempotentAppend({ log, commits, reservations, clock, settings })
 

@@ -21,6 +21,8 @@ export interface Asked {
   readonly rebalances: number
   /** What the brokers are formatted with. */
   readonly transactionVersion: 0 | 2
+  /** The brokers ask who one is, and what one may. */
+  readonly secured: boolean
 }
 
 export interface ChaosArguments extends Asked {
@@ -57,6 +59,7 @@ export const usage = [
   '  --zombies n             kafka: stop a process until another has taken over, and let it go on (0)',
   '  --rebalances n          kafka: a second process comes or goes while a commit is on its way (0)',
   '  --transaction-version n kafka: 2, or 0 for the protocol before KIP-890 (2)',
+  '  --secured               kafka: by SASL, with the rights that the programs need and no others',
   '  --seed n                repeats the moments of an earlier run',
   '  --life-ms n             longest life of a process that became ready (1000; acquire 12000)',
   '  --state-flush-bytes n   STATE_FLUSH_BYTES of the process (65536; acquire 262144)',
@@ -101,8 +104,8 @@ function valuesOf(argv: readonly string[], numbers: readonly string[]): Values |
   const counted = Object.fromEntries(numbers.map((name) => [name, text]))
   const texts = { program: text, json: text, resume: text, place: text }
   try {
-    return parseArgs({ args: [...argv], options: { ...counted, ...texts, embedded: flag, kafka: flag, keep: flag } })
-      .values
+    const flags = { embedded: flag, kafka: flag, keep: flag, secured: flag }
+    return parseArgs({ args: [...argv], options: { ...counted, ...texts, ...flags } }).values
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
@@ -111,6 +114,7 @@ function valuesOf(argv: readonly string[], numbers: readonly string[]): Values |
 function wrongWords(values: Values, program: ChaosArguments['program']): string | null {
   if ((values['embedded'] === true) === (values['kafka'] === true))
     return '--embedded, --kafka: wanted one of the two: whose log it is'
+  if (values['secured'] === true && values['kafka'] !== true) return '--secured: is given without --kafka; wanted both'
   if (values['kafka'] === true && program === 'acquire')
     return '--kafka: is given with --program acquire, which this build kills on the embedded log only'
   if ((values['program'] ?? 'ledger') !== program)
@@ -143,7 +147,17 @@ function withoutMereKills(values: Values, numbers: Numbers): void {
 function wrongNumbers(values: Values, numbers: Numbers): string | null {
   const ofKafka = Object.keys(faultsOfKafka).find((name) => values[name] !== undefined && values['kafka'] !== true)
   if (ofKafka !== undefined) return `--${ofKafka}: is given without --kafka; wanted both`
-  const { kills, 'broker-kills': brokerKills, 'transaction-version': version } = numbers
+  const {
+    kills,
+    'broker-kills': brokerKills,
+    'transaction-version': version,
+    cuts,
+    late,
+    zombies,
+    rebalances,
+  } = numbers
+  if (values['secured'] === true && cuts + late + zombies + rebalances > 0)
+    return '--secured: is given with faults on the wire, which stands open there; wanted --kills, --places and --broker-kills alone'
   if (brokerKills > kills) return `--broker-kills: ${brokerKills} is given; wanted at most one a kill (${kills})`
   if (version !== 0 && version !== 2) return `--transaction-version: ${version} is given; wanted 0 or 2`
   if (values['place'] !== undefined && numbers.places === 0) return '--place: is given without --places; wanted both'
@@ -158,6 +172,7 @@ function argumentsOf(values: Values, numbers: Numbers, program: ChaosArguments['
     brokerKills: numbers['broker-kills'],
     placeNames: textOf('place')?.split(',') ?? null,
     transactionVersion: numbers['transaction-version'] === 0 ? 0 : 2,
+    secured: values['secured'] === true,
     log: values['kafka'] === true ? 'kafka' : 'embedded',
     lifeMs: Math.max(500, numbers['life-ms']),
     stateFlushBytes: numbers['state-flush-bytes'],

@@ -29,7 +29,12 @@ interface Found {
   readonly steps: readonly { step: number; asked: unknown; wanted: unknown; got: unknown }[]
 }
 
-async function run(options: ConformanceArguments): Promise<number> {
+/** @returns the exit code */
+export async function conformance(
+  options: ConformanceArguments,
+  scripts: readonly Script[] = suite,
+  say: (line: string) => void = console.log,
+): Promise<number> {
   const lacks = await kafkaLacks()
   if (lacks !== null) throw new Error(lacks)
   const version = options.kafka ?? (await kafkaVersion())
@@ -45,10 +50,13 @@ async function run(options: ConformanceArguments): Promise<number> {
     const access = await accessTo(kafka, options, scratch)
     const kinds = kindsOf(version, options)
     const expected = (script: Script): readonly Answer[] => expectedFrom(recording, script, kinds)
-    const played = await playOnKafka(kafka, { scripts: suite, access, expected })
-    const found = suite.flatMap((script) => differing(script, expected(script), played.get(script.name)))
+    const played = await playOnKafka(kafka, { scripts, access, expected })
+    const found = scripts.flatMap((script) => differing(script, expected(script), played.get(script.name)))
     if (options.json !== null) await writeFile(options.json, JSON.stringify(found, null, 1))
-    return report(version, kinds, found)
+    const of = kinds.length === 0 ? '' : ` (${kinds.join(', ')})`
+    const on = `${scripts.length} scripts on Kafka ${version}${of}`
+    for (const line of reportOf(on, kinds, scripts, found)) say(line)
+    return found.length === 0 ? 0 : 1
   } finally {
     await kafka.stop()
     await rm(scratch, { recursive: true, force: true })
@@ -87,26 +95,28 @@ function differing(script: Script, wanted: readonly Answer[], got: readonly Answ
   return steps.length === 0 ? [] : [{ script: script.name, steps }]
 }
 
-function report(version: string, kinds: readonly Kind[], found: readonly Found[]): number {
-  const listed = kinds.flatMap((kind) => Object.entries(kafkaDifferences[kind]))
+/** @param on what was played where */
+function reportOf(on: string, kinds: readonly Kind[], scripts: readonly Script[], found: readonly Found[]): string[] {
+  const played = new Set(scripts.map(({ name }) => name))
+  const listed = kinds.flatMap((kind) => Object.entries(kafkaDifferences[kind])).filter(([name]) => played.has(name))
   const counted = Map.groupBy(
-    listed.flatMap(([script, { why }]) => why.map((reason) => ({ script, reason }))),
-    ({ reason }) => reason,
+    listed.flatMap(([, { why }]) => why),
+    (reason) => reason,
   )
-  for (const [reason, of] of counted) console.log(`${of.length} as listed: ${reasons[reason]}`)
-  for (const { script, steps } of found) {
-    console.log(`DIFFERS ${script}`)
-    for (const { step, asked, wanted, got } of steps)
-      console.log(
-        `  ${step} ${JSON.stringify(asked)}\n    wanted ${JSON.stringify(wanted)}\n    got    ${JSON.stringify(got)}`,
-      )
-  }
-  const names = new Set(listed.map(([script]) => script))
-  const of = kinds.length === 0 ? '' : ` (${kinds.join(', ')})`
-  console.log(
-    `${suite.length} scripts on Kafka ${version}${of}: ${names.size} answered otherwise as listed, ${found.length} otherwise`,
-  )
-  return found.length === 0 ? 0 : 1
+  const differs = found.flatMap(({ script, steps }) => [
+    `DIFFERS ${script}`,
+    ...steps.flatMap(({ step, asked, wanted, got }) => [
+      `  ${step} ${JSON.stringify(asked)}`,
+      `    wanted ${JSON.stringify(wanted)}`,
+      `    got    ${JSON.stringify(got)}`,
+    ]),
+  ])
+  const names = new Set(listed.map(([name]) => name))
+  return [
+    ...[...counted].map(([reason, of]) => `${of.length} as listed: ${reasons[reason]}`),
+    ...differs,
+    `${on}: ${names.size} answered otherwise as listed, ${found.length} otherwise`,
+  ]
 }
 
 if (import.meta.main) {
@@ -115,7 +125,7 @@ if (import.meta.main) {
     console.error(`${options}\n${usage}`)
     process.exitCode = 64
   } else {
-    process.exitCode = await run(options).catch((error: unknown) => {
+    process.exitCode = await conformance(options).catch((error: unknown) => {
       console.error(error instanceof Error ? error.message : String(error))
       return 1
     })

@@ -98,7 +98,7 @@ test('a run on the embedded log goes on where its minutes ended, and a directory
 }, 120_000)
 
 describe('what is planned', () => {
-  const none = { kills: 0, brokerKills: 0, places: 0, placeNames: null, cuts: 0, late: 0, zombies: 0, rebalances: 0 }
+  const none = { kills: 0, brokerKills: 0, places: 0, placeNames: null, cuts: 0, late: 0, zombies: 0, rebalances: 0, secured: false } // prettier-ignore
   const planned = (asked: Partial<Asked>, seed = 1): readonly Planned[] =>
     schedule(seed, { ...none, transactionVersion: 2, ...asked }, 'kafka', 1_000)
   const everything = { kills: 12, brokerKills: 3, places: 2, cuts: 30, late: 24, zombies: 8, rebalances: 10 }

@@ -113,6 +113,8 @@ describe('arguments', () => {
     [['--embedded', '--kafka'], '--embedded, --kafka: wanted one of the two'],
     [['--kafka', '--program', 'acquire'], '--kafka: is given with --program acquire'],
     [['--embedded', '--cuts', '3'], '--cuts: is given without --kafka'],
+    [['--embedded', '--secured'], '--secured: is given without --kafka'],
+    [['--kafka', '--secured', '--cuts', '3'], '--secured: is given with faults on the wire'],
     [['--kafka', '--transaction-version', '1'], '--transaction-version: 1 is given; wanted 0 or 2'],
     [['--kafka', '--places', '3', '--place', 'EndTxn'], '--place: EndTxn is given; wanted places'],
     [['--kafka', '--place', 'C06'], '--place: is given without --places'],

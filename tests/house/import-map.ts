@@ -65,6 +65,8 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'topology/errors.ts': 'one class; the door would load the whole engine into a codec',
   'topology/clock.ts': 'types alone',
   'topology/graph/serde.ts': 'the codec interface, types alone',
+  'deploy/local/kafka.ts': 'benchmarks start a broker of their own; deploy has no door, nothing is built on it',
+  'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',

@@ -174,7 +174,7 @@ export class ApplicationWorker {
           revoked: (partitions) => this.#inTurn(() => this.#revoked(partitions)),
           assigned: (added, userData) => this.#inTurn(() => this.#take(added, userData)),
           lost: () => this.#inTurn(() => this.#lost()),
-          failed: (error) => this.#troubled(this.#migrated(error)),
+          failed: (error) => this.#troubled(error.code === 'FENCED_INSTANCE_ID' ? this.#migrated(error) : error),
         },
         userData: () => encodeMemberData({ processId: this.#options.processId, held: this.#tasks?.held ?? [] }),
       }),

@@ -134,8 +134,10 @@ export async function replay(options: ReplayOptions, fetched: FetchedPartition, 
   const { state, crash = noCrash, pause, signal } = options
   const { topic, partition } = reading
   if (fetched.error === 'OFFSET_OUT_OF_RANGE') throw corrupted(`changelog ${topic}-${partition}: ${fetched.error}`)
-  if (fetched.error !== null)
-    throw new LogError(fetched.error, `changelog ${topic}-${partition} cannot be read`, 'retry')
+  if (fetched.error !== null) {
+    const then = fetched.error === 'TOPIC_AUTHORIZATION_FAILED' ? 'stop' : 'retry'
+    throw new LogError(fetched.error, `changelog ${topic}-${partition} cannot be read`, then)
+  }
   const cursor = new RecordCursor(fetched, reading.position, 'read_committed')
   let records = 0
   while (cursor.next()) {

@@ -9,7 +9,7 @@ import { LogError } from '../port.ts'
 import type { TopicPartition } from '../port.ts'
 import type { Address, Connections } from './connections.ts'
 import { nameOf, Unsent } from './connections.ts'
-import { errorOf, withCode } from './errors.ts'
+import { check, errorOf, withCode } from './errors.ts'
 
 export interface Topic {
   readonly name: string
@@ -84,8 +84,13 @@ export class Cluster {
     for (const { nodeId, host, port } of answer.brokers) this.#nodes.set(nodeId, { host, port })
     for (const name of names ?? [...this.#topics.keys()]) this.#topics.delete(name)
     const found: Topic[] = []
+    const hidden: string[] = []
     for (const { errorCode, name, topicId, isInternal, partitions } of answer.topics) {
       if (name == null || isUnknown(errorCode)) continue
+      if (errorCode === topicAuthorizationFailed) {
+        hidden.push(name)
+        continue
+      }
       if (errorCode !== 0 && !isLeaderless(errorCode)) throw errorOf(errorCode, `metadata of ${name}`)
       const leaders = Array<number>(partitions.length).fill(noLeader)
       for (const one of partitions) leaders[one.partitionIndex] = one.leaderId
@@ -93,6 +98,7 @@ export class Cluster {
       this.#topics.set(name, topic)
       found.push(topic)
     }
+    check(hidden.length === 0 ? 0 : topicAuthorizationFailed, `metadata of ${hidden.sort().join(', ')}`)
     return found
   }
 
@@ -159,6 +165,8 @@ export class Cluster {
   }
 }
 
+/** It may not be seen, or is not there and would not be seen. */
+const topicAuthorizationFailed = 29
 /** UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION */
 const isUnknown = (errorCode: number): boolean => errorCode === 3 || errorCode === 17
 /** LEADER_NOT_AVAILABLE: of a topic that was made a moment ago. */

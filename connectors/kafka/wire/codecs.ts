@@ -154,11 +154,14 @@ interface TxnOffsets {
   readonly offsets: readonly OffsetAndMetadata[]
 }
 
-/** The numbers of each partition's error, 0 for none. */
-type ErrorCodes = readonly number[]
+export interface CommittedAnswer {
+  readonly topic: string
+  readonly partition: number
+  readonly errorCode: number
+}
 
 /** Version 5 adds the group to the transaction; 4 is for brokers that must be told before. */
-export const txnOffsetCommitApi = (version: 4 | 5): API<[TxnOffsets], ErrorCodes> =>
+export const txnOffsetCommitApi = (version: 4 | 5): API<[TxnOffsets], readonly CommittedAnswer[]> =>
   createAPI(
     28,
     version,
@@ -181,15 +184,12 @@ export const txnOffsetCommitApi = (version: 4 | 5): API<[TxnOffsets], ErrorCodes
         .appendTaggedFields(),
     whole((reader) => {
       reader.readInt32() // throttle time
-      const errors: number[] = []
+      const answers: CommittedAnswer[] = []
       reader.readArray((r) => {
-        r.readString()
-        r.readArray((each) => {
-          each.readInt32()
-          errors.push(each.readInt16())
-        })
+        const topic = r.readString()
+        r.readArray((each) => void answers.push({ topic, partition: each.readInt32(), errorCode: each.readInt16() }))
       })
-      return errors
+      return answers
     }),
   )
 

@@ -117,8 +117,9 @@ export class GroupRequests {
     }))
     const { api } = offsetCommitV9
     const answer = await this.#ask(groupId, api, groupId, generationId, memberId, groupInstanceId, topics)
-    for (const { partitions } of answer.topics)
-      for (const { errorCode } of partitions) this.#check(groupId, errorCode, 'OffsetCommit')
+    for (const { name, partitions } of answer.topics)
+      for (const { errorCode, partitionIndex } of partitions)
+        this.#check(groupId, errorCode, `OffsetCommit of ${name}-${partitionIndex}`)
   }
 
   async offsetFetch(request: OffsetFetchRequest): Promise<readonly (OffsetAndMetadata | null)[]> {

@@ -75,7 +75,7 @@ export class ProducerRequests {
     const { cluster, protocol } = this.#options
     if (transactionalId === null) {
       const answer = await cluster.any(initProducerIdV5.api, null, transactionTimeoutMs, noProducerId, noEpoch)
-      check(answer.errorCode, 'InitProducerId')
+      check(answer.errorCode, 'InitProducerId without a transactional id (it needs Write on some topic)')
       return { producerId: answer.producerId, epoch: answer.producerEpoch }
     }
     const identity = await this.#init(transactionalId, transactionTimeoutMs, {
@@ -105,7 +105,7 @@ export class ProducerRequests {
     await this.#addGroup(transactionalId, request, groupId)
     const of: Coordinated = { kind: 'group', key: groupId }
     const lane = `transaction ${transactionalId}`
-    const codes = await coordinators.call(of, { lane, timeoutMs }, txnOffsetCommitApi(protocol === 2 ? 5 : 4), {
+    const answers = await coordinators.call(of, { lane, timeoutMs }, txnOffsetCommitApi(protocol === 2 ? 5 : 4), {
       transactionalId,
       groupId,
       producerId,
@@ -115,7 +115,8 @@ export class ProducerRequests {
       instanceId: groupInstanceId,
       offsets,
     })
-    for (const code of codes) coordinators.check(of, code, `TxnOffsetCommit to ${groupId}`)
+    for (const { topic, partition, errorCode } of answers)
+      coordinators.check(of, errorCode, `TxnOffsetCommit to ${groupId} of ${topic}-${partition}`)
   }
 
   async endTxn({ transactionalId, producerId, epoch, outcome }: EndTxnRequest): Promise<ProducerIdentity> {

@@ -4,9 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from '../../local/kafka.ts'
 import { kafkaJars, kafkaLacks, startKafka } from '../../local/kafka.ts'
+import { applicationRights } from '../../kafka-rights.ts'
+import { allow } from '../../local/kafka-acls.ts'
+import { machineClock } from '../../machine.ts'
 import type { Asked } from '../arguments.ts'
 import { Faults } from '../proxy/faults.ts'
 import { KafkaProxy } from '../proxy/kafka-proxy.ts'
+import { auditProgram, ledgerProgram } from './programs.ts'
 
 export interface Brokers {
   readonly kafka: Kafka
@@ -14,7 +18,7 @@ export interface Brokers {
   readonly faults: Faults
   /** Where the checker finds them: directly. */
   readonly direct: string
-  /** Where processes do: through the proxies. */
+  /** Where processes do: through the proxies, or by their name and password where rights are asked for. */
   readonly proxied: string
   stop(): Promise<void>
 }
@@ -41,17 +45,27 @@ export async function openBrokers(directory: string, asked: Asked, keep: boolean
   while (proxies.length < nodes) proxies.push(await KafkaProxy.listen(faults))
   const proxyPorts = proxies.map(({ port }) => port)
   const features = { 'transaction.version': String(asked.transactionVersion) }
-  const kafka = await startKafka({ directory: own, jars, nodes, settings, features, proxyPorts, keep })
+  const security = asked.secured ? { security: { users: { [user.name]: user.password } } } : {}
+  const kafka = await startKafka({ directory: own, jars, nodes, settings, features, proxyPorts, keep, ...security })
+  if (asked.secured && !keep) await allow(kafka, user.name, programRights())
   kafka.nodes.forEach(({ proxied }, index) => (proxies[index]!.brokerPort = proxied?.port ?? 0))
   return {
     ...{ kafka, faults, direct: kafka.bootstrap },
-    proxied: proxies.map(({ port }) => `127.0.0.1:${port}`).join(','),
+    proxied: asked.secured
+      ? `${user.name}:${user.password}@${kafka.secured.plain}`
+      : proxies.map(({ port }) => `127.0.0.1:${port}`).join(','),
     stop: async () => {
       await Promise.all(proxies.map((proxy) => proxy.close()))
       await kafka.stop()
     },
   }
 }
+
+/** Who the processes are, where that is asked. */
+const user = { name: 'ledger', password: 'of-the-ledger' }
+
+const programRights = (): ReturnType<typeof applicationRights> =>
+  [ledgerProgram(), auditProgram(machineClock, () => 0)].flatMap((program) => applicationRights(program, true))
 
 /** One after the other, each away for a while. @param nth which of them it is this time */
 export async function bounceBroker({ kafka }: Brokers, nth: number, awayMs: number): Promise<void> {

@@ -1,13 +1,13 @@
 /** Where the ledger's records are: in its directory, or at a broker. */
 
 import { join } from 'node:path'
-import type { CrashPoint, Log } from '../../../connectors/kafka/index.ts'
+import type { CrashPoint, KafkaLogOptions, Log } from '../../../connectors/kafka/index.ts'
 import { noCrash, openEmbeddedLog, openKafkaLog } from '../../../connectors/kafka/index.ts'
 import { machineClock, machineRandom } from '../../machine.ts'
 
 export interface LedgerLogOptions {
   readonly directory: string
-  /** host:port of brokers, with commas between them; null for the embedded log. */
+  /** host:port of brokers, with commas between them, after `user:password@` where they ask; null for the embedded log. */
   readonly kafka: string | null
   readonly notice: (line: string) => void
   readonly crash?: CrashPoint
@@ -23,7 +23,7 @@ export function openLedgerLog(options: LedgerLogOptions): Promise<Log> {
   const { directory, kafka, notice, crash = noCrash, requestTimeoutMs = usualRequestTimeoutMs } = options
   const { clientId = 'checker' } = options
   const machine = { clock: machineClock, random: machineRandom, notice }
-  if (kafka !== null) return openKafkaLog({ ...machine, bootstrap: kafka.split(','), requestTimeoutMs, clientId })
+  if (kafka !== null) return openKafkaLog({ ...machine, ...brokersOf(kafka), requestTimeoutMs, clientId })
   return openEmbeddedLog({
     ...machine,
     directory: join(directory, 'log'),
@@ -34,6 +34,14 @@ export function openLedgerLog(options: LedgerLogOptions): Promise<Log> {
     checkpointBytes: 256 * 1024,
     crash,
   })
+}
+
+function brokersOf(kafka: string): Pick<KafkaLogOptions, 'bootstrap' | 'sasl'> {
+  const [addresses = '', who] = kafka.split('@').reverse()
+  const bootstrap = addresses.split(',')
+  const [username, password] = who?.split(':') ?? []
+  if (username === undefined || password === undefined) return { bootstrap }
+  return { bootstrap, sasl: { mechanism: 'SCRAM-SHA-512', username, password } }
 }
 
 export const stateDirectoryOf = (directory: string): string => join(directory, 'state')

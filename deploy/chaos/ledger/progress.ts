@@ -42,8 +42,9 @@ export interface Progress {
 const fileOf = (directory: string): string => join(directory, 'progress.json')
 
 export function newProgress(options: ChaosArguments): Progress {
-  const { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion } = options
-  const asked = { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion }
+  const { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances } = options
+  const { transactionVersion, secured } = options
+  const asked = { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion, secured }
   return {
     planned: [...schedule(options.seed, asked, options.log, options.lifeMs)],
     ...{ seed: options.seed, asked, done: 0, kills: 0, killsInStart: 0, brokerKills: 0, killsAtPlaces: {} },

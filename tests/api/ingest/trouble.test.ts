@@ -39,7 +39,8 @@ function troubledLog(): { log: Log; trouble: { error: LogError | null; wait: Pro
 
 test('disk full: 503 for those in the transaction, nothing visible, and service again when there is room (G1)', async () => {
   const { log, trouble } = troubledLog()
-  await using world = await openWorld({}, { log })
+  const notices: string[] = []
+  await using world = await openWorld({}, { log, notice: (line) => notices.push(line) })
   await send(world.events, 'Before')
   trouble.error = new LogError('STORAGE_FULL', 'no space left', 'retry')
   const refused = await Promise.all([
@@ -52,6 +53,8 @@ test('disk full: 503 for those in the transaction, nothing visible, and service 
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(JSON.stringify(answer.body)).not.toContain('no space')
   }
+  // The operator is told why, once.
+  expect(notices).toEqual(['events are refused: no space left'])
   trouble.error = null
   expect((await send(world.events, 'Full keyed', tenantA, { 'Idempotency-Key': 'full' })).status).toBe(202)
   expect((await send(world.events, 'After', tenantB)).status).toBe(202)
@@ -60,6 +63,9 @@ test('disk full: 503 for those in the transaction, nothing visible, and service 
     'Before',
     'Full keyed',
   ])
+  trouble.error = new LogError('STORAGE_FULL', 'no space left', 'retry')
+  await send(world.events, 'Full again')
+  expect(notices).toHaveLength(2)
 })
 
 test('a queue over its bytes: 503, and what was taken is written (G5)', async () => {
