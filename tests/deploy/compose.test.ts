@@ -139,7 +139,7 @@ describe('its README', () => {
   })
 
   test('its commands set variables of the product that the product accepts, and that fit the file', () => {
-    const commands = readme.split('\n').filter((line) => line.endsWith('npm start'))
+    const commands = readme.replaceAll('\\\n', ' ').split('\n').filter((line) => line.endsWith('npm start')) // prettier-ignore
     expect(commands).toHaveLength(2)
     const secrets = (/for name in ([A-Z_ ]+);/.exec(readme)?.[1] ?? '').split(' ')
     const made = secrets.map((name, index) => [name, String(index).repeat(64)])
@@ -150,6 +150,7 @@ describe('its README', () => {
       const result = readConfig(Object.fromEntries(all))
       if ('errors' in result) throw new Error(result.errors.join('\n'))
       expect(result.config.kafka?.bootstrap).toEqual([`127.0.0.1:${portsOf('kafka').host}`])
+      expect(result.config.registry?.url).toBe(`http://127.0.0.1:${portsOf('registry').host}/apis/ccompat/v7`)
       if (result.config.database.url === null) continue
       const { POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB } = named('postgres').environment
       const address = `127.0.0.1:${portsOf('postgres').host}`

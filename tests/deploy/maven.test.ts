@@ -11,7 +11,7 @@ import { isFetched, mavenFiles } from '../../deploy/local/maven.ts'
 const pretendedMaven = String.raw`#!/bin/sh
 here=$(dirname "$0")
 echo "$@" >> "$here/calls"
-output=$(echo "$@" | sed 's/.*-Doutput=\([^ ]*\).*/\1/')
+output=$(echo "$@" | tr ' ' '\\n' | sed -n 's/^-Doutput=//p')
 case $(cat "$here/plan") in
   fetch) mkdir -p "$output" && cp pom.xml "$output/fetched" ;;
   fail) echo; echo "[ERROR] no such artifact"; echo "[ERROR] run again with -e"; exit 1 ;;
@@ -70,6 +70,13 @@ describe('files that Maven fetches', () => {
     await pom('1.1', '<more/>')
     places.push(await mavenFiles(files))
     expect([new Set(places).size, await calls()]).toEqual([3, 3])
+  })
+
+  test('are another version than the pom’s where that is wanted', async () => {
+    const place = await mavenFiles({ ...files, version: '0.9' })
+    expect(place).toMatch(/thing-0\.9-[0-9a-f]{12}$/)
+    expect(await readFile(join(scratch, 'bin', 'calls'), 'utf8')).toContain(' -Dthing.version=0.9\n')
+    expect(await mavenFiles(files)).not.toBe(place)
   })
 
   test('two at once give one directory', async () => {
