@@ -5,6 +5,7 @@
 
 import { ingestPrefix, relayName } from '../api/index.ts'
 import { effectsTopology } from '../connectors/effects/index.ts'
+import { producerNames } from '../client/index.ts'
 import { registryNames } from '../connectors/registry/index.ts'
 import { compileService, services } from '../processors/index.ts'
 import { topics } from '../schemas/index.ts'
@@ -64,6 +65,24 @@ function rightsTo(named: {
     ...named.transactionalPrefixes.map(
       (name) => ({ on: 'transactional-id', name, isPrefix: true, may: ['Write'] }) as const,
     ),
+  ]
+}
+
+/**
+ * Of one producer that writes events itself (`client/kafka`).
+ * @param name the producer's, as its client is opened with
+ * @param writes event topics
+ * @param creates whether it is to make the topic of sequences, which all producers share
+ */
+export function producerRights(name: string, writes: readonly string[], creates: boolean): readonly KafkaRight[] {
+  const isPrefix = false
+  return [
+    ...writes.map((topic) => ({ on: 'topic' as const, name: topic, isPrefix, may: ['Write'] as const })),
+    {
+      ...{ on: 'topic', name: producerNames.sequencesTopic, isPrefix },
+      may: creates ? ['Read', 'Write', 'Create'] : ['Read', 'Write'],
+    },
+    { on: 'transactional-id', name: producerNames.transactionalId(name), isPrefix, may: ['Write'] },
   ]
 }
 

@@ -9,9 +9,9 @@
 import type { Clock } from '../../topology/clock.ts'
 import type { Log, PlacedRecord } from '../../connectors/kafka/index.ts'
 import { createMissing, endOffset, LogError, partitionFor, RecordCursor } from '../../connectors/kafka/index.ts'
+import { producerNames } from './producer-names.ts'
 
-/** Durable name. */
-export const sequencesTopic = 'producer_sequences'
+const { sequencesTopic } = producerNames
 const partitions = 8
 /** An entity that was silent for longer is forgotten. */
 const retentionMs = 7 * 24 * 60 * 60_000

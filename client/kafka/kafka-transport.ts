@@ -9,7 +9,7 @@
  *   KT4  One process has a name: whoever opens it later ends the one before, which then sends nothing any more.
  */
 
-import type { KafkaLogOptions, Log, PlacedRecord, ProducerSession } from '../../connectors/kafka/index.ts'
+import type { KafkaLogOptions, Log, LogErrorCode, PlacedRecord, ProducerSession } from '../../connectors/kafka/index.ts'
 import { appendPlaced, LogError, openKafkaLog, positionText } from '../../connectors/kafka/index.ts'
 import type { KeyRing, SchemaRegistry } from '../../schemas/index.ts'
 import { holdsPersonal, personalDecisions, SchemaError } from '../../schemas/index.ts'
@@ -22,6 +22,7 @@ import { pause } from '../pause.ts'
 import type { OpenTransport, Transport, TransportContext } from '../transport.ts'
 import type { NumberedEvent, Outcome, Unit } from '../unit.ts'
 import { CommittedSequences } from './committed-sequences.ts'
+import { producerNames } from './producer-names.ts'
 import { Records } from './records.ts'
 
 export interface KafkaTransportOptions {
@@ -140,7 +141,7 @@ class KafkaTransport implements Transport {
   async open(): Promise<ProducerSession> {
     if (this.#session !== null) return this.#session
     const { transactionTimeoutMs = 60_000 } = this.#options
-    const transactionalId = `producer-${this.#context.name}`
+    const transactionalId = producerNames.transactionalId(this.#context.name)
     const session = await this.#log.openProducer({ transactionalId, transactionTimeoutMs })
     this.#session = session
     await this.#sequences.catchUp()
@@ -221,16 +222,19 @@ interface Fresh {
 }
 
 /** Trouble that time does not heal. */
-const final = new Set([
+const noRight: ReadonlySet<LogErrorCode> = new Set([
   'AUTHENTICATION_FAILED',
-  'AUTHORIZATION_FAILED',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+])
+const final: ReadonlySet<LogErrorCode> = new Set([
   'UNSUPPORTED_VERSION',
   'UNKNOWN_TOPIC_OR_PARTITION',
   'POLICY_VIOLATION',
   'RECORD_TOO_LARGE',
-  'CLOSED',
 ])
-const fenced = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
+const fenced: ReadonlySet<LogErrorCode> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
 
 function failureOf(error: unknown): ClientError {
   const message = error instanceof Error ? error.message : String(error)
@@ -252,10 +256,11 @@ function failureOf(error: unknown): ClientError {
     )
   if (error.code === 'CLOSED')
     return new ClientError('CLOSED', 'The client was closed before it was written.', 'stop', { cause: error })
+  if (noRight.has(error.code))
+    return new ClientError('UNAUTHORIZED', `Kafka refuses it: ${message}.`, 'stop', { cause: error })
   if (!final.has(error.code))
     return new ClientError('TIMEOUT', `It was not written in its time: ${message}.`, 'retry', { cause: error })
-  const isRight = error.code.startsWith('AUTH')
-  return new ClientError(isRight ? 'UNAUTHORIZED' : 'REFUSED', `Kafka refuses it: ${message}.`, 'stop', {
+  return new ClientError('REFUSED', `Kafka refuses it: ${message}.`, 'stop', {
     cause: error,
   })
 }

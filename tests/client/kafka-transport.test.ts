@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ClientError, EventClient, EventToSend, TransportContext } from '../../client/index.ts'
-import { kafkaTransport } from '../../client/index.ts'
+import { kafkaTransport, producerNames } from '../../client/index.ts'
 import type { JudgedEvent } from '../../client/judge.ts'
-import { sequencesTopic } from '../../client/kafka/committed-sequences.ts'
 import { communicationEvents, reviewEvents, SchemaError } from '../../schemas/index.ts'
 import { systemClock, systemRandom } from '../api/http/world.ts'
 import type { LogWorld } from './worlds.ts'
@@ -114,7 +113,7 @@ test('events and sequences are one transaction; a lost answer is settled by the 
 
 test('the topic of sequences is compacted, and forgets in time', async () => {
   await open()
-  const [found] = await world.log.metadata([sequencesTopic])
+  const [found] = await world.log.metadata([producerNames.sequencesTopic])
   expect(found!.config).toMatchObject({ 'cleanup.policy': 'compact,delete', 'retention.ms': String(7 * 86_400_000) })
 })
 
