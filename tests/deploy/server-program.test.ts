@@ -65,15 +65,18 @@ describe('a server program', () => {
 
   test('SP1: an id that is another program’s by now, or one that runs elsewhere, is left alone', async () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'server-elsewhere-'))
-    const innocent = spawn('bash', ['-c', waits], { cwd: elsewhere, stdio: 'ignore' })
+    const innocents = [
+      spawn('bash', ['-c', waits], { cwd: elsewhere, stdio: 'ignore' }),
+      spawn('sleep', ['60'], { cwd: directory, stdio: 'ignore' }),
+    ]
     try {
-      for (const pid of [process.pid, innocent.pid]) {
+      for (const { pid = 0 } of innocents) {
         await writeFile(pidFile(), String(pid))
         await (await start(waits)).stop()
+        expect(await seeProcess(pid)).not.toBeNull()
       }
-      expect(await seeProcess(innocent.pid ?? 0)).not.toBeNull()
     } finally {
-      innocent.kill('SIGKILL')
+      for (const innocent of innocents) innocent.kill('SIGKILL')
       await rm(elsewhere, { recursive: true, force: true })
     }
   })
