@@ -87,7 +87,7 @@ describe.skipIf(lacks !== null && !inCI)(`a Kafka with SASL and ACLs${lacks === 
     })
     await createMissing(
       log,
-      ['words', 'counted'].map((name) => ({ name, partitions: 1, config: {} })),
+      ['words', 'counted'].map((name) => ({ name, partitions: 1, config: { 'retention.ms': '-1' } })),
     )
   }, 5 * minutes)
 

@@ -188,11 +188,11 @@ export class ProducerRequests {
         topics: byTopic(missing).map(([name, of]) => ({ name, partitions: of.map(({ partition }) => partition) })),
       },
     ])
-    const codes = answer.resultsByTransaction.flatMap(({ topicResults }) =>
-      topicResults.flatMap(({ resultsByPartition }) => resultsByPartition.map((one) => one.partitionErrorCode)),
-    )
-    const refusal = codes.find((code) => code !== 0 && code !== operationNotAttempted) ?? 0
-    this.#check(transactionalId, refusal, `AddPartitionsToTxn of ${transactionalId}`)
+    for (const { topicResults } of answer.resultsByTransaction)
+      for (const { name, resultsByPartition } of topicResults)
+        for (const { partitionIndex, partitionErrorCode: code } of resultsByPartition)
+          if (code !== operationNotAttempted)
+            this.#check(transactionalId, code, `AddPartitionsToTxn of ${transactionalId}: ${name}-${partitionIndex}`)
     for (const at of missing) added.add(placeOf(at))
   }
 

@@ -58,7 +58,8 @@ describe.skipIf(lacks !== null && !inCI)(`a cluster of three${lacks === null ? '
 
   const newTopic = async (): Promise<string> => {
     const name = `t${++topics}`
-    await log.createTopics([{ name, partitions: partitionCount, config: {} }])
+    // What is written here is from long ago.
+    await log.createTopics([{ name, partitions: partitionCount, config: { 'retention.ms': '-1' } }])
     return name
   }
 

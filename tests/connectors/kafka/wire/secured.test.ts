@@ -73,7 +73,8 @@ describe.skipIf(lacks !== null && !inCI)(`a Kafka that asks${lacks === null ? ''
     ])
     await sleep(heardMs)
     log = await open()
-    await log.createTopics([{ name: place.topic, partitions: 1, config: {} }])
+    // What is written here is from long ago.
+    await log.createTopics([{ name: place.topic, partitions: 1, config: { 'retention.ms': '-1' } }])
   }, 5 * minutes)
 
   afterAll(async () => {
