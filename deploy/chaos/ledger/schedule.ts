@@ -57,10 +57,16 @@ export interface PlannedLate {
   readonly skip: number
 }
 
+/** A request that comes to its broker when the others have taken over, or when its transaction is over too. */
+export interface ZombieHold {
+  readonly api: 'EndTxn' | 'TxnOffsetCommit'
+  readonly until: 'takeover' | 'timed out'
+}
+
 export interface PlannedZombie {
   readonly kind: 'zombie'
-  /** The request under which it stands still; null for any moment. */
-  readonly holds: string | null
+  /** What of it is held, and till when; null when it stands still at any moment. */
+  readonly holds: ZombieHold | null
   readonly waitMs: number
 }
 
@@ -97,14 +103,21 @@ export function schedule(seed: number, asked: Asked, log: 'embedded' | 'kafka', 
     ...cuts(draw, asked),
     ...repeat(asked.late, (n) => late(draw, n)),
     ...repeat(asked.zombies, (n): Planned => {
-      const holds = [null, 'EndTxn', null, 'TxnOffsetCommit'][n % 4] ?? null
-      return { kind: 'zombie', holds, waitMs: Math.floor(draw() * 800) }
+      return { kind: 'zombie', holds: zombieHolds[n % 4] ?? null, waitMs: Math.floor(draw() * 800) }
     }),
     ...repeat(Math.ceil(asked.rebalances / 2), (n) => rebalance(draw, n)),
   ]
   // Only what is new is mixed: mere kills stay the moments of an earlier run.
   return planned.every(({ kind }) => kind === 'kill') ? planned : shuffled(planned, draw)
 }
+
+/** In turn. The end that comes in time commits what its sender lost meanwhile: nobody may have read the offsets before. */
+const zombieHolds: readonly (ZombieHold | null)[] = [
+  null,
+  { api: 'EndTxn', until: 'takeover' },
+  { api: 'EndTxn', until: 'timed out' },
+  { api: 'TxnOffsetCommit', until: 'timed out' },
+]
 
 const repeat = <T>(times: number, make: (n: number) => T): T[] => Array.from({ length: times }, (_, n) => make(n))
 
