@@ -123,6 +123,7 @@ export function groupsSeen(world: () => World): void {
         [group, topic, '1', '10', '10', '0', memberId],
         [group, topic, '2', '-', '10', '-', memberId],
       ])
+      expect(await offsetsByKafkaJs(world(), group, topic)).toEqual(['4 ours', '10 ours', '-1 '])
       const members = (await describeGroup('--members', '--verbose')).join('\n')
       expect(members).toContain(memberId)
       expect(members).toMatch(new RegExp(`${topic}(:|\\()0,1,2`))
@@ -132,6 +133,16 @@ export function groupsSeen(world: () => World): void {
       expect((await describeGroup('--state')).join('\n')).toMatch(/Empty\s+0/)
     })
   })
+}
+
+/** The tools do not show metadata. */
+async function offsetsByKafkaJs({ kafkaJs }: World, groupId: string, topic: string): Promise<string[]> {
+  const admin = kafkaJs.admin()
+  await admin.connect()
+  const [fetched] = await admin.fetchOffsets({ groupId, topics: [topic] })
+  await admin.disconnect()
+  const rows = [...fetched!.partitions].sort((a, b) => a.partition - b.partition)
+  return rows.map(({ offset, metadata }) => `${offset} ${metadata ?? ''}`)
 }
 
 async function joined(log: Log, groupId: string, topic: string): Promise<GroupSession> {

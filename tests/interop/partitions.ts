@@ -32,7 +32,12 @@ export function samePartitions(world: () => World): void {
         counts,
       })
       expect(java).toHaveLength(10_000)
-      expect(bytes.map((key) => [murmur2(key), ...counts.map((count) => partitionFor(key, count))])).toEqual(java)
+      const ours = bytes.map((key) => [murmur2(key), ...counts.map((count) => partitionFor(key, count))])
+      const differing = java.flatMap((row, index) =>
+        row.join() === ours[index]!.join() ? [] : [{ row, ours: ours[index] }],
+      )
+      // A few say as much as all.
+      expect(differing.slice(0, 5)).toEqual([])
       for (const [index, count] of counts.entries()) expect(new Set(java.map((row) => row[index + 1])).size).toBe(count)
     })
 
@@ -64,7 +69,7 @@ export function samePartitions(world: () => World): void {
         const elsewhere = seen.filter(
           ({ key, partition }) => partitionFor(Buffer.from(key!, 'latin1'), count) !== partition,
         )
-        expect(elsewhere.map(({ key, partition }) => [key!.length, partition])).toEqual([])
+        expect(elsewhere.slice(0, 5).map(({ key, partition }) => [key!.length, partition])).toEqual([])
       }
     })
   })
