@@ -39,6 +39,7 @@ export class Assignment {
   #topic: TopicMetadata | null = null
   #session: GroupSession | null = null
   #rejoin = false
+  #isMember = false
   /** Why the session has ended for good. */
   #failure: LogError | null = null
 
@@ -49,6 +50,11 @@ export class Assignment {
   /** Known once `hold` has returned. */
   get topic(): TopicMetadata {
     return this.#topic!
+  }
+
+  /** The group has said what is ours, maybe nothing; a session that was only opened may be refused yet. */
+  get isMember(): boolean {
+    return this.#isMember
   }
 
   get sources(): readonly Source[] {
@@ -82,6 +88,7 @@ export class Assignment {
     const session = this.#session
     this.#session = null
     this.#rejoin = false
+    this.#isMember = false
     this.#failure = null
     this.#sources.clear()
     await session?.leave().catch(() => undefined)
@@ -108,6 +115,7 @@ export class Assignment {
         for (const { partition } of partitions) {
           if (!this.#sources.has(partition)) this.#sources.set(partition, newSource(partition))
         }
+        this.#isMember = true
         changed()
         return Promise.resolve()
       },
@@ -118,6 +126,7 @@ export class Assignment {
       },
       // What is being written then is SQL's to refuse: the claim of the next owner fences it.
       lost: () => {
+        this.#isMember = false
         this.#sources.clear()
         changed()
         return Promise.resolve()

@@ -152,7 +152,7 @@ export class ProjectionRun {
         if (this.#assignment.sources.every(({ claim }) => claim === null)) await this.#pause(null)
         else await this.#readOnce()
         await this.#checkClaims()
-        this.#goesOn()
+        if (this.#assignment.isMember) this.#goesOn()
       } catch (error) {
         if (this.#isStopping()) break
         if (error instanceof SinkError) return this.#refuse(error)

@@ -123,7 +123,7 @@ describe('SinkRunner', () => {
     const { log } = await new LogFixture().open()
     let refused = 0
     const join: typeof log.joinGroup = (options) =>
-      log.joinGroup(refused++ < 2 ? { ...options, sessionTimeoutMs: 0 } : options)
+      log.joinGroup(refused++ < 4 ? { ...options, sessionTimeoutMs: 0 } : options)
     const get = (target: Log, name: string | symbol): unknown => {
       const member: unknown = name === 'joinGroup' ? join : Reflect.get(target, name)
       return typeof member === 'function' ? (member.bind(target) as unknown) : member
@@ -133,6 +133,12 @@ describe('SinkRunner', () => {
     await eventually(() => runner.status()[0]!.state === 'waiting', 'trouble shows')
     expect(runner.status()[0]!.trouble).toContain('session timeout')
     await eventually(() => runner.status()[0]!.partitions.length === 3, 'it joined again')
+    await eventually(() => runner.status()[0]!.state === 'running', 'it works')
+    // A session that was only opened is no end of it: four refusals are one line.
+    expect(fixture.notices.filter((line) => line.startsWith('sink '))).toEqual([
+      expect.stringMatching(/^sink organizations: waiting: .*session timeout/),
+      'sink organizations: goes on',
+    ])
   })
 
   test('nothing of an open or aborted transaction is projected', async () => {
