@@ -194,24 +194,55 @@ const expected: Expectation = {
   ...{ seed, acknowledged: new Map([['0.0', count - 1]]), slow: [], committedBefore: new Map(), isEnd: true },
 }
 
+/** An entry, and how long before it came to the log it was written, in ms. */
+type Sent = readonly [n: number, ageMs: number]
+
 /** The programs' own work, on a log in memory. */
-beforeAll(async () => {
+async function worked(entries: readonly Sent[], pauseMs: (n: number) => number): Promise<LedgerData> {
   const clock = new HandClock()
   const topologies = [ledgerProgram(), auditProgram(clock, () => 5)]
   const directory = mkdtempSync(join(tmpdir(), 'ledger-'))
   const caches = { blockCacheBytes: 1 << 20, writeBufferBytes: 1 << 20 }
   const databases = rocksDatabases({ directory, notice: () => undefined, ...caches })
   const driver = await TopologyDriver.start({ topologies, clock, partitions: 3, databases })
-  for (let n = 0; n < count; n++) {
+  for (const [n, ageMs] of entries) {
     const entry = entryOf(seed, '0.0', n)
-    await driver.send(topics.entries, { key: Buffer.from(entry.key), value: Buffer.from(valueOf(entry)) })
-    if (n % 10 === 0) await driver.advance(150)
+    const [key, value, timestamp] = [Buffer.from(entry.key), Buffer.from(valueOf(entry)), clock.now() - ageMs]
+    await driver.send(topics.entries, { key, value, timestamp })
+    if (pauseMs(n) > 0) await driver.advance(pauseMs(n))
   }
   await driver.advance(5_000)
   await driver.close()
-  data = { ...(await readLedger(driver.log, [{ name: 'a', databases }])), left: [] }
+  const read = { ...(await readLedger(driver.log, [{ name: 'a', databases }])), left: [] }
   await databases.close()
   rmSync(directory, { recursive: true })
+  return read
+}
+
+beforeAll(async () => {
+  data = await worked(Array.from({ length: count }, (_, n): Sent => [n, 0]), (n) => (n % 10 === 0 ? 150 : 0)) // prettier-ignore
+})
+
+test('an entry that comes long after its time, when its timer has fired, is posted and arms nothing in the past', async () => {
+  const first = Array.from({ length: count }, (_, n) => n).find((n) => !entryOf(seed, '0.0', n).bad) ?? 0
+  const { key } = entryOf(seed, '0.0', first)
+  const ofKey = Array.from({ length: count }, (_, n) => n).filter(
+    (n) => n > first && entryOf(seed, '0.0', n).key === key,
+  )
+  const [late = 0, later = 0] = ofKey.filter((n) => !entryOf(seed, '0.0', n).bad)
+  const read = await worked([[first, 0], [late, 20_000], [later, 0]], () => 6_000) // prettier-ignore
+  expect(read.dead.flat()).toEqual([])
+  const values = read.postings.flat().map(({ value }) => value?.split(':').slice(0, 2).join(':'))
+  const idle = expect.stringMatching(/^idle:/) as unknown as string
+  expect(values).toEqual([`0.0:${first}`, idle, `0.0:${late}`, `0.0:${later}`, idle])
+  const told = {
+    seed,
+    committedBefore: new Map<string, bigint>(),
+    isEnd: true,
+    acknowledged: new Map<string, number>(),
+  }
+  const rules = ledgerFindings(read, { ...told, slow: [] }).filter((line) => !line.startsWith('G1 '))
+  expect(rules).toEqual([])
 })
 
 const copy = (): Draft => structuredClone(data) as unknown as Draft

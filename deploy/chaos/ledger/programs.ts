@@ -71,7 +71,8 @@ export function ledgerProgram(): Topology {
             last: Math.max(before.last, record.timestamp),
           }
           context.store('balances').put(key, Buffer.from(balanceRow({ count, sum, last }, entry.pad)))
-          context.timer(key, 'idle', last + idleMsOf(entry.key))
+          // An entry that came late moves nothing; its account's timer may have fired already, and is not armed in the past.
+          if (last > before.last) context.timer(key, 'idle', last + idleMsOf(entry.key))
           const { producer, n } = entry
           context.forward(output(entry.key, `${producer}:${n}:${count}:${sum}`, record.timestamp), 'postings')
           const moved = `${producer}:${n}:${entry.amount}:${context.taskPartition}`

@@ -69,8 +69,9 @@ function passed(account: Account, record: ReadRecord, times: ReadonlyMap<string,
   if (account.firedAt !== null && !late && time <= account.firedAt - underWayMs)
     findings.push(`${place}: the timer due at ${account.firedAt} fired before this entry of ${time}`)
   account.count += 1
-  account.last = Math.max(account.last, time)
-  account.dueAt = account.last + idleMsOf(record.key)
+  if (time <= account.last) return findings
+  account.last = time
+  account.dueAt = time + idleMsOf(record.key)
   account.firedAt = null
   return findings
 }
