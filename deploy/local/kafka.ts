@@ -199,11 +199,12 @@ async function format({ directory, file }: Place, layout: Layout, options: Kafka
   const alone = layout.controllerPorts.length === 1 ? ['--standalone'] : []
   const tool = ['-cp', join(jars, '*'), 'kafka.tools.StorageTool', 'format']
   const users = security === undefined ? [] : scramUsers(security)
-  const words = [...tool, ...alone, '-t', layout.clusterId, '-c', file, ...levels, ...users]
+  const words = [...tool, ...alone, `--cluster-id=${layout.clusterId}`, '-c', file, ...levels, ...users]
   const how = { cwd: directory, timeout: readyWithinMs, ...(signal === undefined ? {} : { signal }) }
   await run('java', words, how).catch((error: unknown) => {
     signal?.throwIfAborted()
-    const said = String((error as { stderr?: string }).stderr ?? error).trim()
+    // One that was killed has said nothing.
+    const said = String((error as { stderr?: string }).stderr ?? '').trim() || String(error)
     throw new Error(`Kafka could not format ${directory}: ${said.split('\n').at(-1) ?? ''}`)
   })
 }
