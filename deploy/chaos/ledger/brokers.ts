@@ -34,8 +34,8 @@ const settings = {
   'broker.heartbeat.interval.ms': '500',
 }
 
-/** @param keep goes on with those of a run before, in its directory. @throws Error with one line */
-export async function openBrokers(directory: string, asked: Asked, keep: boolean): Promise<Brokers> {
+/** @param isResumed goes on with those of a run before, in its directory. @throws Error with one line */
+export async function openBrokers(directory: string, asked: Asked, isResumed: boolean): Promise<Brokers> {
   const lacks = await kafkaLacks()
   if (lacks !== null) throw new Error(lacks)
   const faults = new Faults()
@@ -46,8 +46,10 @@ export async function openBrokers(directory: string, asked: Asked, keep: boolean
   const proxyPorts = proxies.map(({ port }) => port)
   const features = { 'transaction.version': String(asked.transactionVersion) }
   const security = asked.secured ? { security: { users: { [user.name]: user.password } } } : {}
-  const kafka = await startKafka({ directory: own, jars, nodes, settings, features, proxyPorts, keep, ...security })
-  if (asked.secured && !keep) await allow(kafka, user.name, programRights())
+  // Kept from the first slice on: what is kept is given the time to end in order.
+  const kept = { directory: own, keep: true }
+  const kafka = await startKafka({ ...kept, jars, nodes, settings, features, proxyPorts, ...security })
+  if (asked.secured && !isResumed) await allow(kafka, user.name, programRights())
   kafka.nodes.forEach(({ proxied }, index) => (proxies[index]!.brokerPort = proxied?.port ?? 0))
   return {
     ...{ kafka, faults, direct: kafka.bootstrap },
