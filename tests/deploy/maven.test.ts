@@ -8,7 +8,7 @@ import type { MavenFiles } from '../../deploy/local/maven.ts'
 import { isFetched, mavenFiles } from '../../deploy/local/maven.ts'
 
 /** Writes down that it was called, then does what `plan` says. */
-const pretendedMaven = String.raw`#!/bin/sh
+const pretendedMaven = `#!/bin/sh
 here=$(dirname "$0")
 echo "$@" >> "$here/calls"
 output=$(echo "$@" | tr ' ' '\\n' | sed -n 's/^-Doutput=//p')

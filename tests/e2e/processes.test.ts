@@ -5,7 +5,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,11 +15,12 @@ import { freePort, startInstance } from '../../deploy/chaos/instance.ts'
 import { environmentWith } from '../../deploy/config.ts'
 import type { Kafka } from '../../deploy/local/kafka.ts'
 import { kafkaJars, startKafka } from '../../deploy/local/kafka.ts'
-import type { ScratchDatabase } from '../../deploy/local/scratch-database.ts'
-import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
+import type { EmbeddedPostgres } from '../../deploy/local/embedded-postgres.ts'
+import { startEmbeddedPostgres } from '../../deploy/local/embedded-postgres.ts'
 import { whyNoKafka } from '../conformance/record.ts'
 
 const minutes = 60_000
+const secretNames = ['JWT_SECRET', 'CODE_SECRET', 'EMAIL_PEPPER', 'DATA_KEY_SECRET', 'DATABASE_ROLE_SECRET']
 const lacks = await whyNoKafka()
 const inCI = process.env.CI === 'true'
 if (lacks !== null) console.log(`the product is not run over several processes: ${lacks}`)
@@ -37,25 +38,29 @@ interface Health {
 
 describe.skipIf(lacks !== null && !inCI)(`several processes${lacks === null ? '' : ` (${lacks})`}`, () => {
   const directory = mkdtempSync(join(tmpdir(), 'processes-'))
+  // PostgreSQL may run as another user.
+  chmodSync(directory, 0o755)
   const processes: Process[] = []
   let kafka: Kafka
-  let database: ScratchDatabase
+  let database: EmbeddedPostgres
   let shared: Readonly<Record<string, string>>
   let [api, one, two] = [] as unknown as [Process, Process, Process]
 
   beforeAll(async () => {
     kafka = await startKafka({ directory: join(directory, 'kafka'), jars: await kafkaJars() })
-    database = await scratchDatabase({ from: 'empty' })
+    // Of its own: the roles' passwords belong to a server, and the processes set them.
+    database = await startEmbeddedPostgres({
+      directory: join(directory, 'postgres'),
+      durable: false,
+      notice: () => undefined,
+    })
     shared = {
       KAFKA_BROKERS: kafka.bootstrap,
-      DATABASE_URL: database.ownerUrl,
-      DATABASE_ROLE_SECRET: database.secret.padEnd(32, '.'),
+      DATABASE_URL: database.url,
       SESSION_TIMEOUT_MS: '20000',
       LOG_LEVEL: 'error',
       RATE_LIMIT_PER_MINUTE: '0',
-      ...Object.fromEntries(
-        ['JWT_SECRET', 'CODE_SECRET', 'EMAIL_PEPPER', 'DATA_KEY_SECRET'].map((name) => [name, name.padEnd(32, '.')]),
-      ),
+      ...Object.fromEntries(secretNames.map((name) => [name, name.padEnd(32, '.')])),
     }
     // Side by side, as a deployment starts them: topics, migrations and schemas are made once.
     ;[api, one, two] = (await Promise.all([
@@ -68,7 +73,7 @@ describe.skipIf(lacks !== null && !inCI)(`several processes${lacks === null ? ''
   afterAll(async () => {
     await Promise.all(processes.map(({ instance }) => instance.stop()))
     await kafka.stop()
-    await database.drop()
+    await database.stop()
     rmSync(directory, { recursive: true, force: true })
   }, 2 * minutes)
 

@@ -13,7 +13,7 @@ import { clientEvents, eventCodec, exampleEvent } from '../../schemas/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import { clock, memoryLog } from '../connectors/registry/fixtures.ts'
 import { keyRingOf } from '../schemas/fixtures.ts'
-import { forJava, javaReads, weRead, written } from './records.ts'
+import { forJava, javaReads, markersWritten, weRead, written } from './records.ts'
 import type { Seen } from './records.ts'
 import type { World } from './world.ts'
 
@@ -60,6 +60,7 @@ export function eventsUnderstood(world: () => World): void {
       producer.begin()
       await producer.append([{ topic, partition: 0, records }])
       await producer.end('commit')
+      await markersWritten(world().log, topic)
       await producer.close()
     })
     afterAll(() => {
@@ -100,6 +101,7 @@ export function eventsUnderstood(world: () => World): void {
       await peer.ask('send', { name, topic: back, records: forJava(again, 0) })
       await peer.ask('end', { name, outcome: 'commit' })
       await peer.ask('close', { name })
+      await markersWritten(log, back)
       expect(await decoded(await weRead(log, back))).toEqual(events)
     })
   })

@@ -1,8 +1,11 @@
 /** Records as everybody here says them, so that what two clients have seen can be compared. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RecordBatchBuilder, RecordCursor } from '../../connectors/kafka/index.ts'
 import type { Header, Isolation, Log } from '../../connectors/kafka/index.ts'
 import type { JavaPeer } from './java-peer.ts'
+
+const markersMs = 10_000
 
 /** Bytes as latin-1 text. */
 export interface Seen {
@@ -37,6 +40,18 @@ export function batchOf(records: readonly Written[]): RecordBatchBuilder {
     batch.append(timestamp, bytesOf(key), bytesOf(value), own)
   }
   return batch
+}
+
+/** Until every transaction of a topic that was ended can be read: an end is answered when it is decided, its markers follow. */
+export async function markersWritten(log: Log, topic: string): Promise<void> {
+  const [known] = await log.metadata([topic])
+  const places = Array.from({ length: known!.partitions }, (_, partition) => ({ topic, partition }))
+  for (const deadline = Date.now() + markersMs; ; await sleep(10)) {
+    const [stable, latest] = await Promise.all([log.listOffsets(places, 'stable'), log.listOffsets(places, 'latest')])
+    if (stable.every((end, index) => end === latest[index])) return
+    if (Date.now() > deadline)
+      throw new Error(`${topic}: a transaction stays open: ${stable.join()} of ${latest.join()}`)
+  }
 }
 
 /** All of a topic through our driver, by partition and offset. @param maxBytes of one fetch and partition */

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Isolation } from '../../connectors/kafka/index.ts'
 import type { Seen, Written } from './records.ts'
-import { at, batchOf, inOrder, javaReads, weRead, withoutNullHeaders, written } from './records.ts'
+import { at, batchOf, inOrder, javaReads, markersWritten, weRead, withoutNullHeaders, written } from './records.ts'
 import type { World } from './world.ts'
 import { kcat } from './world.ts'
 
@@ -123,6 +123,7 @@ async function write({ log, newTopic }: World): Promise<Stock> {
   }
   await producer.close()
   await plain.close()
+  await markersWritten(log, topic)
   return { topic, committed: inOrder(committed), all: inOrder(all) }
 }
 

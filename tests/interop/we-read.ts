@@ -10,7 +10,7 @@ import type { Isolation } from '../../connectors/kafka/index.ts'
 import { compressionOf, sizeOf } from '../../connectors/kafka/batch-format.ts'
 import { compacted } from '../conformance/kafka-stage.ts'
 import type { Seen, Written } from './records.ts'
-import { at, batchOf, forJava, javaReads, weRead, withoutNullHeaders, written } from './records.ts'
+import { at, batchOf, forJava, javaReads, markersWritten, weRead, withoutNullHeaders, written } from './records.ts'
 import type { World } from './world.ts'
 import { kcat } from './world.ts'
 
@@ -146,6 +146,7 @@ export function weReadThem(world: () => World, noKcat: string | null): void {
       await say(two, 'begin')
       await send(two, 'two commits')
       await say(two, 'end', { outcome: 'commit' })
+      await markersWritten(log, topic)
       const committed = ['one commits, before', 'one commits, behind', 'two commits']
       const valuesOf = (seen: readonly Seen[]) =>
         seen.filter(({ partition }) => partition === 0).map(({ value }) => value)
@@ -161,6 +162,7 @@ export function weReadThem(world: () => World, noKcat: string | null): void {
       expect(valuesOf(await same(topic, 'read_uncommitted'))).toHaveLength(8)
       // Somebody else takes its name: what it left open is aborted.
       await (await log.openProducer({ transactionalId: one, transactionTimeoutMs: 60_000 })).close()
+      await markersWritten(log, topic)
       expect(valuesOf(await same(topic))).toEqual([...committed, 'two commits behind it'])
       await expect(say(one, 'end', { outcome: 'commit' })).rejects.toThrow(/Fenced|InvalidProducerEpoch/)
       for (const name of [one, two]) await say(name, 'close')

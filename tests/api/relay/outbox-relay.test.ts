@@ -146,7 +146,7 @@ describe('several relays', () => {
     await world.cutLeader()
     await world.put(party('a', 0), 1)
     await until(allSent)
-    expect(relay.leading).toBe(true)
+    await until(() => relay.leading)
     expect(await recordsIn(log)).toHaveLength(2)
   })
 
@@ -177,7 +177,7 @@ describe('several relays', () => {
     await world.cutLeader()
     const next = start()
     await until(allSent)
-    expect(next.leading).toBe(true)
+    await until(() => next.leading)
     release()
     await until(() => notices.some((line) => line.includes('another producer')))
     expect(await recordsIn(log)).toHaveLength(3)
