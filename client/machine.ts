@@ -3,10 +3,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Random } from '../topology/clock.ts'
 
+/** Longest delay a Node timer takes; a longer one would fire at once. */
+const longestDelayMs = 2 ** 31 - 1
+
 export const machineClock: Clock = {
   now: () => Date.now(),
   after(delayMs, call) {
-    const timer = setTimeout(call, delayMs)
+    const timer = setTimeout(call, Math.min(delayMs, longestDelayMs))
     return () => clearTimeout(timer)
   },
 }

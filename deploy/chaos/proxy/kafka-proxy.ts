@@ -21,13 +21,13 @@ export class KafkaProxy {
     server.on('connection', (client) => this.#serve(client))
   }
 
-  /** @param port 0 for any that is free */
-  static async listen(faults: Faults, port = 0): Promise<KafkaProxy> {
+  /** On any port that is free. */
+  static async listen(faults: Faults): Promise<KafkaProxy> {
     const server = createServer()
     const proxy = new KafkaProxy(server, faults)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(port, '127.0.0.1', resolve)
+      server.listen(0, '127.0.0.1', resolve)
     })
     return proxy
   }
