@@ -11,7 +11,7 @@ import { compileService, services } from '../processors/index.ts'
 import { topics } from '../schemas/index.ts'
 import { projections, sinkGroup } from '../sinks/index.ts'
 import type { Serde, Topology } from '../topology/index.ts'
-import { deadLetterTopic, topicNames } from '../topology/index.ts'
+import { deadLetterTopic, repartitionTopic, topicNames } from '../topology/index.ts'
 import { machineClock } from './machine.ts'
 import { callTopics } from './streams/hosted-topologies.ts'
 
@@ -31,6 +31,7 @@ export function kafkaRights(creates: boolean): readonly KafkaRight[] {
   const names = applications.map(({ name }) => name)
   return rightsTo({
     topics: topicsOf(applications),
+    consumed: applications.flatMap(consumedTopics),
     groups: [...names, ...projections.map(sinkGroup), relayName],
     transactionalIds: [registryNames.transactionalId, relayName],
     // A process puts its own name behind these.
@@ -43,6 +44,7 @@ export function kafkaRights(creates: boolean): readonly KafkaRight[] {
 export const applicationRights = (topology: Topology, creates: boolean): readonly KafkaRight[] =>
   rightsTo({
     topics: [...topicNames(topology)],
+    consumed: consumedTopics(topology),
     groups: [topology.name],
     transactionalIds: [],
     transactionalPrefixes: [`${topology.name}-`],
@@ -51,6 +53,8 @@ export const applicationRights = (topology: Topology, creates: boolean): readonl
 
 function rightsTo(named: {
   readonly topics: readonly string[]
+  /** Those among them whose records are dropped once they are committed. */
+  readonly consumed: readonly string[]
   readonly groups: readonly string[]
   readonly transactionalIds: readonly string[]
   readonly transactionalPrefixes: readonly string[]
@@ -59,7 +63,10 @@ function rightsTo(named: {
   const may: readonly KafkaOperation[] = named.creates ? ['Read', 'Write', 'Create'] : ['Read', 'Write']
   const literal = { isPrefix: false } as const
   return [
-    ...named.topics.map((name) => ({ on: 'topic', name, ...literal, may }) as const),
+    ...named.topics.map((name) => {
+      const drops = named.consumed.includes(name)
+      return { on: 'topic', name, ...literal, may: drops ? ([...may, 'Delete'] as const) : may } as const
+    }),
     ...named.groups.map((name) => ({ on: 'group', name, ...literal, may: ['Read'] }) as const),
     ...named.transactionalIds.map((name) => ({ on: 'transactional-id', name, ...literal, may: ['Write'] }) as const),
     ...named.transactionalPrefixes.map(
@@ -93,6 +100,9 @@ function topicsOf(applications: readonly Topology[]): string[] {
   for (const { reads } of projections) names.add(deadLetterTopic(reads.name))
   return [...names].sort()
 }
+
+const consumedTopics = (topology: Topology): string[] =>
+  topology.repartitions.map(({ name }) => repartitionTopic(topology.name, name))
 
 /** Services and effect worker, to be looked at: nothing of them can be run. */
 function allTopologies(): Topology[] {

@@ -152,12 +152,17 @@ try {
   await takeover(gaps)
   await gaps.stop()
   await load.stop()
+} catch (error) {
+  console.error(error)
+  // Load and looks go on until the log is closed: what they say to that would hide it.
+  process.on('unhandledRejection', () => undefined)
+  process.exitCode = 1
 } finally {
   await log.close()
   await kafka.stop()
   await rm(scratch, { recursive: true, force: true })
 }
-process.exit(0)
+process.exit()
 
 /** With a standby each, one leaves and gives up its place. */
 async function takeover(gaps: Gaps): Promise<void> {

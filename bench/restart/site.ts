@@ -59,8 +59,10 @@ function run(command: string, given: readonly string[], directory: string): Run 
   const child = spawn(command, given, { stdio: ['ignore', 'pipe', openSync(join(directory, 'log'), 'a')] })
   const lines: Line[] = []
   createInterface({ input: child.stdout! }).on('line', (text) => lines.push({ atMs: performance.now(), text }))
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
   const exited = new Promise<void>((resolve) => void child.once('close', () => resolve()))
-  process.once('exit', () => child.kill('SIGKILL'))
+  void exited.then(() => process.off('exit', kill))
   return { child, startedAtMs, lines, exited }
 }
 

@@ -19,6 +19,7 @@ import type {
   MemberIdRequired,
   ProduceRequest,
   SyncGroupRequest,
+  TopicPartition,
 } from '../../connectors/kafka/index.ts'
 import { LogError } from '../../connectors/kafka/index.ts'
 import { BATCH_HEADER_BYTES, sizeOf } from '../../connectors/kafka/batch-format.ts'
@@ -76,6 +77,8 @@ export interface ClusterOptions {
   readonly chance: Chance
   readonly times: NetworkTimes
   readonly histogram: Histogram
+  /** Looks at partitions before records of theirs are deleted. */
+  readonly beforeDelete: (broker: Broker, partitions: readonly TopicPartition[]) => Promise<void>
 }
 
 /** The cluster's side of the network: where requests arrive. */
@@ -83,6 +86,7 @@ export class Cluster {
   readonly ended: EndedTransaction[] = []
   readonly times: NetworkTimes
   readonly chance: Chance
+  readonly beforeDelete: ClusterOptions['beforeDelete']
   readonly #scheduler: Scheduler
   readonly #histogram: Histogram
   readonly #inFlight = new Set<Message>()
@@ -97,6 +101,7 @@ export class Cluster {
     this.#histogram = options.histogram
     this.chance = options.chance
     this.times = options.times
+    this.beforeDelete = options.beforeDelete
   }
 
   get broker(): Broker | null {
@@ -281,7 +286,10 @@ export class NetworkBroker implements Broker {
   listOffsets: Broker['listOffsets'] = (partitions, which) =>
     this.#ask('data', 'admin', 'listOffsets', (broker) => broker.listOffsets(places(partitions), which))
   deleteRecords: Broker['deleteRecords'] = (before) =>
-    this.#ask('data', 'admin', 'deleteRecords', (broker) => broker.deleteRecords(before))
+    this.#ask('data', 'admin', 'deleteRecords', async (broker) => {
+      await this.#cluster.beforeDelete(broker, before)
+      await broker.deleteRecords(before)
+    })
   initProducerId: Broker['initProducerId'] = (request) =>
     this.#ask('transactions', 'coordinator', 'initProducerId', (broker) => broker.initProducerId(request))
   txnOffsetCommit: Broker['txnOffsetCommit'] = (request) =>

@@ -214,9 +214,20 @@ export class Observer {
     const all = [...this.#topics].flatMap(([topic, count]) =>
       Array.from({ length: count }, (_, partition) => this.partition(topic, partition)),
     )
-    for (let behind = [...all, this.partition(offsetsTopic, 0)]; behind.length > 0;)
-      behind = await this.#read(broker, behind)
+    await this.#readOn(broker, [...all, this.partition(offsetsTopic, 0)])
     this.#passing = false
+  }
+
+  /** Reads all that is new of these, before something of them goes. */
+  async hurry(broker: Broker, partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#readOn(
+      broker,
+      partitions.map(({ topic, partition }) => this.partition(topic, partition)),
+    )
+  }
+
+  async #readOn(broker: Broker, partitions: readonly SeenPartition[]): Promise<void> {
+    for (let behind = partitions; behind.length > 0;) behind = await this.#read(broker, behind)
   }
 
   /** @returns the partitions that had something */

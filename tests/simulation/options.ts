@@ -127,7 +127,10 @@ export function drawOptions(seed: number, programs: readonly string[]): Options 
 
 function drawSettings(chance: Chance): Partial<RuntimeSettings> {
   const sessionTimeoutMs = Math.round(chance.logBetween(1500, 6000))
-  const drawn = drawFreely(chance, sessionTimeoutMs)
+  const drawn = {
+    ...drawFreely(chance, sessionTimeoutMs),
+    repartitionPurgeIntervalMs: chance.fork('purge').of([50, 500, 3000, null]),
+  }
   // A member hears of a rebalance by its heartbeats: one that has less time for it than for two of them is thrown out for ever.
   const leastMs = 2 * (drawn.heartbeatIntervalMs ?? 0)
   return { ...drawn, rebalanceTimeoutMs: Math.max(drawn.rebalanceTimeoutMs ?? 0, leastMs) }

@@ -90,6 +90,7 @@ export class World {
       chance: this.#chance.fork('network'),
       times: options.network,
       histogram: this.faultCounts,
+      beforeDelete: (broker, partitions) => this.observer.hurry(broker, partitions),
     })
     this.observer = new Observer(
       () => this.scheduler.nowMs,

@@ -37,6 +37,7 @@ import type { FetchTarget } from './fetcher.ts'
 import { Fetcher } from './fetcher.ts'
 import { EngineBug, invariant } from './invariant.ts'
 import { Membership } from './membership.ts'
+import { Purge } from './purge.ts'
 import type { BlockedKey } from './set-aside.ts'
 import type { RuntimeSettings } from './settings.ts'
 import { Mutex, Signal } from './signal.ts'
@@ -139,6 +140,7 @@ export class ApplicationWorker {
       crash: this.#crash,
       transaction: this.#transaction,
       membership: this.#membership,
+      purge: new Purge(options),
       tasks: () => this.#openTasks(),
     })
   }
@@ -385,6 +387,7 @@ export class ApplicationWorker {
       return part === undefined ? [] : [{ part, partition, inputs: [], warmUp }]
     })
     if (!this.#stopping) await this.#set().assign(placesOf(topology, added), standbys === null ? null : places)
+    if (!this.#hasAssignment && this.#isOfOtherSettings(standbys?.length ?? 0)) this.#membership.rejoin()
     await this.#mutex.run(() => {
       this.#membership.rebalancing(true)
       this.#hasAssignment = true
@@ -393,6 +396,15 @@ export class ApplicationWorker {
     })
     this.#signal.raise()
     await this.#set().closeParked()
+  }
+
+  /**
+   * A static member that restarts is given what its last life had, without a rebalance: also when it was told of standbys since,
+   * or of none. Then it asks for one, once.
+   */
+  #isOfOtherSettings(standbys: number): boolean {
+    const { staticMembership, standbyReplicas } = this.#settings
+    return staticMembership && standbys > 0 !== standbyReplicas > 0
   }
 
   /** Tasks that move: their calls are awaited while the others go on, then their work is committed. */

@@ -14,6 +14,7 @@ import { changelogTopic } from '../graph/topology.ts'
 import { Collector } from './collector.ts'
 import { invariant } from './invariant.ts'
 import type { Membership } from './membership.ts'
+import type { Purge } from './purge.ts'
 import type { RuntimeSettings } from './settings.ts'
 import type { Task } from './task.ts'
 import type { Transaction } from './transaction.ts'
@@ -22,6 +23,7 @@ export interface CommitterOptions {
   readonly topology: Topology
   readonly transaction: Transaction
   readonly membership: Membership
+  readonly purge: Purge
   /** Those that run. */
   readonly tasks: () => readonly Task[]
   readonly settings: RuntimeSettings
@@ -94,7 +96,7 @@ export class Committer {
   }
 
   async commit(): Promise<void> {
-    const { watch, topology, membership, transaction } = this.#options
+    const { watch, topology, membership, transaction, purge } = this.#options
     const group = membership.metadata()
     invariant(group !== null, 'a commit needs a group membership')
     // A task that opened while the others ended has found the session open, and it was thrown away since (W9).
@@ -110,6 +112,7 @@ export class Committer {
     this.#broken = false
     const ended = watch()
     for (const task of tasks) task.committed(positionsOf(topology, task, ends))
+    purge.committed(offsets)
     this.#commits++
     this.#lastAt = this.#clock.now()
     this.#costMs = prepared - begun + (watch() - ended)

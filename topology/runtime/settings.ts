@@ -14,6 +14,8 @@ export interface RuntimeSettings {
   readonly bufferBytesPerPartition: number
   readonly fetchMaxBytes: number
   readonly fetchMaxWaitMs: number
+  /** How often consumed records of repartition topics are dropped; null keeps them. */
+  readonly repartitionPurgeIntervalMs: number | null
   /** A timer that came due while the task was down waits this long after the start. */
   readonly timerRestartGraceMs: number
   /** A run of synchronous work; then the event loop gets its turn. */
@@ -57,6 +59,7 @@ export const defaultRuntimeSettings: RuntimeSettings = Object.freeze({
   bufferBytesPerPartition: 4 * 1024 * 1024,
   fetchMaxBytes: 1024 * 1024,
   fetchMaxWaitMs: 500,
+  repartitionPurgeIntervalMs: 30_000,
   timerRestartGraceMs: 60_000,
   sliceMs: 4,
   setAsideMaxBytes: 64 * 1024 * 1024,

@@ -196,7 +196,8 @@ export class TopologyDriver {
 
   async #readPartition(topic: string, partition: number): Promise<ReadRecord[]> {
     const records: ReadRecord[] = []
-    for (let offset = 0n; ;) {
+    const [start = 0n] = await this.log.listOffsets([{ topic, partition }], 'earliest')
+    for (let offset = start; ;) {
       const [fetched] = await this.log.fetch({
         partitions: [{ topic, partition, offset, maxBytes: 1 << 20 }],
         isolation: 'read_committed',

@@ -78,9 +78,12 @@ function workerOf(options: ChildArguments, log: Log, databases: StateDatabaseSup
   })
 }
 
-/** Every second life moves tasks at once, whatever they have to restore; the others warm up first. */
+/**
+ * Every second life moves tasks at once, whatever they have to restore; the others warm up first. What was repartitioned stays:
+ * it is checked in the end.
+ */
 const settingsOf = ({ kafka, life }: ChildArguments): RuntimeSettings => ({
-  ...{ ...defaultRuntimeSettings, timerRestartGraceMs: 300 },
+  ...{ ...defaultRuntimeSettings, timerRestartGraceMs: 300, repartitionPurgeIntervalMs: null },
   ...(kafka === null ? {} : { ...onKafka, acceptableRecoveryLag: life % 2 === 0 ? 1_000_000_000 : 2_000 }),
 })
 

@@ -122,6 +122,45 @@ describe('a group', () => {
     await expectExactlyOnce(cluster, 22)
   })
 
+  test('a static member that restarts in time takes its tasks up again, and the others notice nothing (KIP-345)', async () => {
+    const cluster = counting({ settings: { staticMembership: true } })
+    await cluster.start('a')
+    await cluster.start('b')
+    await words(cluster)
+    await cluster.settle()
+    const before = new Map(cluster.process('a').opened)
+    await cluster.stop('b')
+    expect(cluster.tasks).toEqual({ a: 3 })
+    await words(cluster)
+    await cluster.start('b')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    expect(cluster.process('a').opened).toEqual(before)
+    await expectExactlyOnce(cluster, 3)
+  })
+
+  test('static members that restart with standbys, or without, have them so after one rebalance', async () => {
+    const cluster = counting({ settings: { staticMembership: true } })
+    const restart = async (standbyReplicas: number): Promise<void> => {
+      for (const id of ['a', 'b']) {
+        if (cluster.processes.has(id)) await cluster.stop(id)
+        await cluster.start(id, { settings: { staticMembership: true, standbyReplicas } })
+      }
+      await words(cluster)
+      await cluster.settle()
+    }
+    const standbys = (): number[] => ['a', 'b'].map((id) => cluster.status(id).standbyTasks)
+    await restart(0)
+    expect(standbys()).toEqual([0, 0])
+    await restart(1)
+    expect(standbys()).toEqual([3, 3])
+    await restart(0)
+    expect(standbys()).toEqual([0, 0])
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    await expectExactlyOnce(cluster, 3)
+  })
+
   test('one that stalled past its session commits nothing, joins again, and every record counts once (W9)', async () => {
     const cluster = counting()
     await cluster.start('a')
