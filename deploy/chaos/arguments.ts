@@ -19,6 +19,10 @@ export interface Asked {
   readonly zombies: number
   /** Members that come or go while a commit is on its way. */
   readonly rebalances: number
+  /** How often three processes of the build before become this build's, one by one. */
+  readonly upgrades: number
+  /** Which build that is: a directory with it, or a revision. */
+  readonly before: string
   /** What the brokers are formatted with. */
   readonly transactionVersion: 0 | 2
   /** The brokers ask who one is, and what one may. */
@@ -58,6 +62,8 @@ export const usage = [
   '  --late n                kafka: hold so many requests back until it is too late for them (0)',
   '  --zombies n             kafka: stop a process until another has taken over, and let it go on (0)',
   '  --rebalances n          kafka: a second process comes or goes while a commit is on its way (0)',
+  '  --upgrades n            kafka: three processes of the build before become this one, in any order (0)',
+  '  --before build          which that is: a directory with it, or a revision (HEAD^)',
   '  --transaction-version n kafka: 2, or 0 for the protocol before KIP-890 (2)',
   '  --secured               kafka: by SASL, with the rights that the programs need and no others',
   '  --seed n                repeats the moments of an earlier run',
@@ -73,7 +79,15 @@ export const usage = [
   '  --json file             write the report there as JSON',
 ].join('\n')
 
-const faultsOfKafka = { 'broker-kills': 0, cuts: 0, late: 0, zombies: 0, rebalances: 0, 'transaction-version': 2 }
+const faultsOfKafka = {
+  'broker-kills': 0,
+  cuts: 0,
+  late: 0,
+  zombies: 0,
+  rebalances: 0,
+  upgrades: 0,
+  'transaction-version': 2,
+}
 const shared = { copies: 10, review: 37, concurrency: 24, minutes: 30, 'check-every': 20, places: 0, ...faultsOfKafka }
 const defaults = {
   ledger: { ...shared, kills: 400, 'life-ms': 1000, 'state-flush-bytes': 65_536 },
@@ -102,7 +116,7 @@ function valuesOf(argv: readonly string[], numbers: readonly string[]): Values |
   const text = { type: 'string' } as const
   const flag = { type: 'boolean' } as const
   const counted = Object.fromEntries(numbers.map((name) => [name, text]))
-  const texts = { program: text, json: text, resume: text, place: text }
+  const texts = { program: text, json: text, resume: text, place: text, before: text }
   try {
     const flags = { embedded: flag, kafka: flag, keep: flag, secured: flag }
     return parseArgs({ args: [...argv], options: { ...counted, ...texts, ...flags } }).values
@@ -139,8 +153,8 @@ function readNumbers(values: Values, numbers: Numbers): string | null {
 
 /** Whoever asks for other faults has not asked for 400 kills. */
 function withoutMereKills(values: Values, numbers: Numbers): void {
-  const { places, cuts, late, zombies, rebalances } = numbers
-  const others = places + cuts + late + zombies + rebalances
+  const { places, cuts, late, zombies, rebalances, upgrades } = numbers
+  const others = places + cuts + late + zombies + rebalances + upgrades
   if (values['kills'] === undefined && others > 0) numbers.kills = numbers['broker-kills']
 }
 
@@ -155,11 +169,13 @@ function wrongNumbers(values: Values, numbers: Numbers): string | null {
     late,
     zombies,
     rebalances,
+    upgrades,
   } = numbers
-  if (values['secured'] === true && cuts + late + zombies + rebalances > 0)
+  if (values['secured'] === true && cuts + late + zombies + rebalances + upgrades > 0)
     return '--secured: is given with faults on the wire, which stands open there; wanted --kills, --places and --broker-kills alone'
   if (brokerKills > kills) return `--broker-kills: ${brokerKills} is given; wanted at most one a kill (${kills})`
   if (version !== 0 && version !== 2) return `--transaction-version: ${version} is given; wanted 0 or 2`
+  if (values['before'] !== undefined && upgrades === 0) return '--before: is given without --upgrades; wanted both'
   if (values['place'] !== undefined && numbers.places === 0) return '--place: is given without --places; wanted both'
   return null
 }
@@ -170,6 +186,8 @@ function argumentsOf(values: Values, numbers: Numbers, program: ChaosArguments['
   return {
     ...{ program, kills, places, cuts, late, zombies, rebalances, copies, review, seed, concurrency },
     brokerKills: numbers['broker-kills'],
+    upgrades: numbers.upgrades,
+    before: textOf('before') ?? 'HEAD^',
     placeNames: textOf('place')?.split(',') ?? null,
     transactionVersion: numbers['transaction-version'] === 0 ? 0 : 2,
     secured: values['secured'] === true,

@@ -1,5 +1,6 @@
 /** The engine under a few real kills, and its checker shown everything that it must find. */
 
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -87,6 +88,22 @@ test.skipIf(lacks !== null && !inCI)(
   600_000,
 )
 
+/** A checkout of the last revision alone has none before it. */
+const hasBefore = spawnSync('git', ['rev-parse', '--verify', '--quiet', 'HEAD^']).status === 0
+if (!hasBefore) console.log('nothing is upgraded: there is no revision before this one here')
+
+test.skipIf(!hasBefore || (lacks !== null && !inCI))(
+  'three processes of the build before become this one, twice, one of them killed each time: nobody could tell (G1-G11)',
+  async () => {
+    const options = readChaosArguments(['--kafka', '--upgrades', '2'], 17)
+    if (typeof options === 'string') throw new Error(options)
+    const report = await runLedger(options)
+    expect(report.findings).toEqual([])
+    expect(report.faults).toEqual({ 'killed and started as this build': 2, 'stopped and started as this build': 4 })
+  },
+  600_000,
+)
+
 test('a run on the embedded log goes on where its minutes ended, and a directory of none is said to be', async () => {
   const options = readChaosArguments(['--embedded', '--kills', '2', '--minutes', '0'], 12)
   if (typeof options === 'string') throw new Error(options)
@@ -98,10 +115,10 @@ test('a run on the embedded log goes on where its minutes ended, and a directory
 }, 120_000)
 
 describe('what is planned', () => {
-  const none = { kills: 0, brokerKills: 0, places: 0, placeNames: null, cuts: 0, late: 0, zombies: 0, rebalances: 0, secured: false } // prettier-ignore
+  const none = { kills: 0, brokerKills: 0, places: 0, placeNames: null, cuts: 0, late: 0, zombies: 0, rebalances: 0, upgrades: 0, before: 'HEAD^', secured: false } // prettier-ignore
   const planned = (asked: Partial<Asked>, seed = 1): readonly Planned[] =>
     schedule(seed, { ...none, transactionVersion: 2, ...asked }, 'kafka', 1_000)
-  const everything = { kills: 12, brokerKills: 3, places: 2, cuts: 30, late: 24, zombies: 8, rebalances: 10 }
+  const everything = { kills: 12, brokerKills: 3, places: 2, cuts: 30, late: 24, zombies: 8, rebalances: 10, upgrades: 2 } // prettier-ignore
 
   test('follows from the seed, and is mixed', () => {
     expect(planned(everything)).toEqual(planned(everything))
@@ -113,7 +130,7 @@ describe('what is planned', () => {
   test('is as much as is asked for', () => {
     const lives = Map.groupBy(planned(everything), ({ kind }) => kind)
     const counts = Object.fromEntries([...lives].map(([kind, of]) => [kind, of.length]))
-    expect(counts).toEqual({ kill: 12, place: 2 * 19, wire: 2 * 3, cuts: 8, late: 24, zombie: 8, rebalance: 5 })
+    expect(counts).toEqual({ kill: 12, place: 2 * 19, wire: 2 * 3, cuts: 8, late: 24, zombie: 8, rebalance: 5, upgrade: 2 }) // prettier-ignore
     const places = (lives.get('place') ?? []).map((life) => (life.kind === 'place' ? life.place : ''))
     const names = Array.from({ length: 19 }, (_, n) => `C${String(n + 1).padStart(2, '0')}`)
     expect(places.sort()).toEqual([...names, ...names].sort())

@@ -8,13 +8,16 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { childOfBefore } from './build-before.ts'
 import type { Progress } from './progress.ts'
 import type { Site } from './site.ts'
 import { dataOf, save } from './site.ts'
 
 export interface LifeOptions {
-  /** `a`, or `b` for a second of the same applications. */
+  /** `a`, or `b` and `c` for more of the same applications. */
   readonly process?: string
+  /** Which build it is of: this one unless told. */
+  readonly build?: 'this' | 'before'
   /** Further words of its command line. */
   readonly further?: readonly string[]
 }
@@ -41,7 +44,7 @@ export class Life {
   readonly #site: Site
   readonly #tasks = new Map<string, number>()
 
-  constructor(site: Site, { process: name = 'a', further = [] }: LifeOptions) {
+  constructor(site: Site, { process: name = 'a', build = 'this', further = [] }: LifeOptions) {
     const { progress, options, directory, brokers } = site
     this.process = name
     this.#site = site
@@ -49,7 +52,8 @@ export class Life {
     const numbers = { seed: progress.seed, life: progress.lives++, 'flush-bytes': options.stateFlushBytes }
     const given = Object.entries(numbers).flatMap(([word, value]) => [`--${word}`, String(value)])
     const at = brokers === null ? [] : ['--kafka', brokers.proxied]
-    const script = fileURLToPath(new URL('./child.ts', import.meta.url))
+    const own = (): string => fileURLToPath(new URL('./child.ts', import.meta.url))
+    const script = build === 'this' ? own() : childOfBefore(options.before, directory)
     const words = [script, '--directory', dataOf(directory, name), '--process', name, ...at, ...given, ...further]
     const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child

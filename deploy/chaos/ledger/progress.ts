@@ -43,8 +43,9 @@ const fileOf = (directory: string): string => join(directory, 'progress.json')
 
 export function newProgress(options: ChaosArguments): Progress {
   const { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances } = options
-  const { transactionVersion, secured } = options
-  const asked = { kills, brokerKills, places, placeNames, cuts, late, zombies, rebalances, transactionVersion, secured }
+  const { upgrades, before, transactionVersion, secured } = options
+  const onWire = { cuts, late, zombies, rebalances, upgrades, before }
+  const asked = { kills, brokerKills, places, placeNames, ...onWire, transactionVersion, secured }
   return {
     planned: [...schedule(options.seed, asked, options.log, options.lifeMs)],
     ...{ seed: options.seed, asked, done: 0, kills: 0, killsInStart: 0, brokerKills: 0, killsAtPlaces: {} },

@@ -11,6 +11,7 @@ import { cuts } from './faults/cuts.ts'
 import { kill, killAtPlace, killAtWire } from './faults/kill.ts'
 import { late } from './faults/late.ts'
 import { rebalance } from './faults/rebalance.ts'
+import { upgrade } from './faults/upgrade.ts'
 import { zombie } from './faults/zombie.ts'
 import { judge } from './judge.ts'
 import { Life } from './lives.ts'
@@ -97,6 +98,8 @@ function lifeOf(site: Site, planned: Planned): Promise<void> {
       return zombie(site, planned)
     case 'rebalance':
       return rebalance(site, planned)
+    case 'upgrade':
+      return upgrade(site, planned)
   }
 }
 

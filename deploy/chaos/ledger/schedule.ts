@@ -78,8 +78,21 @@ export interface PlannedRebalance {
   readonly going: { readonly api: string; readonly side: Side; readonly holdMs: number }
 }
 
+/** Three processes of the build before become this build's, in this order. */
+export interface PlannedUpgrade {
+  readonly kind: 'upgrade'
+  readonly order: readonly { readonly process: string; readonly isKilled: boolean }[]
+}
+
 export type Planned =
-  PlannedKill | PlannedPlace | PlannedWire | PlannedCuts | PlannedLate | PlannedZombie | PlannedRebalance
+  | PlannedKill
+  | PlannedPlace
+  | PlannedWire
+  | PlannedCuts
+  | PlannedLate
+  | PlannedZombie
+  | PlannedRebalance
+  | PlannedUpgrade
 
 /** Places of the engine that one process comes to, and those that need a second or a bad record. */
 const placesOfEngine = [
@@ -106,6 +119,7 @@ export function schedule(seed: number, asked: Asked, log: 'embedded' | 'kafka', 
       return { kind: 'zombie', holds: zombieHolds[n % 4] ?? null, waitMs: Math.floor(draw() * 800) }
     }),
     ...repeat(Math.ceil(asked.rebalances / 2), (n) => rebalance(draw, n)),
+    ...repeat(asked.upgrades, () => upgrade(draw)),
   ]
   // Only what is new is mixed: mere kills stay the moments of an earlier run.
   return planned.every(({ kind }) => kind === 'kill') ? planned : shuffled(planned, draw)
@@ -207,6 +221,13 @@ function late(draw: Draw, n: number): Planned {
   const api = n % 6 < 5 ? 'EndTxn' : n % 12 < 6 ? 'Produce' : 'TxnOffsetCommit'
   const until = untils[(n + Math.floor(n / 6)) % untils.length]!
   return { kind: 'late', api, until, skip: Math.floor(draw() * 10) }
+}
+
+/** Of three one is killed, each in its turn. */
+function upgrade(draw: Draw): PlannedUpgrade {
+  const killed = Math.floor(draw() * 3)
+  const order = shuffled(['a', 'b', 'c'], draw).map((process, index) => ({ process, isKilled: index === killed }))
+  return { kind: 'upgrade', order }
 }
 
 function rebalance(draw: Draw, n: number): Planned {
