@@ -130,6 +130,8 @@ function drawSettings(chance: Chance): Partial<RuntimeSettings> {
   const drawn = {
     ...drawFreely(chance, sessionTimeoutMs),
     repartitionPurgeIntervalMs: chance.fork('purge').of([50, 500, 3000, null]),
+    staticMembership: chance.fork('static').chance(0.3),
+    leaveOnClose: chance.fork('leave').chance(0.5),
   }
   // A member hears of a rebalance by its heartbeats: one that has less time for it than for two of them is thrown out for ever.
   const leastMs = 2 * (drawn.heartbeatIntervalMs ?? 0)

@@ -178,4 +178,19 @@ export const engineBugs: readonly PlantedBug[] = [
       test: 'fenced once it goes back and goes on; again and again it has a double, and stops with one line (W9)',
     },
   ),
+  bug(
+    'repartition records are dropped before their commit',
+    'topology/runtime/committer.ts',
+    '    const ends = await transaction.commit(this.#collector, group, offsets)',
+    `    purge.committed(offsets)
+    const ends = await transaction.commit(this.#collector, group, offsets)`,
+    bySeeds('two-hop'),
+  ),
+  bug(
+    'one repartition record too many is dropped',
+    'topology/runtime/purge.ts',
+    '{ topic, partition, offset })',
+    '{ topic, partition, offset: offset + 2n })',
+    bySeeds('two-hop'),
+  ),
 ]
