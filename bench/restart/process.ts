@@ -111,16 +111,19 @@ say('running')
 export interface Vitals {
   readonly rssMiB: number
   readonly heapMiB: number
+  /** Buffers and what else is outside the heap and known to it. */
+  readonly externalMiB: number
   readonly fileHandles: number
   readonly timers: number
 }
 
 function vitals(): Vitals {
-  const { rss, heapUsed } = process.memoryUsage()
+  const { rss, heapUsed, external } = process.memoryUsage()
   const mebibytes = (bytes: number): number => Math.round((bytes / 2 ** 20) * 10) / 10
   return {
     rssMiB: mebibytes(rss),
     heapMiB: mebibytes(heapUsed),
+    externalMiB: mebibytes(external),
     fileHandles: readdirSync('/proc/self/fd').length,
     timers: process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length,
   }

@@ -44,6 +44,16 @@ function growthOf(series: readonly { readonly atMs: number; readonly value: numb
   return (slope * 10 * minute) / level
 }
 
+const names = ['rssMiB', 'heapMiB', 'externalMiB', 'fileHandles', 'timers'] as const
+
+/** The mean of each minute, from the first on. */
+function byMinute(seen: readonly (Vitals & { readonly atMs: number })[], name: (typeof names)[number]): string {
+  const begin = seen[0]?.atMs ?? 0
+  const minutesOf = Map.groupBy(seen, ({ atMs }) => Math.floor((atMs - begin) / minute))
+  const mean = (of: readonly Vitals[]): number => of.reduce((sum, vitals) => sum + vitals[name], 0) / of.length
+  return [...minutesOf.values()].map((of) => Math.round(mean(of))).join(' ')
+}
+
 const vitalsOf = ({ atMs, text }: Line): (Vitals & { readonly atMs: number })[] =>
   text.startsWith('vitals ') ? [{ atMs, ...(JSON.parse(text.slice(7)) as Vitals) }] : []
 
@@ -68,10 +78,11 @@ try {
   say(
     `${Math.round(load.written / seconds)} records/s over ${Math.round(seconds)} s, ${late.length} samples after the warm-up`,
   )
-  for (const name of ['rssMiB', 'heapMiB', 'fileHandles', 'timers'] as const) {
+  for (const name of names) {
     const series = late.map((vitals) => ({ atMs: vitals.atMs, value: vitals[name] }))
-    const [first, last] = [series[0]?.value, series.at(-1)?.value]
-    say(`${name.padEnd(12)} from ${first} to ${last}: ${(100 * growthOf(series)).toFixed(2)} % in ten minutes`)
+    say(
+      `${name.padEnd(12)} ${(100 * growthOf(series)).toFixed(2)} % in ten minutes; by minute: ${byMinute(seen, name)}`,
+    )
   }
   run.child.kill('SIGTERM')
   await run.exited

@@ -156,6 +156,11 @@ export interface GroupAssignor {
   /** Name of the protocol: all members of a group have the same. */
   readonly name: string
   /**
+   * What this member's share depends on besides what it says when it joins, as text. A static member gets the share of the
+   * process before it when it comes back; when that one's text was another, it asks for a rebalance.
+   */
+  readonly settings?: string
+  /**
    * The wanted end state. A partition that another member still holds is withheld by the group session until that one has
    * given it up (cooperative hand-over in two rebalances).
    * @param partitionCounts of the topics subscribed to

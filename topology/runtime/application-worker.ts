@@ -170,7 +170,7 @@ export class ApplicationWorker {
         heartbeatIntervalMs: settings.heartbeatIntervalMs,
         rebalanceTimeoutMs: settings.rebalanceTimeoutMs,
         maxPollIntervalMs: settings.maxPollIntervalMs,
-        assignor: taskAssignor({ topology, ...settings }),
+        assignor: taskAssignor({ topology, ...settings, partitions: topics.partitions }),
         listener: {
           joining: () => this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(false))),
           revoked: (partitions) => this.#inTurn(() => this.#revoked(partitions)),
@@ -386,8 +386,14 @@ export class ApplicationWorker {
       const part = topology.subTopologies.find((candidate) => candidate.name === name)
       return part === undefined ? [] : [{ part, partition, inputs: [], warmUp }]
     })
-    if (!this.#stopping) await this.#set().assign(placesOf(topology, added), standbys === null ? null : places)
-    if (!this.#hasAssignment && this.#isOfOtherSettings(standbys?.length ?? 0)) this.#membership.rejoin()
+    if (!this.#stopping) {
+      const tasks = this.#set().grown(placesOf(topology, added))
+      if (tasks.changed.length > 0) {
+        await this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(true)))
+        await this.#giveUp(tasks.changed)
+      }
+      await this.#set().assign(tasks.places, standbys === null ? null : places)
+    }
     await this.#mutex.run(() => {
       this.#membership.rebalancing(true)
       this.#hasAssignment = true
@@ -398,20 +404,17 @@ export class ApplicationWorker {
     await this.#set().closeParked()
   }
 
-  /**
-   * A static member that restarts is given what its last life had, without a rebalance: also when it was told of standbys since,
-   * or of none. Then it asks for one, once.
-   */
-  #isOfOtherSettings(standbys: number): boolean {
-    const { staticMembership, standbyReplicas } = this.#settings
-    return staticMembership && standbys > 0 !== standbyReplicas > 0
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    const places = placesOf(this.#options.topology, partitions)
+    const left = this.#set().shrunk(places)
+    await this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(true)))
+    await this.#giveUp(places.map(idOf))
+    if (left.length > 0 && !this.#stopping) await this.#set().assign(left, null)
   }
 
   /** Tasks that move: their calls are awaited while the others go on, then their work is committed. */
-  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
-    const ids = placesOf(this.#options.topology, partitions).map(idOf)
+  async #giveUp(ids: readonly string[]): Promise<void> {
     const tasks = this.#set()
-    await this.#mutex.run(() => Promise.resolve(this.#membership.rebalancing(true)))
     const moving = await tasks.hold(ids)
     await Promise.all(moving.map((task) => task.closeCalls(this.#settings.closeTimeoutMs)))
     await this.#mutex.run(async () => {

@@ -24,6 +24,8 @@ export interface TaskAssignorOptions {
   readonly standbyReplicas: number
   /** Changelog offsets that a new owner may still have to restore. */
   readonly acceptableRecoveryLag: number
+  /** Of the topics it reads, as they are when this member starts. */
+  readonly partitions?: ReadonlyMap<string, number>
 }
 
 /** Warm-ups filled at a time, over all members. */
@@ -52,8 +54,19 @@ interface Member {
 export function taskAssignor(options: TaskAssignorOptions): GroupAssignor {
   return {
     name: 'tasks',
+    settings: settingsOf(options),
     assign: (members, partitionCounts) => new Sharing(options, members, partitionCounts).run(),
   }
+}
+
+/** What a member that comes back may have been told since. */
+function settingsOf({ topology, standbyReplicas, acceptableRecoveryLag, partitions }: TaskAssignorOptions): string {
+  const parts = topology.subTopologies.map((part) => ({
+    name: part.name,
+    stateful: part.stores.some((store) => store.logged),
+    sources: part.sources.map(({ topic }) => [topic, partitions?.get(topicName(topology, topic)) ?? null]),
+  }))
+  return JSON.stringify({ parts, standbyReplicas, acceptableRecoveryLag })
 }
 
 /** The tasks of a topology, part by part. */

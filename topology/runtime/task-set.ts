@@ -11,7 +11,7 @@
  * A task that was given up cleanly is parked with its state open until the rebalance is over: its worker may be its standby.
  */
 
-import type { CrashPoint, Log } from '../../connectors/kafka/index.ts'
+import type { CrashPoint, Log, TopicPartition } from '../../connectors/kafka/index.ts'
 import type { StateBudget, TaskState } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
 import type { Topology } from '../graph/topology.ts'
@@ -151,6 +151,34 @@ export class TaskSet {
         // Damaged, or another worker's: whoever gets the task will see.
       }
     }
+  }
+
+  /**
+   * These with the inputs that their tasks have: what a leader of another build does not know comes, or goes, on its own. A task
+   * whose inputs change ends and opens again with those that it has then.
+   */
+  grown(added: readonly TaskPlace[]): { readonly places: readonly TaskPlace[]; readonly changed: readonly string[] } {
+    const changed: string[] = []
+    const places = added.map((place) => {
+      const inputs = this.#inputsOf(place)
+      const more = place.inputs.filter((input) => !inputs.some((known) => isSame(known, input)))
+      if (inputs.length > 0 && more.length > 0) changed.push(idOf(place))
+      return { ...place, inputs: [...inputs, ...more] }
+    })
+    return { places, changed }
+  }
+
+  /** What is left of the tasks that these inputs are taken from; nothing, as a rule. */
+  shrunk(revoked: readonly TaskPlace[]): readonly TaskPlace[] {
+    return revoked.flatMap((place) => {
+      const inputs = this.#inputsOf(place).filter((known) => !place.inputs.some((gone) => isSame(known, gone)))
+      return inputs.length === 0 ? [] : [{ ...place, inputs }]
+    })
+  }
+
+  #inputsOf(place: TaskPlace): readonly TopicPartition[] {
+    const slot = this.#slots.get(idOf(place))
+    return slot?.role === 'active' ? slot.place.inputs : []
   }
 
   /** New tasks and the standbys of a rebalance that is over. Does not wait for any to open. */
@@ -480,6 +508,8 @@ export class TaskSet {
     this.#working = slots.flatMap(({ task, held }) => (held ? [] : (task ?? [])))
   }
 }
+
+const isSame = (a: TopicPartition, b: TopicPartition): boolean => a.topic === b.topic && a.partition === b.partition
 
 export const idOf = (place: Pick<TaskPlace, 'part' | 'partition'>): string => `${place.part.name}_${place.partition}`
 

@@ -21,12 +21,13 @@
  *   GM7  An unknown outcome is asked again with the same member id and the same bytes. So a join that was done already is
  *        answered with the generation there is, and no second member comes of it.
  *   GM8  A static member that comes back to its place gets the share of the process before it, without a rebalance. When that
- *        rebalance was not finished (SO3), it asks for the next one.
+ *        rebalance was not finished (SO3), or this one reads other topics or was told other settings, it asks for the next one.
  *
  * While a join or sync waits at the coordinator no heartbeat is sent (the coordinator counts the request as one, and on a real
  * connection a heartbeat would wait behind it); silence is then borne for the rebalance timeout longer, and nothing commits.
  */
 
+import { crc32c } from '@node-rs/crc32'
 import type { Broker, JoinGroupResponse, SyncGroupRequest } from '../broker.ts'
 import type { Clock } from '../clock.ts'
 import { LogError } from '../port.ts'
@@ -79,6 +80,8 @@ export class GroupMember implements GroupSession {
   #attempt: number
   #metadata: GroupMetadata | null = null
   #owned: readonly TopicPartition[] = []
+  /** A share has come, in this process. */
+  #hasShare = false
   /** The listener was told that it is in the group, and not yet that it is no more. */
   #standing = false
   /** The last thing the listener heard is `joining`. */
@@ -110,7 +113,7 @@ export class GroupMember implements GroupSession {
     this.#options = options
     this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? options.sessionTimeoutMs
     this.#heardAt = this.#polledAt = clock.now()
-    this.#attempt = Math.floor(this.#polledAt) % attemptsMax
+    this.#attempt = firstAttempt(options, this.#polledAt)
     this.#cancelTick = clock.after(0, () => {
       this.#tick()
       void this.#live()
@@ -211,7 +214,7 @@ export class GroupMember implements GroupSession {
     const { groupId, topics, instanceId, sessionTimeoutMs, userData } = this.#options
     this.#phase = 'joining'
     this.#again = false
-    this.#attempt++
+    this.#attempt = nextAttempt(this.#attempt)
     const claim = { topics, owned: this.#owned, generationId: this.#generationId, userData: userData?.() ?? NO_BYTES }
     const protocols = [{ name: this.#assignor.name, metadata: encodeClaim(claim, this.#attempt) }]
     const rest = { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs: this.#rebalanceTimeoutMs, protocols }
@@ -244,7 +247,9 @@ export class GroupMember implements GroupSession {
     if (this.#clock.now() - this.#heardAt >= this.#options.sessionTimeoutMs) await this.#confirm()
     const { attempt, unfinished, ...assignment } = decodeShare(bytes)
     // GM8
-    if (unfinished && attempt !== this.#attempt) this.#again = true
+    const isOfBefore = attempt !== this.#attempt
+    if (isOfBefore && (unfinished || (!this.#hasShare && isOfOthers(attempt, this.#attempt)))) this.#again = true
+    this.#hasShare = true
     if (this.#owned.length > 0 && attempt !== this.#attempt) throw this.#stale('the leader has read an older join')
     return assignment
   }
@@ -465,8 +470,20 @@ export class GroupMember implements GroupSession {
 }
 
 const NO_BYTES = Buffer.alloc(0)
-/** Leaves room to count on within the four bytes that a number has. */
-const attemptsMax = 2 ** 31
+/** Of the four bytes of an attempt the lower two count; the upper two tell what the member reads and was told (GM8). */
+const attemptsMax = 2 ** 16
+
+/** Every attempt of a process, up to its wrap, and no attempt of the one before it, as far as a clock can tell. */
+function firstAttempt({ topics, assignor }: GroupOptions, now: number): number {
+  const told = JSON.stringify([[...topics].sort(), assignor?.settings ?? ''])
+  return (crc32c(Buffer.from(told)) & 0xffff) * attemptsMax + (Math.floor(now) % (attemptsMax / 2))
+}
+
+const nextAttempt = (attempt: number): number =>
+  attempt % attemptsMax === attemptsMax - 1 ? attempt - attemptsMax + 1 : attempt + 1
+
+const isOfOthers = (attempt: number, own: number): boolean =>
+  Math.floor(attempt / attemptsMax) !== Math.floor(own / attemptsMax)
 
 const nothing = (): void => {}
 

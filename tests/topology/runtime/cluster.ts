@@ -121,6 +121,8 @@ export class Cluster {
     more: Partial<DriverMember> & {
       readonly databases?: StateDatabaseSupplier
       readonly settings?: Partial<RuntimeSettings>
+      /** That of another build. */
+      readonly topology?: Topology
       /** Told its clock before it begins. */
       readonly born?: (clock: StallableClock) => void
     } = {},
@@ -131,7 +133,7 @@ export class Cluster {
     const { topology, partitions = 6, settings } = this.#options
     const broker = heardBy(this.broker, clock)
     const driver = await TopologyDriver.join({
-      topologies: [topology],
+      topologies: [more.topology ?? topology],
       partitions,
       settings: { ...settings, ...more.settings },
       log: new LogClient({ broker, clock, random: countingRandom(), ownsBroker: false, requestTimeoutMs: 30_000 }),

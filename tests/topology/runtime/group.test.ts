@@ -3,11 +3,13 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CrashPoint } from '../../../connectors/kafka/index.ts'
 import { partitionFor } from '../../../connectors/kafka/index.ts'
+import type { NodeContext, StreamRecord, Topology } from '../../../topology/index.ts'
+import { TopologyBuilder } from '../../../topology/index.ts'
 import type { StallableClock } from '../../../topology/testing/index.ts'
 import type { ClusterOptions } from './cluster.ts'
 import { Cluster, lasting } from './cluster.ts'
 import { send, turnedUntil } from './harness.ts'
-import { countProgram } from './programs.ts'
+import { countProgram, text } from './programs.ts'
 
 const open: Cluster[] = []
 afterEach(async () => {
@@ -29,10 +31,44 @@ function partitionOf(key: string): number {
   return partitionFor(Buffer.from(key), 6)
 }
 
-async function words(cluster: Cluster): Promise<void> {
+async function words(cluster: Cluster, topic = 'words'): Promise<void> {
   const [driver] = cluster.drivers
   if (driver === undefined) throw new Error('nobody is there')
-  for (const key of keys) await turnedUntil(cluster.clock, send(driver, 'words', key, 'x'))
+  for (const key of keys) await turnedUntil(cluster.clock, send(driver, topic, key, topic))
+}
+
+/** Sends on what it reads, with a store beside it: of 'words' and what else is given, in the same part or one of its own. */
+function readingProgram(topics: readonly string[], to: 'new part' | 'old part' = 'old part'): Topology {
+  const supplier = () => ({
+    process: (record: StreamRecord, context: NodeContext) => {
+      context.forward(record)
+    },
+  })
+  const builder = new TopologyBuilder('reader')
+  for (const topic of topics) builder.source(topic, { topic, ...text })
+  builder.part('first', { source: 'words' }).store('rows')
+  const isApart = to === 'new part' && topics.length > 1
+  builder.processor('read', { parents: isApart ? ['words'] : topics, stores: ['rows'], supplier })
+  builder.sink('out', { parents: ['read'], topics: ['read-out'], ...text })
+  if (!isApart) return builder.build()
+  return builder
+    .part('second', { source: 'more' })
+    .processor('read-more', { parents: ['more'], supplier })
+    .sink('out-more', { parents: ['read-more'], topics: ['read-out'], ...text })
+    .build()
+}
+
+async function expectReadOnce(cluster: Cluster, times: Readonly<Record<string, number>>): Promise<void> {
+  const found = new Map<string, number>()
+  for (const { key, value } of (await cluster.drivers[0]?.read('read-out')) ?? []) {
+    const name = `${key?.toString()} ${value?.toString()}`
+    found.set(name, (found.get(name) ?? 0) + 1)
+  }
+  const wanted = Object.entries(times).flatMap(([topic, count]) =>
+    keys.map((key) => [`${key} ${topic}`, count] as const),
+  )
+  expect(found).toEqual(new Map(wanted))
+  expect(cluster.failures).toEqual([])
 }
 
 /** Every key was counted once for each time it was said, in order. */
@@ -138,6 +174,76 @@ describe('a group', () => {
     expect(cluster.tasks).toEqual({ a: 3, b: 3 })
     expect(cluster.process('a').opened).toEqual(before)
     await expectExactlyOnce(cluster, 3)
+  })
+
+  describe.each([true, false])('a build that reads one topic more (static membership: %s)', (staticMembership) => {
+    test.each([
+      ['one', ['a']],
+      ['two', ['a', 'b']],
+    ])('in a part of its own or an old one, %s restarted one by one: all of it is read', async (_, ids) => {
+      for (const to of ['new part', 'old part'] as const) {
+        const cluster = new Cluster({ topology: readingProgram(['words']), settings: { staticMembership } })
+        open.push(cluster)
+        for (const id of ids) await cluster.start(id)
+        await words(cluster)
+        await cluster.settle()
+        for (const id of ids) {
+          await cluster.stop(id)
+          await cluster.start(id, { topology: readingProgram(['words', 'more'], to) })
+        }
+        await words(cluster)
+        await words(cluster, 'more')
+        await cluster.settle()
+        await expectReadOnce(cluster, { words: 2, more: 1 })
+      }
+    })
+  })
+
+  test('an input that comes after its task, when another leads, is read beside those it has; it goes the same way', async () => {
+    const cluster = new Cluster({ topology: readingProgram(['words']) })
+    open.push(cluster)
+    const topology = readingProgram(['words', 'more'], 'old part')
+    await cluster.start('a')
+    await words(cluster)
+    await cluster.start('b', { topology })
+    expect(cluster.tasks).toEqual({ a: 3, b: 3 })
+    await cluster.stop('a')
+    await words(cluster, 'more')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ b: 6 })
+    await expectReadOnce(cluster, { words: 2, more: 1 })
+    await cluster.start('c')
+    await words(cluster)
+    await cluster.stop('b')
+    await cluster.start('b', { topology })
+    await words(cluster, 'more')
+    await cluster.stop('c')
+    await words(cluster)
+    await cluster.settle()
+    await expectReadOnce(cluster, { words: 4, more: 2 })
+  })
+
+  test('an old build that leads takes the new input from a task that stays: it goes on with what it has, and loses nothing', async () => {
+    const cluster = new Cluster({ topology: readingProgram(['words']) })
+    open.push(cluster)
+    const topology = readingProgram(['words', 'more'], 'old part')
+    await cluster.start('a', { topology })
+    await cluster.start('old')
+    await cluster.start('b', { topology })
+    await words(cluster)
+    await words(cluster, 'more')
+    await cluster.stop('a')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ old: 3, b: 3 })
+    await expectReadOnce(cluster, { words: 2, more: 1 })
+    await words(cluster, 'more')
+    await cluster.stop('old')
+    await words(cluster)
+    await cluster.settle()
+    expect(cluster.tasks).toEqual({ b: 6 })
+    await expectReadOnce(cluster, { words: 3, more: 2 })
   })
 
   test('static members that restart with standbys, or without, have them so after one rebalance', async () => {
