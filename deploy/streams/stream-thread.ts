@@ -45,6 +45,7 @@ export class StreamThread {
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>()
   #asks = 0
   #closing = false
+  #end: Error | null = null
 
   constructor(options: StreamThreadOptions) {
     this.#options = options
@@ -92,7 +93,7 @@ export class StreamThread {
   }
 
   #ended(code: number): void {
-    const error = new Error(`stream thread ${this.#options.seed.index} ended with code ${code}`)
+    const error = (this.#end = new Error(`stream thread ${this.#options.seed.index} ended with code ${code}`))
     for (const asked of this.#asked.values()) asked.reject(error)
     this.#asked.clear()
     this.#started.reject(error)
@@ -112,6 +113,7 @@ export class StreamThread {
   }
 
   #ask(question: Question): Promise<unknown> {
+    if (this.#end !== null) return Promise.reject(this.#end)
     const id = this.#asks++
     const asked = Promise.withResolvers<unknown>()
     this.#asked.set(id, asked)

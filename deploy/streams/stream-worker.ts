@@ -57,10 +57,7 @@ export async function startStreamWorker(options: StreamWorkerOptions): Promise<S
   await worker.start()
   return {
     worker,
-    close: async () => {
-      await worker.close()
-      await databases.close()
-    },
+    close: () => worker.close().finally(() => databases.close()),
   }
 }
 

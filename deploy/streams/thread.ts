@@ -27,10 +27,8 @@ async function run(): Promise<() => Promise<void>> {
   try {
     const providers = providersAt(foundation, seed.providers)
     const stream = await startStreamWorker({ foundation, providers, index: seed.index, notice, failed })
-    const close = async (): Promise<void> => {
-      await stream.close()
-      await foundation.close()
-    }
+    // Its connections would keep the thread alive.
+    const close = (): Promise<void> => stream.close().finally(() => foundation.close())
     port.on('message', (asked: Question & { id: number }) => void answer(stream, close, asked))
     say({ kind: 'started', applications: stream.worker.applications.map(({ name }) => name) })
     return close

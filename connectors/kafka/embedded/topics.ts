@@ -139,9 +139,13 @@ export class Topics {
     return wanted.flatMap((name) => this.#topics.get(name)?.metadata ?? [])
   }
 
-  /** Moves log starts: first durably, then segments are removed. */
+  /**
+   * Moves log starts: first durably, then segments are removed. Before that everything written is: what made the records
+   * superfluous, a commit behind them, must not be lost while they are gone.
+   */
   deleteRecords(before: readonly { readonly log: PartitionLog; readonly offset: bigint }[]): Promise<void> {
     return this.#turns.take('log starts', async () => {
+      await this.#storage.syncer.flush()
       const moved = new Map(before.map(({ log, offset }) => [log.name, offset]))
       const starts: Record<string, string> = {}
       for (const log of this.all()) {

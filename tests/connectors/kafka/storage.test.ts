@@ -216,6 +216,20 @@ describe('fsync', () => {
     expect(disk.counts.fsync).toBeGreaterThan(before + 1)
   })
 
+  test('interval: what was written is on disk before records are deleted for it', async () => {
+    const { disk, log } = await started({ fsync: 'interval', fsyncIntervalMs: 200 })
+    await log.createTopics([{ name: 'derived', partitions: 1, config: {} }])
+    const producer = await plain(log)
+    for (let i = 0; i < 4; i++) await send(producer, `v${i}`)
+    await producer.append([{ topic: 'derived', partition: 0, records: batch('of all') }])
+    await log.deleteRecords([{ ...WHERE, offset: 4n }])
+    disk.restart('power', () => 0)
+    const again = await open(disk, {})
+    expect(await again.listOffsets([WHERE], 'earliest')).toEqual([4n])
+    const derived = await readAll(again, { topic: 'derived', partition: 0 }, 'read_committed', 0n)
+    expect(derived.map(({ value }) => value)).toEqual(['of all'])
+  })
+
   test('a failed fsync ends writing to the partition: nobody knows what the disk holds', async () => {
     const { disk, log } = await started({ fsync: 'always' })
     const producer = await plain(log)
