@@ -5,6 +5,8 @@
  *   CL2  What is held is bounded: events in bytes, calls that wait for room in number, both in time.
  *   CL3  Of one entity events are written in the order of the calls, whatever is tried again, and so do their sequences grow.
  *   CL4  What is wrong with an event is said before anything is sent, with its field.
+ *   CL5  An event with a sequence of the sender's that fails with `retry` can be written later: until it was sent again or left
+ *        out, nothing behind it of its entity is written, neither what waits nor what is sent meanwhile.
  */
 
 import type { Clock, Random } from '../topology/clock.ts'
@@ -15,7 +17,7 @@ import type { EventToSend, Receipt, Tenant } from './event.ts'
 import type { JudgedEvent } from './judge.ts'
 import { judgeEvent } from './judge.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { Numbering } from './numbering.ts'
+import { earlierFailed, Numbering } from './numbering.ts'
 import { UnitQueue } from './queue.ts'
 import type { ClientStats } from './stats.ts'
 import { Counts } from './stats.ts'
@@ -125,6 +127,18 @@ export class EventClient implements AsyncDisposable {
     return this.#accept(events.map((event, index) => at(index, () => this.#judge(topic, event))))
   }
 
+  /**
+   * This event failed with `retry` and will not be sent again: those after it of its entity may go (CL5).
+   * @throws ClientError INVALID_EVENT
+   */
+  leaveOut<N extends TopicName>(topic: N, event: EventToSend<N>): void {
+    const { clock, timeBounds, tenant } = this.#settings
+    // Its time may be over by now; that is no reason to keep it.
+    const timeless = { ...event, timestamp: undefined }
+    const { entity, sequence } = judgeEvent(topic, timeless, clock.now(), timeBounds, tenant)
+    if (sequence !== null) this.#numbering.forgive(entity, sequence)
+  }
+
   stats(): ClientStats {
     const { acknowledged, duplicates, failed, retries, dropped } = this.#counts
     return {
@@ -163,7 +177,7 @@ export class EventClient implements AsyncDisposable {
     const cancel = clock.after(closeGraceMs, grace.resolve)
     await Promise.race([this.flush(), grace.promise])
     cancel()
-    for (const unit of [...this.#outside, ...this.#queue.late(Infinity)]) this.#giveUp(unit, closed())
+    this.#end([...this.#outside, ...this.#queue.late(Infinity)].map((unit) => [unit, { error: closed() }]))
     await this.#transport.close()
     await this.flush()
     this.#cancelExpiry?.()
@@ -226,14 +240,12 @@ export class EventClient implements AsyncDisposable {
         numbered.push({ ...event, sequence, isCounted, isNamed: !isCounted || event.id !== null })
       }
     } catch (error) {
-      this.#takeBack(numbered)
+      for (const { entity, sequence } of numbered) this.#numbering.rewind(entity, sequence)
+      if (error instanceof ClientError && error.then === 'retry')
+        for (const { entity, sequence } of judged) if (sequence !== null) this.#numbering.owe(entity, sequence)
       throw error
     }
     return numbered
-  }
-
-  #takeBack(events: readonly NumberedEvent[]): void {
-    for (const { entity, sequence } of events.toReversed()) this.#numbering.takeBack(entity, sequence)
   }
 
   /** Into the queue, or among those that wait for room, or away. */
@@ -241,32 +253,84 @@ export class EventClient implements AsyncDisposable {
     if (this.#outside.size === 0 && this.#queue.fits(unit)) return this.#queue.put(unit)
     if (this.#settings.whenFull === 'wait') {
       if (this.#outside.size < this.#settings.waitingCalls) this.#outside.add(unit)
-      else this.#giveUp(unit, queueFull(this.#settings.waitingCalls))
+      else this.#end([[unit, { error: queueFull(this.#settings.waitingCalls) }]])
       return
     }
-    for (const victim of this.#queue.makeRoom(unit)) this.#drop(victim)
+    this.#outside.add(unit)
+    this.#end(this.#queue.makeRoom(unit).map((victim) => [victim, { error: dropped(victim) }]))
+    // It may have stood behind one of those.
+    if (!this.#outside.delete(unit)) return
     if (this.#queue.fits(unit)) this.#queue.put(unit)
-    else this.#drop(unit)
+    else this.#end([[unit, { error: dropped(unit) }]])
   }
 
-  #drop(unit: Unit): void {
-    this.#counts.dropped[unit.priority] += unit.events.length
-    this.#over(unit, { error: dropped(unit) })
+  /** These are over, and so is what waits behind them (CL5): in the order of the calls. None is under way. */
+  #end(outcomes: readonly (readonly [Unit, Outcome])[]): void {
+    const ended = new Map(outcomes)
+    for (const unit of this.#behind(ended)) ended.set(unit, { error: earlierFailed(null) })
+    const inOrder = [...ended].toSorted(([one], [other]) => this.#held.get(one)! - this.#held.get(other)!)
+    for (const [unit, outcome] of inOrder) this.#over(unit, outcome)
+    this.#tellWaiters()
   }
 
-  /** Of what is not under way. */
-  #giveUp(unit: Unit, error: ClientError): void {
-    this.#outside.delete(unit)
-    this.#queue.remove(unit)
-    this.#counts.failed += unit.events.length
-    this.#over(unit, { error })
+  /** What waits behind those of them that may be sent again, and behind what is found so. */
+  #behind(ended: ReadonlyMap<Unit, Outcome>): ReadonlySet<Unit> {
+    const found = new Set<Unit>()
+    const owing = [...ended].flatMap(([unit, outcome]) => (mayBeSentAgain(outcome) ? [unit] : []))
+    /** By entity, the earliest call that is owed. */
+    const since = new Map<string, number>()
+    for (const earlier of owing) {
+      const call = this.#held.get(earlier)!
+      for (const entity of numberedIn(earlier)) {
+        if (call >= (since.get(entity) ?? Infinity)) continue
+        since.set(entity, call)
+        for (const unit of this.#queue.waitingOf(entity)) {
+          if (this.#held.get(unit)! <= call || ended.has(unit) || found.has(unit)) continue
+          found.add(unit)
+          owing.push(unit)
+        }
+      }
+    }
+    // Those outside came later than those in the queue.
+    for (const unit of since.size === 0 ? [] : this.#outside) {
+      const call = this.#held.get(unit)!
+      if (ended.has(unit) || !unit.entities.some((entity) => (since.get(entity) ?? Infinity) < call)) continue
+      found.add(unit)
+      for (const entity of numberedIn(unit)) since.set(entity, Math.min(since.get(entity) ?? Infinity, call))
+    }
+    return found
   }
 
   #over(unit: Unit, outcome: Outcome): void {
     this.#held.delete(unit)
-    if ('error' in outcome) this.#takeBack(unit.events)
+    this.#outside.delete(unit)
+    this.#queue.remove(unit)
+    this.#count(unit, outcome)
+    this.#settleNumbers(unit, outcome)
     unit.settle(outcome)
-    this.#tellWaiters()
+  }
+
+  #count({ events, priority }: Unit, outcome: Outcome): void {
+    const counts = this.#counts
+    if ('receipts' in outcome) {
+      counts.acknowledged += events.length
+      counts.duplicates += outcome.receipts.filter(({ duplicate }) => duplicate).length
+    } else if (outcome.error.code === 'DROPPED') counts.dropped[priority] += events.length
+    else counts.failed += events.length
+  }
+
+  #settleNumbers({ events }: Unit, outcome: Outcome): void {
+    const numbering = this.#numbering
+    const isOwed = mayBeSentAgain(outcome)
+    for (const { entity, sequence, isCounted } of events.toReversed()) {
+      if (isOwed && !isCounted) {
+        numbering.rewind(entity, sequence)
+        numbering.owe(entity, sequence)
+        continue
+      }
+      if ('error' in outcome) numbering.takeBack(entity, sequence)
+      if (!isCounted) numbering.forgive(entity, sequence)
+    }
   }
 
   #tellWaiters(): void {
@@ -312,15 +376,8 @@ export class EventClient implements AsyncDisposable {
 
   async #deliver(units: readonly Unit[]): Promise<void> {
     const outcomes = await this.#transport.deliver(units, Math.min(...units.map(({ deadline }) => deadline)))
-    for (const [index, unit] of units.entries()) {
-      this.#queue.settle(unit)
-      const outcome = outcomes[index]!
-      if ('receipts' in outcome) {
-        this.#counts.acknowledged += unit.events.length
-        this.#counts.duplicates += outcome.receipts.filter(({ duplicate }) => duplicate).length
-      } else this.#counts.failed += unit.events.length
-      this.#over(unit, outcome)
-    }
+    for (const unit of units) this.#queue.settle(unit)
+    this.#end(units.map((unit, index) => [unit, outcomes[index]!]))
   }
 
   /** One timer, for the call that waits longest. */
@@ -333,7 +390,7 @@ export class EventClient implements AsyncDisposable {
       this.#cancelExpiry = null
       const now = clock.now()
       const late = [...this.#outside].filter(({ deadline }) => deadline <= now)
-      for (const unit of [...late, ...this.#queue.late(now)]) this.#giveUp(unit, timedOut())
+      this.#end([...late, ...this.#queue.late(now)].map((unit) => [unit, { error: timedOut() }]))
       this.#watchDeadlines()
     })
   }
@@ -357,6 +414,12 @@ function at<T>(index: number, judge: () => T): T {
 
 const highestOf = (events: readonly JudgedEvent[]): Unit['priority'] =>
   (['high', 'normal', 'low'] as const).find((name) => events.some(({ priority }) => priority === name)) ?? 'normal'
+
+const mayBeSentAgain = (outcome: Outcome): boolean => 'error' in outcome && outcome.error.then === 'retry'
+
+/** The entities of which it has events that the sender has numbered. */
+const numberedIn = ({ events }: Unit): ReadonlySet<string> =>
+  new Set(events.flatMap(({ entity, isCounted }) => (isCounted ? [] : [entity])))
 
 const closed = (): ClientError => new ClientError('CLOSED', 'The client is closed; nothing was sent.', 'stop')
 const timedOut = (): ClientError =>

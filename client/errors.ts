@@ -7,6 +7,8 @@ export type ClientErrorCode =
   | 'NOT_ALLOWED'
   /** Its number is not above the one sent before for its entity. */
   | 'BAD_SEQUENCE'
+  /** An event before it, of its entity and with a sequence, failed with `retry`: send that again first; this was not sent. */
+  | 'EARLIER_FAILED'
   /** Too much waits already; nothing was sent. */
   | 'QUEUE_FULL'
   /** It gave way to something more important; nothing was sent. */

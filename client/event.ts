@@ -16,6 +16,11 @@ export interface EventOptions {
   /**
    * Your own number of the event among those of its entity, growing from 1. With it the event may be sent again after a crash
    * and is written once. Without it the client counts.
+   *
+   * An event that failed with `retry` keeps its turn: until it was sent again, or left out by `leaveOut`, those after it of its
+   * entity fail with EARLIER_FAILED, also those that were sent before it failed. Send them again in order. This is the client's
+   * memory, not the log's: another process should begin with what is not acknowledged, since what is sent below a number that
+   * is durable may be taken for a duplicate.
    */
   readonly sequence?: number
   /** Your own name of the event, where you do not number: over HTTP it may then be sent again and is written once. */

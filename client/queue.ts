@@ -50,6 +50,11 @@ export class UnitQueue {
     return this.#underWayEvents
   }
 
+  /** Of one entity, in order. */
+  waitingOf(entity: string): Iterable<Unit> {
+    return this.#lanes.get(entity)?.waiting ?? []
+  }
+
   fits({ sizeBytes }: Pick<Unit, 'sizeBytes'>): boolean {
     return this.#bytes + sizeBytes <= this.#capacityBytes
   }

@@ -34,7 +34,7 @@ export interface Transport {
   committed(entity: string): number | null
   /**
    * Sends them, in order, and again until their outcome is known or `until` has come (ms, by the clock); never rejects.
-   * @returns one outcome a unit, in their order
+   * @returns one outcome a unit, in their order; of one entity nothing is written behind what may be sent again
    */
   deliver(units: readonly Unit[], until: number): Promise<readonly Outcome[]>
   /** Gives up what is under way. */

@@ -63,11 +63,12 @@ export class CommittedSequences {
   }
 
   /**
-   * Reads on to where the topic ends now. Right only after the producer was opened anew: then no transaction of an earlier
-   * session is left undecided.
+   * Reads on to where the topic ends now. All that is durable is known only after the producer was opened anew: then no
+   * transaction of an earlier session is left undecided.
+   * @param found is called when something was not known
    * @throws LogError
    */
-  async catchUp(): Promise<void> {
+  async catchUp(found: () => void = () => undefined): Promise<void> {
     const [[start = 0n], [end = 0n]] = await Promise.all([
       this.#log.listOffsets([this.#place], 'earliest'),
       this.#log.listOffsets([this.#place], 'latest'),
@@ -77,11 +78,11 @@ export class CommittedSequences {
     while (this.#offset < end) {
       if (this.#clock.now() > giveUpAt)
         throw new LogError('TIMEOUT', `${sequencesTopic} cannot be read past ${this.#offset}`, 'retry')
-      await this.#readOn()
+      await this.#readOn(found)
     }
   }
 
-  async #readOn(): Promise<void> {
+  async #readOn(found: () => void): Promise<void> {
     const isolation = 'read_committed'
     const request = {
       partitions: [{ ...this.#place, offset: this.#offset, maxBytes: fetchBytes }],
@@ -96,13 +97,16 @@ export class CommittedSequences {
     }
     if (fetched.error !== null) throw new LogError(fetched.error, `${sequencesTopic} cannot be read`, 'retry')
     const cursor = new RecordCursor(fetched, this.#offset, isolation)
-    while (cursor.next()) this.#note(cursor.key()?.toString() ?? '', Number(cursor.value()?.toString() ?? Number.NaN))
+    while (cursor.next())
+      this.#note(cursor.key()?.toString() ?? '', Number(cursor.value()?.toString() ?? Number.NaN), found)
     this.#offset = endOffset(fetched.batches) ?? cursor.nextOffset
   }
 
-  #note(key: string, sequence: number): void {
+  #note(key: string, sequence: number, found: () => void): void {
     if (!key.startsWith(this.#prefix) || !Number.isSafeInteger(sequence)) return
     const entity = key.slice(this.#prefix.length).replace('|', ' ')
-    if (sequence > (this.get(entity) ?? 0)) this.set(entity, sequence)
+    if (sequence <= (this.get(entity) ?? 0)) return
+    this.set(entity, sequence)
+    found()
   }
 }

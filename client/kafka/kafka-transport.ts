@@ -7,6 +7,8 @@
  *        was fenced. An event whose sequence is not above that is not written again.
  *   KT3  After any failure the session is given up, and the next one settles what became of its transaction.
  *   KT4  One process has a name: whoever opens it later ends the one before, which then sends nothing any more.
+ *   KT5  A session that was ended when its transaction had been open for its whole time ended itself: another is opened, unless
+ *        somebody has written under the name since.
  */
 
 import type { KafkaLogOptions, Log, LogErrorCode, PlacedRecord, ProducerSession } from '../../connectors/kafka/index.ts'
@@ -77,6 +79,11 @@ class KafkaTransport implements Transport {
   #session: ProducerSession | null = null
   /** Why nothing is sent any more (KT4). */
   #over: ClientError | null = null
+  /** When the transaction that is open was begun, in ms; null when none is. */
+  #begunAt: number | null = null
+  /** The session before may have ended by its own slowness, or by another process (KT5). */
+  #isInQuestion = false
+  #isReplaced = false
 
   constructor(
     options: KafkaTransportOptions,
@@ -124,8 +131,8 @@ class KafkaTransport implements Transport {
       try {
         return await this.#transact(await this.open(), units, doubtful)
       } catch (error) {
+        const failure = this.#hasTimedOut(error) ? tooSlow(error) : failureOf(error)
         await this.#giveUp()
-        const failure = failureOf(error)
         if (failure.code === 'FENCED') this.#over = failure
         const waitMs = backOff.next()
         const isLast = clock.now() + waitMs >= until || this.#closing.signal.aborted
@@ -140,10 +147,12 @@ class KafkaTransport implements Transport {
   /** The session, and with it what is durable (KT2). @throws LogError */
   async open(): Promise<ProducerSession> {
     if (this.#session !== null) return this.#session
-    const { transactionTimeoutMs = 60_000 } = this.#options
+    if (this.#isInQuestion) await this.#checkAlone()
     const transactionalId = producerNames.transactionalId(this.#context.name)
+    const transactionTimeoutMs = this.#timeoutMs
     const session = await this.#log.openProducer({ transactionalId, transactionTimeoutMs })
     this.#session = session
+    this.#isInQuestion = false
     await this.#sequences.catchUp()
     return session
   }
@@ -154,10 +163,33 @@ class KafkaTransport implements Transport {
     if (this.#ownsLog) await this.#log.close()
   }
 
+  get #timeoutMs(): number {
+    return this.#options.transactionTimeoutMs ?? 60_000
+  }
+
+  /** Whether the session may have been ended because its transaction was open for too long (KT5). */
+  #hasTimedOut(error: unknown): boolean {
+    if (!isFenced(error) || this.#begunAt === null) return false
+    const hasTimedOut = this.#context.clock.now() - this.#begunAt >= this.#timeoutMs
+    this.#isInQuestion ||= hasTimedOut
+    return hasTimedOut
+  }
+
+  /**
+   * Before the name is opened again, which would end another process that has it (KT5). A transaction whose time was over was
+   * not committed: what is new is not ours.
+   * @throws LogError PRODUCER_FENCED
+   */
+  async #checkAlone(): Promise<void> {
+    await this.#sequences.catchUp(() => (this.#isReplaced = true))
+    if (this.#isReplaced) throw new LogError('PRODUCER_FENCED', 'it has written meanwhile', 'stop')
+  }
+
   /** KT3. */
   async #giveUp(): Promise<void> {
     const session = this.#session
     this.#session = null
+    this.#begunAt = null
     await session?.close().catch(() => undefined)
   }
 
@@ -171,6 +203,7 @@ class KafkaTransport implements Transport {
     const written = outcomes.flatMap((outcome) => ('error' in outcome ? [] : outcome.fresh))
     const receipts = new Map<NumberedEvent, Receipt>()
     if (written.length > 0) {
+      this.#begunAt = this.#context.clock.now()
       session.begin()
       const records = written.map(({ record }) => record)
       const offsets = await appendPlaced(session, [...records, ...this.#sequenceRecords(written)], batchBytes)
@@ -178,6 +211,7 @@ class KafkaTransport implements Transport {
         receipts.set(event, this.#receiptOf(event, positionText({ ...record, offset: offsets[index]! })))
       for (const [event, receipt] of receipts) doubtful.set(event, receipt)
       await session.end('commit')
+      this.#begunAt = null
       for (const { event } of written) this.#sequences.set(event.entity, event.sequence)
     }
     return outcomes.map((outcome, index) => {
@@ -235,6 +269,7 @@ const final: ReadonlySet<LogErrorCode> = new Set([
   'RECORD_TOO_LARGE',
 ])
 const fenced: ReadonlySet<LogErrorCode> = new Set(['PRODUCER_FENCED', 'INVALID_PRODUCER_EPOCH'])
+const isFenced = (error: unknown): boolean => error instanceof LogError && fenced.has(error.code)
 
 function failureOf(error: unknown): ClientError {
   const message = error instanceof Error ? error.message : String(error)
@@ -247,13 +282,8 @@ function failureOf(error: unknown): ClientError {
       { cause: error },
     )
   if (!(error instanceof LogError)) throw error
-  if (fenced.has(error.code))
-    return new ClientError(
-      'FENCED',
-      `Another process has this producer's name, or this one stood still for too long: ${message}.`,
-      'stop',
-      { cause: error },
-    )
+  if (isFenced(error))
+    return new ClientError('FENCED', `Another process has this producer's name: ${message}.`, 'stop', { cause: error })
   if (error.code === 'CLOSED')
     return new ClientError('CLOSED', 'The client was closed before it was written.', 'stop', { cause: error })
   if (noRight.has(error.code))
@@ -264,6 +294,11 @@ function failureOf(error: unknown): ClientError {
     cause: error,
   })
 }
+
+const tooSlow = (cause: unknown): ClientError =>
+  new ClientError('TIMEOUT', 'It was not written in its time: its transaction was open for too long.', 'retry', {
+    cause,
+  })
 
 const unknown = (failure: ClientError): ClientError =>
   new ClientError(

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { ClientError, EventClient, EventToSend, TransportContext } from '../../client/index.ts'
 import { kafkaTransport, producerNames } from '../../client/index.ts'
 import type { JudgedEvent } from '../../client/judge.ts'
+import type { Log } from '../../connectors/kafka/index.ts'
 import { communicationEvents, reviewEvents, SchemaError } from '../../schemas/index.ts'
 import { systemClock, systemRandom } from '../api/http/world.ts'
 import type { LogWorld } from './worlds.ts'
@@ -57,6 +59,69 @@ test('who opens the producer later ends the one before, which sends nothing any 
   expect([again.code, again.then]).toEqual(['FENCED', 'stop'])
   expect(await second.send(topic, preference('b', { sequence: 2 }))).toMatchObject({ duplicate: false })
   expect(await sources()).toEqual(['a', 'b'])
+})
+
+describe('a transaction that is open for longer than it may be (KT5)', () => {
+  /** The world's log; each commit waits for what `before` does first. */
+  const slowLog = (before: () => Promise<void>): Log =>
+    new Proxy(world.log, {
+      get(log, property) {
+        if (property === 'openProducer')
+          return async (options: Parameters<Log['openProducer']>[0]) => {
+            const session = await log.openProducer(options)
+            const end = session.end.bind(session)
+            session.end = async (outcome) => {
+              if (outcome === 'commit') await before()
+              return end(outcome)
+            }
+            return session
+          }
+        const value: unknown = Reflect.get(log, property)
+        return typeof value === 'function' ? (value.bind(log) as unknown) : value
+      },
+    })
+  const [transactionTimeoutMs, tooLongMs] = [300, 700]
+
+  test('ends its session, not the process: the next one writes it', async () => {
+    let slow = 0
+    const log = slowLog(() => sleep(slow-- > 0 ? tooLongMs : 0))
+    const client = await open({ log, transactionTimeoutMs })
+    await client.send(topic, preference('1', { sequence: 1 }))
+    slow = 1
+    for (const sequence of [2, 3])
+      expect(await client.send(topic, preference(String(sequence), { sequence }))).toMatchObject({ duplicate: false })
+    expect(await sources()).toEqual(['1', '2', '3'])
+    expect(client.stats()).toMatchObject({ retries: 1, failed: 0 })
+  })
+
+  test('and when there is no time left for that, the next send does it', async () => {
+    let slow = 1
+    const log = slowLog(() => sleep(slow-- > 0 ? tooLongMs : 0))
+    const client = await open({ log, transactionTimeoutMs }, { deliveryTimeoutMs: 500 })
+    const error = await errorOf(client.send(topic, preference('1', { sequence: 1 })))
+    expect([error.code, error.then]).toEqual(['OUTCOME_UNKNOWN', 'retry'])
+    expect(await client.send(topic, preference('1', { sequence: 1 }))).toMatchObject({ duplicate: false })
+    expect(await sources()).toEqual(['1'])
+  })
+
+  test('does not take the name back from who has written under it meanwhile (KT4)', async () => {
+    let isSlow = true
+    let second: EventClient | null = null
+    const log = slowLog(async () => {
+      if (!isSlow) return
+      isSlow = false
+      await sleep(tooLongMs)
+      second = await open()
+      await second.send(topic, preference('1', { sequence: 1 }))
+    })
+    const first = await open({ log, transactionTimeoutMs })
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const error = await errorOf(first.send(topic, preference('0', { sequence: 1 })))
+      expect([error.code, error.then]).toEqual(attempt === 0 ? ['OUTCOME_UNKNOWN', 'retry'] : ['FENCED', 'stop'])
+    }
+    await second!.send(topic, preference('2', { sequence: 2 }))
+    expect(await sources()).toEqual(['1', '2'])
+  })
 })
 
 test('what is durable is read back from the log: the next process goes on from there (KT2)', async () => {

@@ -112,6 +112,86 @@ test('what waits longer than its time is given up, in the queue and before it; w
   expect(await later).toBe('sent')
 })
 
+test('behind what may be sent again everything of its entities is given up, in order, and nothing else (CL5)', async () => {
+  const { client, deliveries } = await openTold({ queueBytes: 10_000 })
+  const settledAs: string[] = []
+  const send = (name: string, ...events: readonly (readonly [contact: string, sequence?: number])[]): void => {
+    const given = events.map(([contact, sequence]) =>
+      preference(contact, name, sequence === undefined ? {} : { sequence }),
+    )
+    void codeOf(client.sendBatch(topic, given)).then((code) => settledAs.push(`${name} ${code}`))
+  }
+  send('a1', ['a', 1])
+  send('a2', ['a', 2])
+  await settled()
+  send('b1', ['b', 1])
+  send('a3 b2', ['a', 3], ['b', 2])
+  send('c1', ['c', 1])
+  send('b3 c2', ['b', 3], ['c', 2])
+  send('d counted, c3', ['d'], ['c', 3])
+  send('d counted', ['d'])
+  send('a counted', ['a'])
+  send('c4', ['c', 4])
+  await settled()
+  deliveries[0]!.end(new ClientError('OUTCOME_UNKNOWN', 'nobody knows', 'retry'))
+  await settled()
+  expect(settledAs).toEqual([
+    ...['a1 OUTCOME_UNKNOWN', 'a2 OUTCOME_UNKNOWN', 'a3 b2 EARLIER_FAILED', 'b3 c2 EARLIER_FAILED'],
+    ...['d counted, c3 EARLIER_FAILED', 'a counted EARLIER_FAILED', 'c4 EARLIER_FAILED'],
+  ])
+  for (const next of [1, 2]) {
+    deliveries[next]!.end()
+    await settled()
+  }
+  expect(deliveries.map(({ sources }) => sources)).toEqual([['a1', 'a2'], ['b1', 'c1'], ['d counted']])
+  expect(client.stats()).toMatchObject({ queuedBytes: 0, waitingEvents: 0, acknowledged: 3, failed: 10 })
+})
+
+test('who waits for room is given up behind it too, and so is who came to take its room (CL5)', async () => {
+  const numbered = (sequence: number, more: Partial<Preference> = {}) => preference('a', 'x', { sequence, ...more })
+  const waiting = await openTold({ queueBytes: 1_300 })
+  const sent = [1, 2, 3].map((sequence) => codeOf(waiting.client.send(topic, numbered(sequence))))
+  await settled()
+  expect(waiting.client.stats()).toMatchObject({ underWayEvents: 2, waitingForRoom: 1 })
+  waiting.deliveries[0]!.end(new ClientError('TIMEOUT', 'late', 'retry'))
+  expect(await Promise.all(sent)).toEqual(['TIMEOUT', 'TIMEOUT', 'EARLIER_FAILED'])
+  const dropping = await openTold({ queueBytes: 1_300, whenFull: 'drop' })
+  const low = [1, 2].map((sequence) => codeOf(dropping.client.send(topic, numbered(sequence, { priority: 'low' }))))
+  const high = codeOf(dropping.client.send(topic, numbered(3, { priority: 'high' })))
+  expect(await Promise.all([...low, high])).toEqual(['DROPPED', 'EARLIER_FAILED', 'EARLIER_FAILED'])
+  expect(dropping.client.stats()).toMatchObject({ queuedBytes: 0, waitingForRoom: 0 })
+})
+
+test('what will not be sent again holds nobody up', async () => {
+  const { client, deliveries } = await openTold()
+  const send = (sequence: number) => codeOf(client.send(topic, preference('a', String(sequence), { sequence })))
+  const sent = [1, 2, 3].map(send)
+  await settled()
+  deliveries[0]!.end(new ClientError('REFUSED', 'no', 'stop'))
+  await settled()
+  deliveries[1]!.end()
+  expect(await Promise.all(sent)).toEqual(['REFUSED', 'REFUSED', 'sent'])
+})
+
+test('a batch that has to wait for its turn owes all of its events; one that may be too old is left out all the same', async () => {
+  const { client, deliveries } = await openTold()
+  const numbered = (contact: string, sequence: number, more: Partial<Preference> = {}) =>
+    preference(contact, String(sequence), { sequence, ...more })
+  const first = codeOf(client.send(topic, numbered('a', 1, { timestamp: 1_767_225_600_000 })))
+  await settled()
+  deliveries[0]!.end(new ClientError('TIMEOUT', 'late', 'retry'))
+  expect(await first).toBe('TIMEOUT')
+  const batch = [numbered('b', 1), numbered('a', 2)]
+  expect(await codeOf(client.sendBatch(topic, batch))).toBe('EARLIER_FAILED')
+  expect(await codeOf(client.send(topic, numbered('b', 2)))).toBe('EARLIER_FAILED')
+  client.leaveOut(topic, numbered('a', 1, { timestamp: 1 }))
+  expect(await codeOf(client.send(topic, preference('a', 'counted')))).toBe('EARLIER_FAILED')
+  const sent = codeOf(client.sendBatch(topic, batch))
+  await settled()
+  deliveries[1]!.end()
+  expect(await sent).toBe('sent')
+})
+
 test('after its grace close hands nothing more over', async () => {
   const { client, deliveries, turn } = await openTold({ closeGraceMs: 50, queueBytes: 2_500 })
   const sent = ['a', 'b', 'c', 'd'].map((source) => codeOf(client.send(topic, preference('u1', source))))

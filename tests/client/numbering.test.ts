@@ -52,6 +52,51 @@ test('a failed event may be sent again under its number until a later one was', 
   expect(numbering.number('a', 6)).toBe(6)
 })
 
+test('who always sends again in order what failed gets all of it through, and nothing passes it (CL5)', () => {
+  fc.assert(
+    fc.property(fc.array(fc.record({ sends: fc.nat(4), fails: fc.boolean(), pick: fc.nat(9) })), (steps) => {
+      const numbering = new Numbering(
+        () => null,
+        () => 0,
+      )
+      let [next, written] = [1, 0]
+      let [waiting, underWay, failed]: [number[], number[], number[]] = [[], [], []]
+      const send = (sequence: number): void => {
+        try {
+          numbering.number('a', sequence)
+          underWay.push(sequence)
+          failed = failed.filter((each) => each !== sequence)
+        } catch (error) {
+          expect((error as ClientError).code).toBe('EARLIER_FAILED')
+          expect(Math.min(...failed)).toBeLessThan(sequence)
+          numbering.owe('a', sequence)
+          if (!failed.includes(sequence)) failed.push(sequence)
+        }
+      }
+      for (const { sends, fails, pick } of steps) {
+        for (let count = 0; count < sends; count++) send(next++)
+        // Out of turn, and then in turn.
+        if (failed.length > 0) send(failed[pick % failed.length]!)
+        waiting = failed.toSorted((one, other) => one - other)
+        for (const sequence of waiting) send(sequence)
+        if (fails) {
+          for (const sequence of underWay) {
+            numbering.rewind('a', sequence)
+            numbering.owe('a', sequence)
+          }
+          failed.push(...underWay)
+        } else
+          for (const sequence of underWay) {
+            expect(sequence).toBe(written + 1)
+            written = sequence
+            numbering.forgive('a', sequence)
+          }
+        underWay = []
+      }
+    }),
+  )
+})
+
 test("the client's count of one life is above that of an earlier one, and is not mixed with the sender's", () => {
   const at = (now: number): Numbering =>
     new Numbering(

@@ -1,4 +1,4 @@
-/** What the client must do over every transport (CL1 to CL4); a fault strikes where the transport meets the other side. */
+/** What the client must do over every transport (CL1 to CL5); a fault strikes where the transport meets the other side. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -280,6 +280,58 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       await client.send(topic, preference('u1', 'x', { sequence: 1 }))
       expect(sourcesOf(await mine(), 'u1')).toEqual(['x'])
       expect(client.stats()).toMatchObject({ accepted: 2, acknowledged: 1, failed: 1 })
+    })
+
+    test('what was given up keeps its turn: nothing behind it is written before, in this life or the next (CL5)', async () => {
+      const client = await open({ deliveryTimeoutMs: 1_500 })
+      const send = (sequence: number) => client.send(topic, preference('u1', String(sequence), { sequence }))
+      world.down(true)
+      const first = errorOf(send(1))
+      await sleep(200)
+      const others = [2, 3].map((sequence) => errorOf(send(sequence)))
+      const failures = await Promise.all([first, ...others])
+      world.down(false)
+      expect(failures.map(({ code, then }) => [code, then])).toEqual([
+        ['TIMEOUT', 'retry'],
+        ['EARLIER_FAILED', 'retry'],
+        ['EARLIER_FAILED', 'retry'],
+      ])
+      const later = await errorOf(send(4))
+      expect([later.code, later.then]).toEqual(['EARLIER_FAILED', 'retry'])
+      await client.send(topic, preference('u2', 'other', { sequence: 1 }))
+      expect(sourcesOf(await mine(), 'u1')).toEqual([])
+      const again = await Promise.all([1, 2, 3, 4].map(send))
+      expect(again.map(({ duplicate, position }) => [duplicate, position !== null])).toEqual(
+        Array(4).fill([false, true]),
+      )
+      await client.close()
+      const second = await open()
+      for (const sequence of [1, 2, 3, 4]) await second.send(topic, preference('u1', String(sequence), { sequence }))
+      expect(sourcesOf(await mine(), 'u1')).toEqual(['1', '2', '3', '4'])
+      expect(client.stats()).toMatchObject({ accepted: 8, acknowledged: 5, failed: 3, queuedBytes: 0 })
+    })
+
+    test('what was given up by dropping keeps its turn too, until it is left out (CL5)', async () => {
+      const client = await open({ queueBytes: 2_000, whenFull: 'drop' })
+      const event = (contact: string, sequence: number, more: Partial<Preference> = {}) =>
+        preference(contact, String(sequence), { sequence, ...more })
+      const sent = Promise.all(
+        [1, 2, 3].map((sequence) => errorOf(client.send(topic, event('u1', sequence, { priority: 'low' })))),
+      )
+      const urgent = client.send(topic, event('u2', 1, { priority: 'high' }))
+      expect((await sent).map(({ code, then }) => [code, then])).toEqual([
+        ['DROPPED', 'retry'],
+        ['EARLIER_FAILED', 'retry'],
+        ['EARLIER_FAILED', 'retry'],
+      ])
+      await urgent
+      expect(client.stats()).toMatchObject({ dropped: { low: 1, normal: 0, high: 0 }, failed: 2 })
+      expect((await errorOf(client.send(topic, event('u1', 2)))).code).toBe('EARLIER_FAILED')
+      client.leaveOut(topic, event('u1', 1))
+      await client.send(topic, event('u1', 2))
+      expect((await errorOf(client.send(topic, event('u1', 4)))).code).toBe('EARLIER_FAILED')
+      for (const sequence of [3, 4]) await client.send(topic, event('u1', sequence))
+      expect(sourcesOf(await mine(), 'u1')).toEqual(['2', '3', '4'])
     })
 
     test('a lost answer after which nothing gets through is an outcome that nobody knows', async () => {
