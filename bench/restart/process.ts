@@ -22,7 +22,7 @@ const text = { type: 'string' } as const
 const { values } = parseArgs({
   options: {
     ...{ bootstrap: text, directory: text, id: text, application: text, input: text, output: text },
-    ...{ standbys: text, 'leave-on-close': { type: 'boolean' }, vitals: { type: 'boolean' } },
+    ...{ standbys: text, 'leave-on-close': { type: 'boolean' }, vitals: { type: 'boolean' }, 'block-cache-mib': text },
   },
 })
 const { bootstrap = '', directory = '', id = '', application = '', input = '', output = '' } = values
@@ -66,7 +66,7 @@ const log = await openKafkaLog({
 const databases = rocksDatabases({
   directory: join(directory, 'state'),
   databases: partitions,
-  blockCacheBytes: 64 * 1024 * 1024,
+  blockCacheBytes: Number(values['block-cache-mib'] ?? 64) * 1024 * 1024,
   writeBufferBytes: 64 * 1024 * 1024,
   notice,
 })

@@ -35,11 +35,28 @@ export interface ProcessOptions {
   readonly standbys?: number
   readonly leaveOnClose?: boolean
   readonly vitals?: boolean
+  readonly blockCacheMiB?: number
 }
 
 export function startOurs(options: ProcessOptions): Run {
-  const { bootstrap, directory, id, topics, standbys = 0, leaveOnClose = false, vitals = false } = options
-  const named = { bootstrap, directory, id, ...topics, standbys: String(standbys) }
+  const {
+    bootstrap,
+    directory,
+    id,
+    topics,
+    standbys = 0,
+    leaveOnClose = false,
+    vitals = false,
+    blockCacheMiB = 64,
+  } = options
+  const named = {
+    bootstrap,
+    directory,
+    id,
+    ...topics,
+    standbys: String(standbys),
+    'block-cache-mib': String(blockCacheMiB),
+  }
   const given = Object.entries(named).flatMap(([name, value]) => [`--${name}`, value])
   const script = join(import.meta.dirname, 'process.ts')
   const flags = [...(leaveOnClose ? ['--leave-on-close'] : []), ...(vitals ? ['--vitals'] : [])]
