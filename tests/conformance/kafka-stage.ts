@@ -61,7 +61,7 @@ async function reached(broker: Broker, request: Request): Promise<void> {
 async function written(kafka: Kafka, transactionalId: string): Promise<void> {
   const [host = '', port] = kafka.bootstrap.split(':')
   const connections = new Connections({ clientId: 'conformance', connectTimeoutMs: 10_000 }, machineClock)
-  const cluster = new Cluster(connections, [{ host, port: Number(port) }], withinMs)
+  const cluster = new Cluster(connections, [{ host, port: Number(port) }], machineClock, withinMs)
   try {
     for (let waitedMs = 0; waitedMs < withinMs; waitedMs += 10) {
       const answer = await cluster.any(describeTransactionsV0.api, [transactionalId])

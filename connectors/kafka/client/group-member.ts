@@ -22,6 +22,8 @@
  *        answered with the generation there is, and no second member comes of it.
  *   GM8  A static member that comes back to its place gets the share of the process before it, without a rebalance. When that
  *        rebalance was not finished (SO3), or this one reads other topics or was told other settings, it asks for the next one.
+ *   GM9  The first join of a static member, when it got no answer, may be handled after the one that did, and fence the id that
+ *        it gave: the member then joins anew, once. Only within the session timeout after that answer: later it is a successor.
  *
  * While a join or sync waits at the coordinator no heartbeat is sent (the coordinator counts the request as one, and on a real
  * connection a heartbeat would wait behind it); silence is then borne for the rebalance timeout longer, and nothing commits.
@@ -89,6 +91,8 @@ export class GroupMember implements GroupSession {
   /** When the last request was sent that was answered well. */
   #heardAt: number
   #polledAt: number
+  /** Until when a join of its own may come late and fence it (GM9). */
+  #strayUntil = -Infinity
   /** Did not poll for too long: out of the group until it does. */
   #idle = false
   /** A join or sync waits at the coordinator. */
@@ -219,10 +223,14 @@ export class GroupMember implements GroupSession {
     const protocols = [{ name: this.#assignor.name, metadata: encodeClaim(claim, this.#attempt) }]
     const rest = { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs: this.#rebalanceTimeoutMs, protocols }
     for (;;) {
+      const memberId = this.#memberId
+      const isFirst = memberId === '' && !this.#isDynamic
       const answer = await this.#insist(
-        () => this.#broker.joinGroup({ ...rest, memberId: this.#memberId, protocolType: PROTOCOL_TYPE }),
+        () => this.#broker.joinGroup({ ...rest, memberId, protocolType: PROTOCOL_TYPE }),
         'parked',
+        () => isFirst && (this.#strayUntil = Infinity),
       )
+      if (this.#strayUntil === Infinity) this.#strayUntil = this.#clock.now() + sessionTimeoutMs
       this.#memberId = answer.memberId
       if ('generationId' in answer) return this.#joined(answer)
     }
@@ -295,7 +303,7 @@ export class GroupMember implements GroupSession {
   /** Membership is over, the session is not; unless it was fenced or cannot go on. */
   async #lose(loss: LogError): Promise<void> {
     const memberId = this.#memberId
-    const fatal = !['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(loss.code)
+    const fatal = !['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION'].includes(loss.code) && !this.#fencedItself(loss)
     this.#forget(loss)
     if (this.#standing) {
       this.#standing = this.#told = false
@@ -311,6 +319,13 @@ export class GroupMember implements GroupSession {
     await call
   }
 
+  /** GM9 */
+  #fencedItself({ code }: LogError): boolean {
+    if (code !== 'FENCED_INSTANCE_ID' || this.#clock.now() > this.#strayUntil) return false
+    this.#strayUntil = -Infinity
+    return true
+  }
+
   #forget(loss: LogError): void {
     const { groupId } = this.#options
     if (this.#standing) this.#notice(`group ${groupId}: ${this.#memberId} lost its membership: ${loss.message}`)
@@ -324,7 +339,7 @@ export class GroupMember implements GroupSession {
   }
 
   /** Asks until it is answered; only an outcome that is unknown or passes is asked again (GM7). */
-  async #insist<T>(ask: () => Promise<T>, how: 'parked' | 'free'): Promise<T> {
+  async #insist<T>(ask: () => Promise<T>, how: 'parked' | 'free', unanswered: () => void = nothing): Promise<T> {
     for (;;) {
       const askedAt = this.#clock.now()
       this.#parked = how === 'parked'
@@ -334,6 +349,7 @@ export class GroupMember implements GroupSession {
         return answer
       } catch (error) {
         if (!passes(error)) throw error
+        if (codeOf(error) === 'TIMEOUT') unanswered()
       } finally {
         this.#parked = false
       }

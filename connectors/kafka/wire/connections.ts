@@ -7,6 +7,7 @@
  *   KC2  A connection on which an answer is overdue is closed: an answer that comes later is nobody's.
  *   KC3  Requests that wait at the broker by their meaning have a lane to themselves while they wait.
  *   KC4  Nothing is sent while a connection shows its credentials again: the broker would close it.
+ *   KC5  A node that could not be reached, or let a request's time pass, counts as silent until it answers one.
  */
 
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
@@ -77,6 +78,8 @@ export class Connections {
   readonly #lanes = new Map<string, Lane>()
   /** Names of lanes for one at a time that nobody uses now, by node. */
   readonly #free = new Map<string, string[]>()
+  /** KC5, by name. */
+  readonly #silent = new Set<string>()
   #named = 0
   #closed = false
   /** Whether the settings have been right once: what looks like a wrong one afterwards is trouble. */
@@ -104,6 +107,11 @@ export class Connections {
     }
   }
 
+  /** KC5 */
+  isSilent(node: Address): boolean {
+    return this.#silent.has(nameOf(node))
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     const lanes = [...this.#lanes.values()]
@@ -129,14 +137,20 @@ export class Connections {
     const { promise, resolve, reject } = Promise.withResolvers<R>()
     const cancel = this.#clock.after(timeoutMs, () => {
       reject(new LogError('TIMEOUT', `${what}: no answer in ${timeoutMs} ms`, 'retry'))
+      this.#silent.add(nameOf(to))
       this.#forget(connection)
       connection.socket.destroy()
     })
     api.async(connection, ...args).then(resolve, reject)
     try {
-      return await promise
+      const answer = await promise
+      this.#silent.delete(nameOf(to))
+      return answer
     } catch (error) {
-      if (error instanceof ResponseError) return error['response'] as R
+      if (error instanceof ResponseError) {
+        this.#silent.delete(nameOf(to))
+        return error['response'] as R
+      }
       if (error instanceof LogError) throw error
       // It was sent: what it did is as unknown as ever.
       if (this.#closed) throw new LogError('TIMEOUT', `${what}: the log was closed before its answer`, 'stop', error)
@@ -161,6 +175,7 @@ export class Connections {
       if (this.#closed) throw closed()
       if (isRefused(error, this.#wasReady))
         throw new LogError('AUTHENTICATION_FAILED', `${nameOf(to)}: ${reasonOf(error)}`, 'stop', error)
+      this.#silent.add(nameOf(to))
       throw new Unsent(`${nameOf(to)}: ${reasonOf(error)}`, error)
     }
     if (this.#closed) throw closed()

@@ -1,9 +1,12 @@
-/** Which broker coordinates a group or a transactional id. Remembered until it says that it does not any more. */
+/**
+ * Which broker coordinates a group or a transactional id. Remembered until it says that it does not any more, or gives no
+ * answer; then another node is asked than the one that named it (KM1).
+ */
 
 import type { API } from '@platformatic/kafka'
 import { findCoordinatorV4 } from '@platformatic/kafka'
 import { LogError } from '../port.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, Told } from './cluster.ts'
 import type { Address, Connections } from './connections.ts'
 import { Unsent } from './connections.ts'
 import { codeOf, errorOf, withCode } from './errors.ts'
@@ -25,7 +28,7 @@ const kinds = { group: 0, transaction: 1 } as const
 export class Coordinators {
   readonly #cluster: Cluster
   readonly #connections: Connections
-  readonly #known = new Map<string, Address>()
+  readonly #known = new Map<string, Told<Address>>()
 
   constructor(cluster: Cluster, connections: Connections) {
     this.#cluster = cluster
@@ -56,20 +59,24 @@ export class Coordinators {
   async find(of: Coordinated): Promise<Address> {
     const id = idOf(of)
     const known = this.#known.get(id)
-    if (known !== undefined) return known
-    const { coordinators } = await this.#cluster
-      .any(findCoordinatorV4.api, kinds[of.kind], [of.key])
+    if (known !== undefined) return known.answer
+    const { answer, turn } = await this.#cluster
+      .told(findCoordinatorV4.api, kinds[of.kind], [of.key])
       .catch(withCode('COORDINATOR_NOT_AVAILABLE'))
-    const [found] = coordinators
+    const [found] = answer.coordinators
+    if (found === undefined || found.errorCode !== 0) this.#cluster.doubt(turn)
     if (found === undefined) throw new LogError('COORDINATOR_NOT_AVAILABLE', `no coordinator of ${id}`, 'retry')
     if (found.errorCode !== 0) throw errorOf(found.errorCode, `coordinator of ${id}`, found.errorMessage)
     const address = { host: found.host, port: found.port }
-    this.#known.set(id, address)
+    this.#known.set(id, { answer: address, turn })
     return address
   }
 
   #forget(of: Coordinated): void {
+    const known = this.#known.get(idOf(of))
+    if (known === undefined) return
     this.#known.delete(idOf(of))
+    this.#cluster.doubt(known.turn)
   }
 }
 

@@ -5,6 +5,8 @@
  *   KF1  A fetch has no effect, so trouble with a node is no trouble of whoever reads: its partitions are left out of the
  *       answer, the leader is looked for anew, and the next fetch asks there. A person is told once, and once when it is over.
  *   KF2  No fetch turns round at once without an answer: it waits as long as it was told to, or a moment.
+ *   KF3  Nor does it wait much longer for a leader that is silent: it ends with what the others said. The question stays asked,
+ *       and the next fetch that would ask it takes it up.
  */
 
 import type { Clock } from '../clock.ts'
@@ -40,6 +42,9 @@ const allBytes = 0x7fff_ffff
 /** How long an answer waits for its reader, and how soon a fetch that found nobody ends, in ms. */
 const keptMs = 1000
 const pauseMs = 100
+/** Above the time it was told to wait, what a fetch gives leaders that others wait for, and one alone, in ms (KF3). */
+const graceMs = 100
+const graceAloneMs = 5000
 /** What the same request may be answered otherwise, a moment later. */
 const passing: ReadonlySet<LogErrorCode> = new Set(['NOT_LEADER_OR_FOLLOWER', 'STORAGE_ERROR', 'TIMEOUT'])
 
@@ -72,10 +77,13 @@ export class FetchRequests {
   /** @throws LogError CLOSED, AUTHENTICATION_FAILED */
   async fetch(request: FetchRequest): Promise<readonly FetchedPartition[]> {
     const { partitions, isolation, maxWaitMs, signal } = request
+    const startedAt = this.#clock.now()
     const led = await this.#cluster.led(partitions).catch((error: unknown) => this.#lookedInVain(error))
     const answers = led === null ? [] : await this.#askLeaders(led, isolation, maxWaitMs, signal)
     const isInVain = answers.length < partitions.length && !answers.some(saysSomething)
-    if (isInVain && maxWaitMs > 0) await this.#wait(Math.min(maxWaitMs, pauseMs), signal)
+    const waitedMs = Math.max(0, this.#clock.now() - startedAt)
+    const pauseLeftMs = Math.min(maxWaitMs, pauseMs) - waitedMs
+    if (isInVain && pauseLeftMs > 0) await this.#wait(pauseLeftMs, signal)
     return answers
   }
 
@@ -87,13 +95,13 @@ export class FetchRequests {
   ): Promise<readonly FetchedPartition[]> {
     // What is unknown is said at once.
     const shared = { topics, isolation, maxWaitMs: unknown.length > 0 ? 0 : maxWaitMs }
-    const asked = [...nodes].map(([to, parts]) => this.#ask({ ...shared, to, parts }, nodes.size > 1))
+    const asked = [...nodes].map(([to, parts]) => this.#ask({ ...shared, to, parts }))
     const failures = unknown.map((where) => failed(where, 'UNKNOWN_TOPIC_OR_PARTITION'))
-    return [...failures, ...(await firstOf(asked, signal))]
+    const boundMs = shared.maxWaitMs + (nodes.size > 1 ? graceMs : graceAloneMs)
+    return [...failures, ...(await this.#firstOf(asked, boundMs, signal))]
   }
 
-  #ask(question: Question, shared: boolean): Asked {
-    if (!shared) return { answer: this.#send(question), take: () => undefined }
+  #ask(question: Question): Asked {
     const { to, parts, isolation, maxWaitMs } = question
     const places = parts.map(({ topic, partition, offset, maxBytes }) => `${topic}-${partition}@${offset}+${maxBytes}`)
     const id = `${nameOf(to)} ${isolation} ${maxWaitMs} ${places.join()}`
@@ -186,6 +194,37 @@ export class FetchRequests {
     if (this.#away.delete(who)) this.#notice(`Kafka: ${who} answers again`)
   }
 
+  /** What the first that has something says, and whoever was ready with it; when none has, all that came in time (KF3). */
+  #firstOf(
+    asked: readonly Asked[],
+    boundMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly FetchedPartition[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly FetchedPartition[]>()
+    const answers: FetchedPartition[] = []
+    let left = asked.length
+    let isOver = false
+    const over = (): void => {
+      isOver = true
+      resolve(answers)
+    }
+    const cancel = this.#clock.after(boundMs, over)
+    if (left === 0 || signal?.aborted === true) over()
+    signal?.addEventListener('abort', over, { once: true })
+    for (const one of asked) {
+      one.answer.then((fetched) => {
+        if (isOver) return
+        one.take()
+        answers.push(...fetched)
+        if (--left === 0 || fetched.some(saysSomething)) over()
+      }, reject)
+    }
+    return promise.finally(() => {
+      cancel()
+      signal?.removeEventListener('abort', over)
+    })
+  }
+
   #wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#clock.after(ms, resolve)
@@ -197,29 +236,6 @@ export class FetchRequests {
       signal?.removeEventListener('abort', aborted)
     })
   }
-}
-
-/** What the first that has something says, and whoever was ready with it; all of them when none has. */
-function firstOf(asked: readonly Asked[], signal: AbortSignal | undefined): Promise<readonly FetchedPartition[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly FetchedPartition[]>()
-  const answers: FetchedPartition[] = []
-  let left = asked.length
-  let isOver = false
-  const over = (): void => {
-    isOver = true
-    resolve(answers)
-  }
-  if (left === 0 || signal?.aborted === true) over()
-  signal?.addEventListener('abort', over, { once: true })
-  for (const one of asked) {
-    one.answer.then((fetched) => {
-      if (isOver) return
-      one.take()
-      answers.push(...fetched)
-      if (--left === 0 || fetched.some(saysSomething)) over()
-    }, reject)
-  }
-  return promise.finally(() => signal?.removeEventListener('abort', over))
 }
 
 const saysSomething = ({ batches, error }: FetchedPartition): boolean => batches.length > 0 || error !== null

@@ -36,7 +36,7 @@ export async function connectKafka(options: KafkaBrokerOptions): Promise<Broker>
   const { clientId = usualClientId, connectTimeoutMs = usualConnectTimeoutMs, tls, sasl } = options
   const connections = new Connections({ clientId, connectTimeoutMs, tls, sasl }, clock)
   try {
-    const cluster = new Cluster(connections, options.bootstrap.map(addressOf), timeoutMs)
+    const cluster = new Cluster(connections, options.bootstrap.map(addressOf), clock, timeoutMs)
     await cluster.refresh([])
     const protocol = await negotiate(cluster)
     const coordinators = new Coordinators(cluster, connections)

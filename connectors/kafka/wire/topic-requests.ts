@@ -13,7 +13,7 @@ import type { Clock } from '../clock.ts'
 import { LogError } from '../port.ts'
 import type { TopicMetadata, TopicPartition, TopicSpec } from '../port.ts'
 import { byTopic } from './by-topic.ts'
-import type { Cluster, Topic } from './cluster.ts'
+import type { Cluster, Led, Topic } from './cluster.ts'
 import type { Connections } from './connections.ts'
 import { Unsent } from './connections.ts'
 import { check, codeOf, errorOf } from './errors.ts'
@@ -129,7 +129,9 @@ export class TopicRequests {
   async listOffsets(partitions: readonly TopicPartition[], which: Which): Promise<readonly bigint[]> {
     const timestamp = which === 'earliest' ? ListOffsetTimestamps.EARLIEST : ListOffsetTimestamps.LATEST
     const isolation = which === 'stable' ? readCommitted : readUncommitted
-    return this.#eachLeader('ListOffsets', partitions, listOffsetsV9.api, {
+    const led = await this.#cluster.led(partitions)
+    checkLed(led)
+    const offsets = await this.#eachLeader('ListOffsets', led, listOffsetsV9.api, {
       request: (parts) => [
         replicaOfNobody,
         isolation,
@@ -147,10 +149,13 @@ export class TopicRequests {
           of.map(({ partitionIndex, errorCode, offset }) => answered(name, partitionIndex, errorCode, offset)),
         ),
     })
+    return partitions.map((where) => offsets.get(placeOf(where))!)
   }
 
+  /** Where nobody can be asked nothing is deleted; that is said when it is done elsewhere. */
   async deleteRecords(before: readonly (TopicPartition & { readonly offset: bigint })[]): Promise<void> {
-    await this.#eachLeader('DeleteRecords', before, deleteRecordsV2.api, {
+    const led = await this.#cluster.led(before)
+    await this.#eachLeader('DeleteRecords', led, deleteRecordsV2.api, {
       request: (parts) => [
         byTopic(parts).map(([name, of]) => ({
           name,
@@ -165,40 +170,34 @@ export class TopicRequests {
           ),
         ),
     })
+    checkLed(led)
   }
 
-  /** Asks each leader about its partitions. In the order asked. @throws LogError of the first that was refused */
+  /** Asks each leader about its partitions. @returns by name of the partition @throws LogError of the first that was refused */
   async #eachLeader<T extends TopicPartition, A extends unknown[], R, Result>(
     what: string,
-    partitions: readonly T[],
+    { nodes }: Led<T>,
     api: API<[...A], R>,
     by: { request(parts: readonly T[]): [...A]; answers(answer: R): readonly Answered<Result>[] },
-  ): Promise<readonly Result[]> {
-    const { nodes, unknown, leaderless } = await this.#cluster.led(partitions)
-    for (const { topic, partition } of unknown)
-      throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `there is no ${topic}-${partition}`, 'stop')
-    for (const { topic, partition } of leaderless)
-      throw new LogError('NOT_LEADER_OR_FOLLOWER', `${topic}-${partition} has no leader now`, 'retry')
+  ): Promise<ReadonlyMap<string, Result>> {
     const results = new Map<string, Result>()
     await Promise.all(
       [...nodes].map(async ([to, parts]) => {
         try {
           const route = { to, lane: null, timeoutMs: this.#timeoutMs }
           const answer = await this.#connections.call(route, api, ...by.request(parts))
-          for (const one of by.answers(answer))
-            results.set(`${one.topic}-${one.partition}`, await this.#sound(what, one))
+          for (const one of by.answers(answer)) results.set(placeOf(one), await this.#sound(what, one))
         } catch (error) {
           this.#cluster.forget(parts)
           if (error instanceof Unsent) throw new LogError('NOT_LEADER_OR_FOLLOWER', error.message, 'retry', error)
           throw error
         }
+        for (const place of parts.map(placeOf))
+          if (!results.has(place))
+            throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `${what}: no answer for ${place}`, 'stop')
       }),
     )
-    return partitions.map(({ topic, partition }) => {
-      const name = `${topic}-${partition}`
-      if (!results.has(name)) throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `${what}: no answer for ${name}`, 'stop')
-      return results.get(name) as Result
-    })
+    return results
   }
 
   async #sound<Result>(what: string, { topic, partition, errorCode, result }: Answered<Result>): Promise<Result> {
@@ -208,6 +207,15 @@ export class TopicRequests {
       throw new LogError('NOT_LEADER_OR_FOLLOWER', error.message, 'retry', error)
     throw error
   }
+}
+
+const placeOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`
+
+/** @throws LogError of the first partition that nobody can be asked about */
+function checkLed({ unknown, leaderless }: Led<TopicPartition>): void {
+  for (const where of unknown) throw new LogError('UNKNOWN_TOPIC_OR_PARTITION', `there is no ${placeOf(where)}`, 'stop')
+  for (const where of leaderless)
+    throw new LogError('NOT_LEADER_OR_FOLLOWER', `${placeOf(where)} has no leader now`, 'retry')
 }
 
 const answered = <R>(topic: string, partition: number, errorCode: number, result: R): Answered<R> => ({

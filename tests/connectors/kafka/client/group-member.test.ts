@@ -1,9 +1,15 @@
-/** A member of a group, over the coordinator: what its listener hears, what it may commit, and what faults do to it (GM1-GM8). */
+/** A member of a group, over the coordinator: what its listener hears, what it may commit, and what faults do to it (GM1-GM9). */
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { joinGroup } from '../../../../connectors/kafka/client/group-member.ts'
 import { LogError } from '../../../../connectors/kafka/index.ts'
-import type { Broker, GroupOptions, GroupSession, RebalanceListener } from '../../../../connectors/kafka/index.ts'
+import type {
+  Broker,
+  GroupOptions,
+  GroupSession,
+  JoinGroupRequest,
+  RebalanceListener,
+} from '../../../../connectors/kafka/index.ts'
 import { Client, GroupCluster } from '../group-cluster.ts'
 import { HandClock, settle } from '../hand-clock.ts'
 
@@ -27,7 +33,7 @@ interface Started {
   readonly userData: string[]
   /** Requests that were sent, by name; a hook may answer in the broker's place. */
   readonly sent: string[]
-  hook: ((request: string) => Promise<void>) | null
+  hook: ((request: string, asked: unknown) => Promise<void>) | null
   /** What each kind of call waits for. */
   readonly gates: Map<string, Promise<void>>
 }
@@ -81,7 +87,7 @@ function hooked(broker: Broker, started: Omit<Started, 'session'>): Broker {
     name,
     async (request: never): Promise<unknown> => {
       started.sent.push(name)
-      await started.hook?.(name)
+      await started.hook?.(name, request)
       const answer = await broker[name](request)
       return new Promise((resolve) => started.client.enter(() => resolve(answer)))
     },
@@ -519,5 +525,62 @@ describe('static members', () => {
     expect(sorted(two)).toBe('0,1,2,3')
     expect(check(two.session)).toBe('ok')
     expect(() => one.session.metadata()).toThrow('not a member')
+  })
+
+  describe('whose first join got no answer and is handled late (GM9)', () => {
+    /** A member whose first join is lost on its way, and what makes it arrive. */
+    function startStray(): { one: Started; arrive: () => void } {
+      const one = start({ instanceId: 'i0' })
+      let lost: JoinGroupRequest | null = null
+      one.hook = (request, asked) => {
+        if (request !== 'joinGroup' || lost !== null) return Promise.resolve()
+        lost = asked as JoinGroupRequest
+        return refuse('TIMEOUT', 'retry')
+      }
+      const arrive = (): void => void cluster.requests.joinGroup(lost!).catch(() => undefined)
+      return { one, arrive }
+    }
+
+    test('joins anew: it was fenced by itself', async () => {
+      const { one, arrive } = startStray()
+      await clock.advance(1_000)
+      expect(sorted(one)).toBe('0,1,2,3')
+      arrive()
+      await clock.advance(SESSION_MS)
+      expect(one.calls.slice(1)).toEqual(['lost', 'assigned 0,1,2,3'])
+      expect(check(one.session)).toBe('ok')
+    })
+
+    test('also while the join that came after it waits', async () => {
+      const { one, arrive } = startStray()
+      const two = start()
+      two.gates.set('joining', new Promise((resolve) => void clock.after(3_000, resolve)))
+      await clock.advance(1_000)
+      arrive()
+      await clock.advance(3 * SESSION_MS)
+      expect(one.calls.filter((call) => call.startsWith('failed'))).toEqual([])
+      expect([one.held.size, two.held.size]).toEqual([2, 2])
+      expect([check(one.session), check(two.session)]).toEqual(['ok', 'ok'])
+    })
+
+    test('is fenced by another the second time', async () => {
+      const { one, arrive } = startStray()
+      await clock.advance(1_000)
+      arrive()
+      await clock.advance(SESSION_MS / 2)
+      const two = start({ instanceId: 'i0' })
+      await clock.advance(SESSION_MS)
+      expect(one.calls.at(-1)).toBe('failed FENCED_INSTANCE_ID')
+      expect(sorted(two)).toBe('0,1,2,3')
+    })
+
+    test('is fenced by another when its join has had its time to arrive', async () => {
+      const { one } = startStray()
+      await clock.advance(SESSION_MS + 1_000)
+      const two = start({ instanceId: 'i0' })
+      await clock.advance(SESSION_MS)
+      expect(one.calls.slice(1)).toEqual(['lost', 'failed FENCED_INSTANCE_ID'])
+      expect(check(two.session)).toBe('ok')
+    })
   })
 })

@@ -110,7 +110,7 @@ describe('a node that is away', () => {
 
   test('of a coordinator no request was sent, so nothing was done (BR1)', async () => {
     const connections = open()
-    const cluster = new Cluster(connections, [await nowhere()], enoughMs)
+    const cluster = new Cluster(connections, [await nowhere()], machineClock, enoughMs)
     const coordinators = new Coordinators(cluster, connections)
     const asked = coordinators.call(
       { kind: 'group', key: 'g' },
@@ -139,6 +139,20 @@ describe('a node that is silent', () => {
     node.answers = true
     await expect(heartbeat(connections, node.address, 'any')).resolves.toMatchObject({ errorCode: 0 })
     expect(node.sockets).toHaveLength(2)
+  })
+
+  test('is known to be until it answers, and so is one that cannot be reached (KC5)', async () => {
+    const [node, away] = [await startNode(), await nowhere()]
+    const connections = open()
+    await heartbeat(connections, away, 'any').catch(() => undefined)
+    expect(connections.isSilent(away)).toBe(true)
+    node.answers = false
+    expect(connections.isSilent(node.address)).toBe(false)
+    await heartbeat(connections, node.address, 'any', 50).catch(() => undefined)
+    expect(connections.isSilent(node.address)).toBe(true)
+    node.answers = true
+    await heartbeat(connections, node.address, 'any')
+    expect(connections.isSilent(node.address)).toBe(false)
   })
 
   test('that goes away in the middle leaves one too (KC1)', async () => {
