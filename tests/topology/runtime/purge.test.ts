@@ -1,7 +1,7 @@
 /** Consumed repartition records: only what was committed goes (U1), at its interval (U2), and trouble with it is no other's (U3). */
 
 import { describe, expect, test } from 'vitest'
-import { LogError, openMemoryLog } from '../../../connectors/kafka/index.ts'
+import { LogError, openMemoryLog, partitionFor } from '../../../connectors/kafka/index.ts'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import type { Topology } from '../../../topology/index.ts'
 import { TopologyBuilder, repartitionTopic } from '../../../topology/index.ts'
@@ -142,6 +142,30 @@ describe('consumed repartition records', () => {
     await send(driver, 'words', 'd', 'x')
     await driver.settle()
     expect(pairs(await driver.read(between))).toEqual(['x=d'])
+  })
+
+  test('that a refusal left are dropped with the next, also where nothing came since (U3)', async () => {
+    const clock = new HandClock(t0)
+    const inner = openMemoryLog({ clock, random })
+    let refusals = 1
+    const log = override(inner, {
+      deleteRecords: (before) =>
+        refusals-- > 0
+          ? Promise.reject(new LogError('NOT_LEADER_OR_FOLLOWER', 'deletion of it', 'retry'))
+          : inner.deleteRecords(before),
+    })
+    const driver = await start({ log, clock, partitions: 2 })
+    const valueFor = (partition: number): string =>
+      [...'abcdefgh'].find((value) => partitionFor(Buffer.from(value), 2) === partition)!
+    const [quiet, busy] = [valueFor(0), valueFor(1)]
+    await send(driver, 'words', 'a', quiet)
+    for (const key of ['b', 'c', 'd']) {
+      await driver.advance(intervalMs)
+      await send(driver, 'words', key, busy)
+    }
+    await driver.settle()
+    expect(refusals).toBeLessThan(0)
+    expect(pairs(await driver.read(between))).not.toContain(`${quiet}=a`)
   })
 
   test('are asked for once at a time (U2)', async () => {
