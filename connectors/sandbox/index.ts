@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
@@ -16,10 +16,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import type { Asked, StandIn } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
@@ -60,6 +62,8 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  openai: '/openai/v1',
+  anthropic: '/anthropic',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -72,7 +76,7 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
     script: new Script(join(directory, 'script.json')),
     calls: callLog(join(directory, 'calls.ndjson')),
     mail,
-    standIns: { perplexity, webscraper: scraper, sendgrid: mail },
+    standIns: { perplexity, webscraper: scraper, sendgrid: mail, openai, anthropic },
     now,
   }
   if (script !== undefined) parts.script.replace(script)
@@ -99,6 +103,8 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
       perplexity: url + prefixes.perplexity,
       webscraper: url + prefixes.webscraper,
       sendgrid: url + prefixes.sendgrid,
+      openai: url + prefixes.openai,
+      anthropic: url + prefixes.anthropic,
     },
     handler,
     async close() {

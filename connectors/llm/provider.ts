@@ -1,0 +1,151 @@
+/** The language models as a provider of the effect worker: a call's request and output are JSON of events. */
+
+import { z } from 'zod'
+import type { Json } from '../../schemas/index.ts'
+import type { CallOutcome, Provider, ProviderCall } from '../effects/port.ts'
+import type { JsonSchema, Llm, LlmMessage, LlmOutcome, LlmTool } from './port.ts'
+
+export interface LlmProviderSettings {
+  readonly llm: Llm
+  readonly mode: Provider['mode']
+  /** Token bucket of the account; null is unlimited. */
+  readonly rate: Provider['rate']
+  readonly concurrency: number
+  /** Longer than any one vendor may take. */
+  readonly timeoutMs: number
+}
+
+/** The `request` of a `complete`. */
+export interface LlmCallRequest {
+  readonly system: string
+  readonly messages: readonly LlmCallMessage[]
+  readonly tools?: readonly LlmTool[]
+  readonly schema?: { readonly name: string; readonly schema: JsonSchema }
+  readonly max_output_tokens: number
+}
+
+export type LlmCallMessage =
+  | { readonly role: 'user'; readonly content: string }
+  | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly LlmCallToolCall[] }
+  | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: string; readonly is_error?: boolean }
+
+export interface LlmCallToolCall {
+  readonly id: string
+  readonly name: string
+  readonly arguments: { readonly [name: string]: Json }
+}
+
+/** The `output` of a `complete` that is ok. */
+export interface LlmCallOutput {
+  readonly text: string
+  /** What fits the schema; null without one, or when tools are called. */
+  readonly json: Json
+  readonly tool_calls: readonly LlmCallToolCall[]
+  readonly stop: 'end' | 'tools' | 'length'
+  readonly model: string
+  readonly vendor: 'openai' | 'anthropic'
+  readonly usage: {
+    readonly input_tokens: number
+    readonly output_tokens: number
+    readonly cached_input_tokens: number
+    readonly cache_write_tokens: number
+  }
+  readonly price_version: string
+}
+
+export function llmProvider(settings: LlmProviderSettings): Provider {
+  const { llm, mode, rate, concurrency, timeoutMs } = settings
+  return Object.freeze({
+    name: 'llm',
+    account: mode,
+    mode,
+    repeat: 'may-repeat' as const,
+    rate,
+    concurrency,
+    timeoutMs,
+    async call(call: ProviderCall): Promise<CallOutcome> {
+      if (call.operation !== 'complete') return refused('llm has no such operation')
+      const read = requestShape.safeParse(call.request)
+      if (!read.success) {
+        const [issue] = read.error.issues
+        return refused(`the request is not one of llm: ${issue?.path.join('.') || 'it'} is not as wanted`)
+      }
+      const { messages, max_output_tokens: maxOutputTokens, system, tools, schema } = read.data
+      const { tenantId, attempt, signal } = call
+      const outcome = await llm.complete({
+        system,
+        messages: messages.map(messageOf),
+        maxOutputTokens,
+        tenantId,
+        attempt,
+        signal,
+        ...(tools === undefined ? {} : { tools: tools as readonly LlmTool[] }),
+        ...(schema === undefined ? {} : { schema: schema as { name: string; schema: JsonSchema } }),
+      })
+      return callOutcome(outcome)
+    },
+  })
+}
+
+const refused = (error: string): CallOutcome => ({ class: 'invalid', status: 0, output: null, error })
+
+const json = z.json()
+const object = z.record(z.string(), json)
+const toolCall = z.strictObject({ id: z.string(), name: z.string(), arguments: object })
+const message = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.literal('user'), content: z.string() }),
+  z.strictObject({ role: z.literal('assistant'), content: z.string(), tool_calls: z.array(toolCall).optional() }),
+  z.strictObject({
+    role: z.literal('tool'),
+    tool_call_id: z.string(),
+    content: z.string(),
+    is_error: z.boolean().optional(),
+  }),
+])
+const requestShape = z.strictObject({
+  system: z.string(),
+  messages: z.array(message),
+  tools: z.array(z.strictObject({ name: z.string(), description: z.string(), parameters: object })).optional(),
+  schema: z.strictObject({ name: z.string(), schema: object }).optional(),
+  max_output_tokens: z.int(),
+})
+
+function messageOf(told: z.infer<typeof message>): LlmMessage {
+  if (told.role === 'user') return told
+  if (told.role === 'assistant') {
+    const { role, content, tool_calls: toolCalls } = told
+    return { role, content, ...(toolCalls === undefined ? {} : { toolCalls: toolCalls as LlmCallToolCall[] }) }
+  }
+  const { role, content, tool_call_id: toolCallId, is_error: isError } = told
+  return { role, content, toolCallId, ...(isError === undefined ? {} : { isError }) }
+}
+
+function callOutcome(outcome: LlmOutcome): CallOutcome {
+  const { class: of, status, error, retryAfterMs, costMicrodollars } = outcome
+  return {
+    class: of,
+    status,
+    output: of === 'ok' ? (outputOf(outcome) as unknown as Json) : null,
+    costMicrodollars,
+    ...(error === undefined ? {} : { error }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  }
+}
+
+function outputOf({ usage, ...told }: LlmOutcome): LlmCallOutput {
+  return {
+    text: told.text,
+    json: told.json ?? null,
+    tool_calls: told.toolCalls,
+    stop: told.stop ?? 'end',
+    model: told.model,
+    vendor: told.vendor ?? 'openai',
+    usage: {
+      input_tokens: usage.inputTokens,
+      output_tokens: usage.outputTokens,
+      cached_input_tokens: usage.cachedInputTokens,
+      cache_write_tokens: usage.cacheWriteTokens,
+    },
+    price_version: told.priceVersion,
+  }
+}
