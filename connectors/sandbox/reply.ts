@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Conversation, Known, Reply } from './conversation.ts'
 import { askedObject, factsIn, isKnown, lastSaid, words } from './conversation.ts'
 import { chatReply, reportOf } from './chat.ts'
+import type { Given } from './fill-schema.ts'
 import { filled } from './fill-schema.ts'
 import type { SandboxRule } from './script.ts'
 
@@ -22,11 +23,20 @@ export function replyTo(conversation: Conversation, told: SandboxRule['answer'])
 const cut = (text: string, told: SandboxRule['answer']): string =>
   told === 'malformed_json' ? text.slice(0, Math.ceil(text.length / 2)) : text
 
-function givenIn(conversation: Conversation): Parameters<typeof filled>[1] {
-  const asked: Known = { ...factsIn(conversation), ...askedObject(conversation) }
+function givenIn(conversation: Conversation): Given {
+  const object = askedObject(conversation)
+  const spoken = Object.keys(object).length === 0 ? turnOf(conversation) : {}
+  const asked: Known = { ...factsIn(conversation), ...spoken, ...object }
   const findings = Array.isArray(asked['findings']) ? asked['findings'].filter(isKnown) : []
-  const said = lastSaid(conversation)
-  return { asked: { reply: reportOf(conversation), answer: reportOf(conversation), ...asked }, findings, words: said }
+  return { asked, findings, words: lastSaid(conversation) }
+}
+
+/** What a schema of a chat turn may ask for, by the usual names. */
+function turnOf(conversation: Conversation): Known {
+  const { text, ids, found } = reportOf(conversation)
+  const said = { reply: text, answer: text, message: text, response: text }
+  const cited = { citations: ids, cited: ids, cited_ids: ids, source_ids: ids, chunk_ids: ids }
+  return { ...said, ...cited, confidence: found ? 0.8 : 0.3 }
 }
 
 /** The first id of a finding becomes one that was never given. */

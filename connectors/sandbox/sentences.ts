@@ -48,19 +48,10 @@ export function painOf({ company, industry, finding }: Subject): string {
       const many = count === null ? 'Many customers' : `About ${count} conversations a month`
       return `${many} ask ${company} about ${industry.customersAsk}; a team that answers each by hand falls behind.`
     }
-    case 'competitor': {
-      const price = field(data, 'pricing')
-      const from = figure(field(price, 'starting_price'))
-      const unit = textField(price, 'unit')
-      const told = from === null ? '' : ` from ${from}${unit === null ? '' : ` a ${plain(unit)}`}`
-      return `${textField(data, 'name') ?? 'A competitor'} is offered${told} to the same buyers, so how fast ${company} answers is what they compare.`
-    }
-    case 'pricing': {
-      const from = figure(field(data, 'starting_price'))
-      const unit = textField(data, 'unit')
-      const plan = from === null ? 'At its prices' : `At ${from}${unit === null ? '' : ` a ${plain(unit)}`}`
-      return `${plan}, ${company} cannot spend a person's quarter of an hour on each question about ${industry.customersAsk}.`
-    }
+    case 'competitor':
+      return `${textField(data, 'name') ?? 'A competitor'}${priceWords(field(data, 'pricing'))} is offered to the same buyers, so how fast ${company} answers is what they compare.`
+    case 'pricing':
+      return `At its prices${priceWords(data)}, ${company} cannot spend a person's time on each question about ${industry.customersAsk}.`
     case 'tech_stack': {
       const technologies = listOf(field(data, 'technologies'))
       return `Answers lie in ${technologies ?? 'several systems'}, and somebody at ${company} has to look them up each time.`
@@ -79,11 +70,34 @@ export function painOf({ company, industry, finding }: Subject): string {
 }
 
 /** What is shown to answer it. */
-export function stepOf(subject: Subject): string {
-  const { company, industry, finding } = subject
-  if (finding === null)
-    return `We begin as a customer of ${company} would: with a question about ${industry.customersAsk}, and an answer within seconds.`
-  return `${painOf(subject)} Here the assistant answers such a question itself, says what it stands on, and hands over what it does not know.`
+export function stepOf({ company, industry, finding }: Subject): string {
+  const data = field(finding, 'data')
+  switch (textField(finding, 'finding_type')) {
+    case 'volume_prediction': {
+      const count = figure(field(data, 'monthly_conversations'))
+      return `We let a month of ${count === null ? '' : `${count} `}conversations pass by: which the assistant answers itself, and which reach the people of ${company}.`
+    }
+    case 'competitor':
+      return `We ask what a buyer who also looks at ${textField(data, 'name') ?? 'a competitor'} would ask, and see what ${company} answers at once.`
+    case 'pricing':
+      return `We hold what one answer costs against ${company}'s own prices${priceWords(data)}.`
+    case 'tech_stack':
+      return `We connect the assistant to ${listOf(field(data, 'technologies')) ?? 'the systems in use'}, and each answer says where it was read.`
+    case 'company_info': {
+      const employees = figure(field(data, 'employees'))
+      return `We walk through a day of ${employees === null ? 'the team' : `the ${employees} people`} at ${company}: what is answered without them, and what is handed to the right one.`
+    }
+    default:
+      return `We begin as a customer of ${company} would, with a question about ${industry.customersAsk}, and see the answer.`
+  }
+}
+
+/** ` (from 1.2 USD a transaction)`, as far as it is known. */
+function priceWords(price: unknown): string {
+  const from = figure(field(price, 'starting_price'))
+  if (from === null) return ''
+  const [currency, unit] = [textField(price, 'currency'), textField(price, 'unit')]
+  return ` (from ${from}${currency === null ? '' : ` ${currency}`}${unit === null ? '' : ` a ${plain(unit)}`})`
 }
 
 /** What the one who shows it says. */
