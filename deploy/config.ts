@@ -54,6 +54,7 @@ export interface LlmConfig {
   /** Null: is not asked, as only the other has a key. */
   readonly openai: LlmVendorConfig | null
   readonly anthropic: LlmVendorConfig | null
+  readonly embeddingModel: string
   /** Null is no limit. */
   readonly ratePerMinute: number | null
   readonly concurrency: number
@@ -295,6 +296,7 @@ function llmOf(values: Values): LlmConfig {
     mode: live ? 'live' : 'sandbox',
     openai: llmVendorOf(values, 'OPENAI', live),
     anthropic: llmVendorOf(values, 'ANTHROPIC', live),
+    embeddingModel: values.OPENAI_EMBEDDING_MODEL,
     ratePerMinute: !live || values.LLM_RATE_PER_MINUTE === 0 ? null : values.LLM_RATE_PER_MINUTE,
     concurrency: values.LLM_CONCURRENCY,
     primaryAttempts: values.LLM_PRIMARY_ATTEMPTS,

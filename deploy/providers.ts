@@ -60,6 +60,7 @@ function languageModels(foundation: StreamFoundation, addresses: ProviderAddress
       anthropic: vendorSettings('anthropic', anthropic, addresses),
       primaryAttempts,
       effort,
+      embedding: openai === null ? null : { model: llm.embeddingModel },
       prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
       budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
       now: () => machineClock.now(),

@@ -11,15 +11,15 @@ import { anthropicClient } from './anthropic.ts'
 import type { Admission, BreakerSettings } from './breaker.ts'
 import { Breaker, breakerDefaults } from './breaker.ts'
 import { openaiClient } from './openai.ts'
-import type { Llm, LlmOutcome, LlmRequest, ToolCall, Vendor } from './port.ts'
+import type { EmbedOutcome, EmbedRequest, Llm, LlmOutcome, LlmRequest, ToolCall, Vendor } from './port.ts'
 import { noUsage } from './port.ts'
 import type { ModelPrice, PriceTable } from './prices.ts'
 import { costMicrodollars, knownPrices, mostMicrodollars } from './prices.ts'
-import { faultOf } from './request.ts'
+import { embedFault, faultOf } from './request.ts'
 import { schemaCheck } from './schema.ts'
-import type { Reservation, SpendLedger } from './spend.ts'
-import { dayOf } from './spend.ts'
-import type { VendorAnswer, VendorClient, VendorFailure, VendorSettings } from './vendor.ts'
+import type { Budget } from './spend.ts'
+import { dayOf, withinBudget } from './spend.ts'
+import type { VendorAnswer, VendorClient, VendorEmbedding, VendorFailure, VendorSettings } from './vendor.ts'
 
 export interface LlmSettings {
   /** Null: is not asked. One of the two is there. */
@@ -29,8 +29,10 @@ export interface LlmSettings {
   readonly primaryAttempts?: number
   /** Prices of models, beside or instead of `knownPrices`; its version is told with every cost. */
   readonly prices?: PriceTable
+  /** OpenAI's model for `embed`, and the length of its vectors where it is not the model's own; null or absent: none. */
+  readonly embedding?: { readonly model: string; readonly dimensions?: number } | null
   /** Null: no limit, and nothing is kept. */
-  readonly budget: { readonly ledger: SpendLedger; readonly tenantDailyMicrodollars: number } | null
+  readonly budget: Budget | null
   readonly breaker?: BreakerSettings
   /** How much the models think before they write; the vendors' own defaults when null or absent. */
   readonly effort?: 'low' | 'medium' | 'high' | null
@@ -53,29 +55,78 @@ interface Seat {
 
 /** @throws LlmSettingsError when no vendor is there, or a model's price is not known */
 export function createLlm(settings: LlmSettings): Llm {
-  const seats = seatsOf(settings)
-  const version = (settings.prices ?? knownPrices).version
+  const { embedding = null } = settings
+  const price = embedding === null ? undefined : priceOf(settings, embedding.model)
+  if (embedding !== null && price === undefined) throw noPrice('openai', embedding.model)
+  const house: House = {
+    settings,
+    seats: seatsOf(settings),
+    version: (settings.prices ?? knownPrices).version,
+    embedding: embedding === null || price === undefined ? null : { ...embedding, price },
+  }
   return Object.freeze({
-    async complete(request: LlmRequest): Promise<LlmOutcome> {
-      const fault = faultOf(request)
-      if (fault !== null) return nobody(version, 'invalid', fault)
-      const turn = whoseTurn(seats, request.attempt, settings.primaryAttempts ?? 2)
-      if ('waitMs' in turn)
-        return nobody(version, 'retry', 'no vendor answers at present', { retryAfterMs: turn.waitMs })
-      let how: 'answered' | 'failed' | 'undecided' = 'undecided'
-      try {
-        const { outcome, vendor } = await paid(settings, turn.seat, version, request)
-        how = vendor
-        return outcome
-      } finally {
-        turn.admission.end(how)
-      }
-    },
+    complete: (request: LlmRequest) => complete(house, request),
+    embed: (request: EmbedRequest) => embed(house, request),
   })
 }
 
+interface House {
+  readonly settings: LlmSettings
+  readonly seats: readonly Seat[]
+  /** Of the price table. */
+  readonly version: string
+  readonly embedding: { readonly model: string; readonly dimensions?: number; readonly price: ModelPrice } | null
+}
+
+async function complete({ settings, seats, version }: House, request: LlmRequest): Promise<LlmOutcome> {
+  const none = { ...nobody(version), text: '', toolCalls: [], stop: null }
+  const fault = faultOf(request)
+  if (fault !== null) return { ...none, class: 'invalid', error: fault }
+  const turn = whoseTurn(seats, request.attempt, settings.primaryAttempts ?? 2)
+  if ('waitMs' in turn) return { ...none, ...noVendor, retryAfterMs: turn.waitMs }
+  const { client, price } = turn.seat
+  const { signal: _signal, tenantId, maxOutputTokens, ...sent } = request
+  const send = (of: VendorClient) => of.ask(request)
+  const done = await paid({ settings, turn, price, tenantId, sent, maxOutputTokens, send })
+  if (typeof done === 'string') return { ...none, ...unasked[done] }
+  const { got, cost } = done
+  const common = { vendor: client.name, model: client.model, priceVersion: version, costMicrodollars: cost }
+  return got.kind === 'failure' ? { ...none, ...common, ...failed(got) } : judged(request, got, common)
+}
+
+async function embed({ settings, seats, version, embedding }: House, request: EmbedRequest): Promise<EmbedOutcome> {
+  const none = { ...nobody(version), vectors: [] }
+  const seat = seats.find(({ client }) => client.embed !== undefined)
+  const { texts, tenantId, signal } = request
+  const fault = embedding === null || seat === undefined ? 'no vendor that embeds is given' : embedFault(request)
+  if (fault !== null || embedding === null || seat === undefined)
+    return { ...none, class: 'invalid', error: fault ?? '' }
+  const turn = whoseTurn([seat], 1, 1)
+  if ('waitMs' in turn) return { ...none, ...noVendor, retryAfterMs: turn.waitMs }
+  const { price, ...model } = embedding
+  const send = (of: VendorClient) => of.embed!({ ...model, texts, signal })
+  const done = await paid({ settings, turn, price, tenantId, sent: texts, maxOutputTokens: 0, send })
+  if (typeof done === 'string') return { ...none, ...unasked[done] }
+  const { got, cost } = done
+  const common = { vendor: seat.client.name, model: embedding.model, priceVersion: version, costMicrodollars: cost }
+  if (got.kind === 'failure') return { ...none, ...common, ...failed(got) }
+  return { ...common, class: 'ok', status: 200, vectors: got.vectors, usage: got.usage, model: got.model }
+}
+
+const noVendor = { class: 'retry', error: 'no vendor answers at present' } as const
+const unasked = {
+  'over budget': { class: 'quota', error: "the tenant's budget of the day does not allow the call" },
+  'no ledger': { class: 'retry', error: "the tenant's budget could not be read" },
+} as const
+
+const priceOf = ({ prices }: LlmSettings, model: string): ModelPrice | undefined =>
+  prices?.models[model] ?? knownPrices.models[model]
+
+const noPrice = (vendor: Vendor, model: string): LlmSettingsError =>
+  new LlmSettingsError(`the price of ${vendor}'s model "${model}" is not known; give it`)
+
 function seatsOf(settings: LlmSettings): readonly Seat[] {
-  const { openai, anthropic, now, prices = knownPrices } = settings
+  const { openai, anthropic, now } = settings
   const common = { effort: settings.effort ?? null, maxBytes: settings.maxBytes ?? 4 * 1024 * 1024, now }
   const clients = [
     ...(openai === null ? [] : [openaiClient({ ...openai, ...common })]),
@@ -83,9 +134,8 @@ function seatsOf(settings: LlmSettings): readonly Seat[] {
   ]
   if (clients.length === 0) throw new LlmSettingsError('no vendor of language models is given')
   return clients.map((client) => {
-    const price = prices.models[client.model] ?? knownPrices.models[client.model]
-    if (price === undefined)
-      throw new LlmSettingsError(`the price of ${client.name}'s model "${client.model}" is not known; give it`)
+    const price = priceOf(settings, client.model)
+    if (price === undefined) throw noPrice(client.name, client.model)
     return { client, price, breaker: new Breaker(settings.breaker ?? breakerDefaults, now) }
   })
 }
@@ -107,62 +157,42 @@ function whoseTurn(
   return { waitMs }
 }
 
-/** M2. `vendor` is what the breaker learns: a vendor that has no key or no money for us does not answer either. */
-async function paid(
-  settings: LlmSettings,
-  { client, price }: Seat,
-  version: string,
-  request: LlmRequest,
-): Promise<{ readonly outcome: LlmOutcome; readonly vendor: 'answered' | 'failed' | 'undecided' }> {
-  const reserved = await reserve(settings, price, request)
-  if (typeof reserved === 'string') {
-    const outcome = reserved === 'over' ? nobody(version, 'quota', overBudget) : nobody(version, 'retry', noLedger)
-    return { outcome, vendor: 'undecided' }
-  }
-  let got: VendorAnswer | VendorFailure
+type Asked = VendorAnswer | VendorEmbedding | VendorFailure
+
+interface Ask<T> {
+  readonly settings: LlmSettings
+  readonly turn: Turn
+  readonly price: ModelPrice
+  readonly tenantId: string
+  /** What is sent, to know how many bytes it has. */
+  readonly sent: unknown
+  readonly maxOutputTokens: number
+  send(client: VendorClient): Promise<T>
+}
+
+/** M2. Within the budget; the breaker learns how it went, and nothing when nobody was asked. */
+async function paid<T extends Asked>(ask: Ask<T>): Promise<{ got: T; cost: number } | 'over budget' | 'no ledger'> {
+  const { settings, turn, price, tenantId } = ask
+  let how: 'answered' | 'failed' | 'undecided' = 'undecided'
   try {
-    got = await client.ask(request)
-  } catch (thrown) {
-    await settle(settings, reserved, 0)
-    throw thrown
-  }
-  const cost = costMicrodollars(price, got.usage ?? noUsage)
-  const unknown = got.kind === 'failure' && got.usage === undefined && got.maybePaid
-  if (!unknown) await settle(settings, reserved, cost)
-  const common = { vendor: client.name, model: client.model, priceVersion: version, costMicrodollars: cost }
-  return got.kind === 'failure'
-    ? { outcome: failed(got, common), vendor: breakerWord(got) }
-    : { outcome: judged(request, got, common), vendor: 'answered' }
-}
-
-const overBudget = "the tenant's budget of the day does not allow the call"
-const noLedger = "the tenant's budget could not be read"
-
-function breakerWord({ class: of, ended }: VendorFailure): 'answered' | 'failed' | 'undecided' {
-  if (ended) return 'undecided'
-  return of === 'invalid' ? 'answered' : 'failed'
-}
-
-/** What was reserved, null where there is no budget. */
-async function reserve(
-  { budget, now }: LlmSettings,
-  price: ModelPrice,
-  request: LlmRequest,
-): Promise<Reservation | null | 'over' | 'no ledger'> {
-  if (budget === null) return null
-  const { signal: _signal, tenantId, ...told } = request
-  const microdollars = mostMicrodollars(price, Buffer.byteLength(JSON.stringify(told)), request.maxOutputTokens)
-  const reservation = { tenantId, day: dayOf(now()), microdollars }
-  try {
-    return (await budget.ledger.reserve(reservation, budget.tenantDailyMicrodollars)) ? reservation : 'over'
-  } catch {
-    return 'no ledger'
+    const most = mostMicrodollars(price, Buffer.byteLength(JSON.stringify(ask.sent)), ask.maxOutputTokens)
+    const reservation = { tenantId, day: dayOf(settings.now()), microdollars: most }
+    return await withinBudget(settings.budget, reservation, async () => {
+      const got = await ask.send(turn.seat.client)
+      how = breakerWord(got)
+      const cost = costMicrodollars(price, got.usage ?? noUsage)
+      const unknown = got.kind === 'failure' && got.usage === undefined && got.maybePaid
+      return { result: { got, cost }, cost: unknown ? null : cost }
+    })
+  } finally {
+    turn.admission.end(how)
   }
 }
 
-/** An answer that was paid is not lost because the ledger is away: the reservation stands for it then. */
-async function settle({ budget }: LlmSettings, reserved: Reservation | null, cost: number): Promise<void> {
-  if (reserved !== null) await budget?.ledger.settle(reserved, cost).catch(() => undefined)
+/** A vendor that has no key or no money for us does not answer either. */
+function breakerWord(got: Asked): 'answered' | 'failed' | 'undecided' {
+  if (got.kind !== 'failure' || got.class === 'invalid') return 'answered'
+  return got.ended ? 'undecided' : 'failed'
 }
 
 type Common = Pick<LlmOutcome, 'model' | 'priceVersion' | 'costMicrodollars'> & { readonly vendor: Vendor }
@@ -195,21 +225,13 @@ function judged(request: LlmRequest, answer: VendorAnswer, common: Common): LlmO
     : wrong(`answered what does not fit the schema: ${broken}`)
 }
 
-function failed(got: VendorFailure, common: Common): LlmOutcome {
-  const { class: of, status, error, usage = noUsage, retryAfterMs } = got
-  const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
-  return { ...common, class: of, status, text: '', toolCalls: [], stop: null, usage, error, ...wait }
+const failed = ({ class: of, status, error, usage = noUsage, retryAfterMs }: VendorFailure) => {
+  return { class: of, status, error, usage, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
 }
 
-const nobody = (
-  priceVersion: string,
-  of: LlmOutcome['class'],
-  error: string,
-  more: { readonly retryAfterMs?: number } = {},
-): LlmOutcome => ({
-  ...{ class: of, status: 0, text: '', toolCalls: [], stop: null, usage: noUsage, model: '', vendor: null },
-  ...{ costMicrodollars: 0, priceVersion, error, ...more },
-})
+const nobody = (priceVersion: string) => {
+  return { status: 0, usage: noUsage, model: '', vendor: null, costMicrodollars: 0, priceVersion }
+}
 
 function parsed(text: string): Json | undefined {
   try {

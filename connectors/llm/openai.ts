@@ -4,8 +4,9 @@ import OpenAI from 'openai'
 import type { ResponseCreateParamsNonStreaming, ResponseInputItem } from 'openai/resources/responses/responses'
 import { z } from 'zod'
 import type { LlmMessage, LlmRequest, LlmUsage } from './port.ts'
+import { noUsage } from './port.ts'
 import { vendorSchema } from './schema.ts'
-import type { SdkError, VendorAnswer, VendorClient, VendorFailure, VendorOptions } from './vendor.ts'
+import type { SdkError, VendorAnswer, VendorClient, VendorEmbedding, VendorFailure, VendorOptions } from './vendor.ts'
 import { boundedFetch, exchange, failure, unreadable } from './vendor.ts'
 
 export function openaiClient(options: VendorOptions): VendorClient {
@@ -35,6 +36,20 @@ export function openaiClient(options: VendorOptions): VendorClient {
         judge,
       )
       return got.kind === 'failure' ? got : read(got.body)
+    },
+    async embed({ model, dimensions, texts, signal }) {
+      const body = {
+        ...{ model, input: [...texts], encoding_format: 'base64' as const },
+        ...(dimensions === undefined ? {} : { dimensions }),
+      }
+      const got = await exchange(
+        'openai',
+        options,
+        signal,
+        (until) => client.embeddings.create(body, { signal: until }).asResponse(),
+        judge,
+      )
+      return got.kind === 'failure' ? got : readEmbedding(got.body, texts.length)
     },
   }
 }
@@ -151,6 +166,32 @@ function read(body: unknown): VendorAnswer | VendorFailure {
     usage,
     model,
   }
+}
+
+const embeddingShape = z.object({
+  model: z.string(),
+  data: z.array(z.object({ index: count, embedding: z.union([z.base64(), z.array(z.number())]) })),
+  usage: z.object({ prompt_tokens: count }),
+})
+
+function readEmbedding(body: unknown, texts: number): VendorEmbedding | VendorFailure {
+  const parsed = embeddingShape.safeParse(body)
+  if (!parsed.success) return unreadable('openai', 200)
+  const { model, data, usage } = parsed.data
+  const vectors = data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => vectorOf(embedding))
+  const whole =
+    new Set(data.map(({ index }) => index)).size === texts &&
+    vectors.length === texts &&
+    vectors.every((vector) => vector.length > 0 && vector.length === vectors[0]!.length)
+  if (!whole) return unreadable('openai', 200)
+  return { kind: 'embedding', model, vectors, usage: { ...noUsage, inputTokens: usage.prompt_tokens } }
+}
+
+/** 32-bit floats, little end first, in base64; a server that answers numbers is understood too. */
+function vectorOf(embedding: string | readonly number[]): Float32Array {
+  if (typeof embedding !== 'string') return Float32Array.from(embedding)
+  const bytes = Buffer.from(embedding, 'base64')
+  return Float32Array.from({ length: Math.floor(bytes.length / 4) }, (_, n) => bytes.readFloatLE(4 * n))
 }
 
 /** A response that is `failed` inside a 200: only what names a fault of ours is not tried again. */

@@ -81,9 +81,27 @@ export interface LlmOutcome {
   readonly error?: string
 }
 
+export interface EmbedRequest {
+  /** From 1 to 2048, none empty. */
+  readonly texts: readonly string[]
+  readonly tenantId: string
+  readonly signal: AbortSignal
+}
+
+/** The fields are those of `LlmOutcome`. */
+export interface EmbedOutcome extends Pick<
+  LlmOutcome,
+  'class' | 'status' | 'usage' | 'model' | 'vendor' | 'costMicrodollars' | 'priceVersion' | 'retryAfterMs' | 'error'
+> {
+  /** One for each text, in their order; empty unless ok. */
+  readonly vectors: readonly Float32Array[]
+}
+
 export interface Llm {
   /** Never throws for what a vendor, the network or the ledger did: that is an outcome. It asks once. */
   complete(request: LlmRequest): Promise<LlmOutcome>
+  /** Vectors of texts, in the same way. OpenAI alone has them: vectors of two models do not compare. */
+  embed(request: EmbedRequest): Promise<EmbedOutcome>
 }
 
 export const noUsage: LlmUsage = Object.freeze({

@@ -23,6 +23,11 @@ export interface PriceTable {
   readonly models: Readonly<Record<string, ModelPrice>>
 }
 
+/** A price of two figures: what a vendor's cache saves is not counted. */
+export const flatPrice = (input: number, output: number): ModelPrice => {
+  return { input, cachedInput: input, cacheWrite: input, output }
+}
+
 /** List prices as the vendors published them by the day that is the version. */
 export const knownPrices: PriceTable = Object.freeze({
   version: '2026-11-26',
@@ -32,13 +37,10 @@ export const knownPrices: PriceTable = Object.freeze({
       long: { aboveInputTokens: 272_000, input: 200_000, cachedInput: 20_000, cacheWrite: 250_000, output: 750_000 },
     },
     'claude-sonnet-5-5': { input: 2_000_000, cachedInput: 200_000, cacheWrite: 2_500_000, output: 10_000_000 },
+    'text-embedding-3-small': flatPrice(20_000, 0),
+    'text-embedding-3-large': flatPrice(130_000, 0),
   },
 })
-
-/** A price of two figures: what a vendor's cache saves is not counted. */
-export const flatPrice = (input: number, output: number): ModelPrice => {
-  return { input, cachedInput: input, cacheWrite: input, output }
-}
 
 export function costMicrodollars(price: ModelPrice, usage: LlmUsage): number {
   const { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens } = usage
@@ -53,7 +55,7 @@ export function costMicrodollars(price: ModelPrice, usage: LlmUsage): number {
   return Number((millionths + 999_999n) / 1_000_000n)
 }
 
-/** The most a call can cost: every byte a token, at the dearest input price, and all output written. */
+/** More than a call comes to: every byte a token, at the dearest input price, and all output written. */
 export function mostMicrodollars(price: ModelPrice, inputBytes: number, maxOutputTokens: number): number {
   const dearest = (of: TokenPrices): TokenPrices => flatPrice(Math.max(of.input, of.cacheWrite), of.output)
   const usage = { inputTokens: inputBytes, outputTokens: maxOutputTokens, cachedInputTokens: 0, cacheWriteTokens: 0 }

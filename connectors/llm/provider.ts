@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Json } from '../../schemas/index.ts'
 import type { CallOutcome, Provider, ProviderCall } from '../effects/port.ts'
-import type { JsonSchema, Llm, LlmMessage, LlmOutcome, LlmTool } from './port.ts'
+import type { EmbedOutcome, JsonSchema, Llm, LlmMessage, LlmOutcome, LlmTool, LlmUsage } from './port.ts'
 
 export interface LlmProviderSettings {
   readonly llm: Llm
@@ -53,6 +53,22 @@ export interface LlmCallOutput {
   readonly price_version: string
 }
 
+/** The `request` of an `embed`. */
+export interface LlmEmbedRequest {
+  readonly texts: readonly string[]
+}
+
+/** The `output` of an `embed` that is ok. */
+export interface LlmEmbedOutput {
+  /** One for each text, in their order: 32-bit floats, little end first, in base64. */
+  readonly vectors: readonly string[]
+  readonly dimensions: number
+  readonly model: string
+  readonly vendor: 'openai' | 'anthropic'
+  readonly usage: LlmCallOutput['usage']
+  readonly price_version: string
+}
+
 export function llmProvider(settings: LlmProviderSettings): Provider {
   const { llm, mode, rate, concurrency, timeoutMs } = settings
   return Object.freeze({
@@ -64,6 +80,7 @@ export function llmProvider(settings: LlmProviderSettings): Provider {
     concurrency,
     timeoutMs,
     async call(call: ProviderCall): Promise<CallOutcome> {
+      if (call.operation === 'embed') return embed(llm, call)
       if (call.operation !== 'complete') return refused('llm has no such operation')
       const read = requestShape.safeParse(call.request)
       if (!read.success) {
@@ -82,7 +99,7 @@ export function llmProvider(settings: LlmProviderSettings): Provider {
         ...(tools === undefined ? {} : { tools: tools as readonly LlmTool[] }),
         ...(schema === undefined ? {} : { schema: schema as { name: string; schema: JsonSchema } }),
       })
-      return callOutcome(outcome)
+      return callOutcome(outcome, outputOf(outcome) as unknown as Json)
     },
   })
 }
@@ -120,17 +137,41 @@ function messageOf(told: z.infer<typeof message>): LlmMessage {
   return { role, content, toolCallId, ...(isError === undefined ? {} : { isError }) }
 }
 
-function callOutcome(outcome: LlmOutcome): CallOutcome {
+async function embed(llm: Llm, { request, tenantId, signal }: ProviderCall): Promise<CallOutcome> {
+  const read = z.strictObject({ texts: z.array(z.string()) }).safeParse(request)
+  if (!read.success) return refused('the request is not one of llm: texts are wanted')
+  const outcome = await llm.embed({ texts: read.data.texts, tenantId, signal })
+  const { vectors, usage, model, vendor, priceVersion } = outcome
+  const output: LlmEmbedOutput = {
+    vectors: vectors.map((vector) => {
+      const bytes = Buffer.alloc(vector.length * 4)
+      vector.forEach((value, n) => bytes.writeFloatLE(value, n * 4))
+      return bytes.toString('base64')
+    }),
+    dimensions: vectors[0]?.length ?? 0,
+    ...{ model, vendor: vendor ?? 'openai', usage: usageOf(usage), price_version: priceVersion },
+  }
+  return callOutcome(outcome, output as unknown as Json)
+}
+
+function callOutcome(outcome: LlmOutcome | EmbedOutcome, output: Json): CallOutcome {
   const { class: of, status, error, retryAfterMs, costMicrodollars } = outcome
   return {
     class: of,
     status,
-    output: of === 'ok' ? (outputOf(outcome) as unknown as Json) : null,
+    output: of === 'ok' ? output : null,
     costMicrodollars,
     ...(error === undefined ? {} : { error }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   }
 }
+
+const usageOf = (usage: LlmUsage): LlmCallOutput['usage'] => ({
+  input_tokens: usage.inputTokens,
+  output_tokens: usage.outputTokens,
+  cached_input_tokens: usage.cachedInputTokens,
+  cache_write_tokens: usage.cacheWriteTokens,
+})
 
 function outputOf({ usage, ...told }: LlmOutcome): LlmCallOutput {
   return {
@@ -140,12 +181,7 @@ function outputOf({ usage, ...told }: LlmOutcome): LlmCallOutput {
     stop: told.stop ?? 'end',
     model: told.model,
     vendor: told.vendor ?? 'openai',
-    usage: {
-      input_tokens: usage.inputTokens,
-      output_tokens: usage.outputTokens,
-      cached_input_tokens: usage.cachedInputTokens,
-      cache_write_tokens: usage.cacheWriteTokens,
-    },
+    usage: usageOf(usage),
     price_version: told.priceVersion,
   }
 }

@@ -1,6 +1,6 @@
 /** Whether a request can be asked at all. */
 
-import type { LlmRequest } from './port.ts'
+import type { EmbedRequest, LlmRequest } from './port.ts'
 import { looseness, schemaCheck } from './schema.ts'
 
 const named = /^[a-zA-Z0-9_-]{1,64}$/
@@ -31,4 +31,9 @@ export function faultOf(request: LlmRequest): string | null {
     }
   }
   return null
+}
+
+export function embedFault({ texts }: EmbedRequest): string | null {
+  if (texts.length === 0 || texts.length > 2_048) return 'texts are not from 1 to 2048'
+  return texts.some((text) => text === '') ? 'a text is empty' : null
 }

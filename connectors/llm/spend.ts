@@ -23,6 +23,35 @@ export interface SpendLedger {
   spent(tenantId: string, day: string): Promise<number>
 }
 
+export interface Budget {
+  readonly ledger: SpendLedger
+  readonly tenantDailyMicrodollars: number
+}
+
+/**
+ * Runs `ask` when the budget allows what is reserved. Its cost settles the reservation, which stands when the cost is null:
+ * not known. An answer that was paid is not lost because the ledger is away: the reservation stands for it then too.
+ */
+export async function withinBudget<T>(
+  budget: Budget | null,
+  reservation: Reservation,
+  ask: () => Promise<{ readonly result: T; readonly cost: number | null }>,
+): Promise<T | 'over budget' | 'no ledger'> {
+  if (budget === null) return (await ask()).result
+  const { ledger, tenantDailyMicrodollars } = budget
+  const fits = await ledger.reserve(reservation, tenantDailyMicrodollars).catch(() => null)
+  if (fits === null) return 'no ledger'
+  if (!fits) return 'over budget'
+  let cost: number | null = 0
+  try {
+    const asked = await ask()
+    cost = asked.cost
+    return asked.result
+  } finally {
+    if (cost !== null) await ledger.settle(reservation, cost).catch(() => undefined)
+  }
+}
+
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 
 /** For a process alone: forgets with it. Keeps the newest days only. */

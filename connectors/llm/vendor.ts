@@ -31,6 +31,13 @@ export interface VendorAnswer {
   readonly model: string
 }
 
+export interface VendorEmbedding {
+  readonly kind: 'embedding'
+  readonly vectors: readonly Float32Array[]
+  readonly usage: LlmUsage
+  readonly model: string
+}
+
 export interface VendorFailure {
   readonly kind: 'failure'
   readonly class: Exclude<CallClass, 'ok'>
@@ -49,6 +56,12 @@ export interface VendorClient {
   readonly name: Vendor
   readonly model: string
   ask(request: LlmRequest): Promise<VendorAnswer | VendorFailure>
+  embed?(request: {
+    readonly model: string
+    readonly dimensions?: number
+    readonly texts: readonly string[]
+    readonly signal: AbortSignal
+  }): Promise<VendorEmbedding | VendorFailure>
 }
 
 /** The part of both SDKs' errors that is looked at. */

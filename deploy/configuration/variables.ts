@@ -205,6 +205,10 @@ export const variables = {
   ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
   ...vendor('OPENAI', { model: 'gpt-6-luna' }),
   ...vendor('ANTHROPIC', { model: 'claude-sonnet-5-5' }),
+  OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {
+    meaning: 'the model of vectors; what was embedded by another is to be embedded again',
+    fallback: 'text-embedding-3-small',
+  }),
   LLM_RATE_PER_MINUTE: whole({
     meaning: 'language-model calls; 0 is no limit; the sandbox has none',
     fallback: '500',

@@ -209,3 +209,60 @@ describe('settings and requests that cannot work', () => {
     expect(seen).toEqual([])
   })
 })
+
+describe('vectors', () => {
+  const signal = new AbortController().signal
+  const embedding = { model: 'text-embedding-3-large', dimensions: 8 }
+  const texts = ['one', 'two']
+  const answer = (data: unknown) => ({ body: { object: 'list', model: 'm', data, usage: { prompt_tokens: 1_000 } } })
+  const base64 = Buffer.from(Float32Array.of(0.5, -2).buffer).toString('base64')
+
+  test('what is sent, and what comes back in any order and spelling', async () => {
+    const { url, seen } = await scripted(
+      answer([
+        { index: 1, embedding: [1, 2] },
+        { index: 0, embedding: base64 },
+      ]),
+    )
+    const llm = modelsOf({ openai: `${url}/v1`, anthropic: url }, { embedding })
+    const outcome = await llm.embed({ texts, tenantId: tenantA, signal })
+    expect(seen[0]).toMatchObject({ path: '/v1/embeddings', headers: { authorization: 'Bearer sk-openai' } })
+    expect(seen[0]?.body).toEqual({ ...embedding, input: texts, encoding_format: 'base64' })
+    expect(outcome).toMatchObject({ class: 'ok', vendor: 'openai', model: 'm', costMicrodollars: 130 })
+    expect(outcome.vectors).toEqual([Float32Array.of(0.5, -2), Float32Array.of(1, 2)])
+  })
+
+  test.each([
+    ['one too few', [{ index: 0, embedding: base64 }]],
+    ['one twice', [{ index: 0, embedding: base64 }, { index: 0, embedding: base64 }]], // prettier-ignore
+    ['of two lengths', [{ index: 0, embedding: base64 }, { index: 1, embedding: [1] }]], // prettier-ignore
+    ['no bytes', [{ index: 0, embedding: '' }, { index: 1, embedding: '' }]], // prettier-ignore
+  ])('%s cannot be read', async (_, data) => {
+    const { url } = await scripted(answer(data))
+    const outcome = await modelsOf({ openai: url, anthropic: url }, { embedding }).embed({
+      texts,
+      tenantId: tenantA,
+      signal,
+    })
+    expect(outcome).toMatchObject({ class: 'retry', status: 200, vectors: [] })
+  })
+
+  test('they stand in the budget and behind the breaker, and Anthropic has none', async () => {
+    const to = await sandbox({ operation: 'embed', status: 500, times: 20 })
+    const ledger = memoryLedger()
+    const llm = models(to, { embedding, budget: { ledger, tenantDailyMicrodollars: 3 } })
+    const long = { texts: ['x'.repeat(30)], tenantId: tenantA, signal } // its bytes as tokens cost 4
+    expect(await llm.embed(long)).toMatchObject({ class: 'quota', vendor: null })
+    for (let n = 0; n < 20; n++) expect((await llm.embed({ ...long, texts })).class).toBe('retry')
+    expect(await llm.embed({ ...long, texts })).toMatchObject({
+      class: 'retry',
+      vendor: null,
+      retryAfterMs: expect.any(Number) as number,
+    })
+    expect((await asked(to)).length).toBe(20)
+    expect(await models(to, { embedding, openai: null }).embed(long)).toMatchObject({ class: 'invalid', vendor: null })
+    expect(await models(to).embed(long)).toMatchObject({ class: 'invalid', vendor: null })
+    expect(await models(to, { embedding }).embed({ ...long, texts: [''] })).toMatchObject({ class: 'invalid' })
+    expect(() => models(to, { embedding: { model: 'unknown' } })).toThrow(LlmSettingsError)
+  })
+})

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { llmProvider } from '../../../connectors/llm/index.ts'
-import type { LlmCallOutput, LlmCallRequest } from '../../../connectors/llm/index.ts'
+import type { LlmCallOutput, LlmCallRequest, LlmEmbedOutput } from '../../../connectors/llm/index.ts'
 import type { Sandbox } from '../../../connectors/sandbox/index.ts'
 import type { Json } from '../../../schemas/index.ts'
 import { call, sandbox } from '../sandbox/start.ts'
@@ -64,7 +64,7 @@ test('what failed has no output, and the wait is told', async () => {
 })
 
 test.each([
-  ['another operation', request, { operation: 'embed' }, 'no such operation'],
+  ['another operation', request, { operation: 'chat' }, 'no such operation'],
   ['a field of another name', { ...request, maxOutputTokens: 5 }, {}, 'is not as wanted'],
   ['no messages', { ...request, messages: undefined }, {}, 'messages'],
   ['another role', { ...request, messages: [{ role: 'system', content: 'x' }] }, {}, 'messages.0.role'],
@@ -73,4 +73,25 @@ test.each([
   const outcome = await ask(await sandbox(), wrong, more)
   expect(outcome).toMatchObject({ class: 'invalid', status: 0, output: null })
   expect(outcome.error).toContain(words)
+})
+
+test('texts become vectors, in base64', async () => {
+  const to = await sandbox()
+  const llm = models(to, { embedding: { model: 'text-embedding-3-small' } })
+  const texts = ['refund of an order', 'refunds of orders', 'a whale sings']
+  const embedded = await llmProvider({ llm, mode: 'sandbox', rate: null, concurrency: 4, timeoutMs: 10_000 }).call(
+    call('embed', { texts }, { tenantId: tenantA }),
+  )
+  expect(embedded).toMatchObject({ class: 'ok', costMicrodollars: 1 })
+  const output = embedded.output as unknown as LlmEmbedOutput
+  expect(output).toMatchObject({ dimensions: 1536, model: 'text-embedding-3-small', vendor: 'openai' })
+  const { vectors } = await llm.embed({ texts, tenantId: tenantA, signal: new AbortController().signal })
+  const [, second] = output.vectors.map((text) => Buffer.from(text, 'base64'))
+  expect(second?.readFloatLE(4 * 7)).toBe(vectors[1]![7])
+  const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, n) => sum + value * b[n]!, 0)
+  expect(cosine(vectors[0]!, vectors[0]!)).toBeCloseTo(1, 5)
+  expect(cosine(vectors[0]!, vectors[1]!)).toBeGreaterThan(0.9)
+  expect(cosine(vectors[0]!, vectors[2]!)).toBeLessThan(0.2)
+  const wrong = await provider(to).call(call('embed', { text: 'x' }, { tenantId: tenantA }))
+  expect(wrong).toMatchObject({ class: 'invalid', output: null })
 })
