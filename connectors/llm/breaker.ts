@@ -61,7 +61,6 @@ export class Breaker {
     this.#probing = false
     if (how === 'answered') {
       this.#opened = null
-      this.#window = []
     } else if (how === 'failed') {
       this.#opened = this.#now()
     }

@@ -177,8 +177,6 @@ function bound(schema: Schema, rule: string): number | undefined {
 function known(name: string, { given, item, finding }: Place): unknown {
   if (name === '') return undefined
   const inside = [item, finding, isKnown(finding?.['data']) ? finding['data'] : null]
-  // An id of a finding is that of the item's own: of no finding, there is none.
-  if (name === 'finding_id') return inside.find((of) => of?.[name] !== undefined)?.[name]
   return [...inside, given.asked].find((of) => of?.[name] !== undefined)?.[name]
 }
 

@@ -68,10 +68,12 @@ test('B3: a good probe closes it and forgets, a bad one opens it again, one give
   run(breaker, 'undecided', 1)
   run(breaker, 'failed', 1)
   expect(breaker.ask()).toEqual({ admitted: false, waitMs: 30_000 })
+  const good = fresh()
+  run(good, 'failed', 20)
   now += 30_000
-  run(breaker, 'answered', 1)
-  run(breaker, 'failed', 19)
-  expect(isOpen(breaker)).toBe(false)
+  run(good, 'answered', 1)
+  run(good, 'failed', 19)
+  expect(isOpen(good)).toBe(false)
 })
 
 test('a call that began before it opened does not decide about the probe', () => {

@@ -1,6 +1,8 @@
 /** One call to a language model, against the stand-ins of both vendors. */
 
-import { describe, expect, test } from 'vitest'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { LlmOutcome, SpendLedger } from '../../../connectors/llm/index.ts'
 import { LlmSettingsError, createLlm, dayOf, flatPrice, memoryLedger } from '../../../connectors/llm/index.ts'
 import type { LoggedCall, Sandbox } from '../../../connectors/sandbox/index.ts'
@@ -55,14 +57,22 @@ describe('which vendor is asked', () => {
     expect(await asked(to)).toHaveLength(40)
   })
 
-  test('answers that are wrong, requests that are refused and callers that give up open nothing', async () => {
-    const to = await sandbox({ answer: 'wrong_shape', times: 20 }, { status: 400, times: 20 })
+  test.each([
+    ['answers that are wrong', { answer: 'wrong_shape' }, { schema: city }, 'retry'],
+    ['requests that are refused', { status: 400 }, {}, 'invalid'],
+    ['callers that give up', { delay_ms: 60_000 }, { signal: AbortSignal.abort() }, 'retry'],
+  ] as const)('%s open nothing', async (_, rule, more, of) => {
+    const to = await sandbox({ ...rule, times: 20 })
     const llm = models(to)
-    for (let n = 0; n < 20; n++) expect((await llm.complete(question({ schema: city }))).class).toBe('retry')
-    for (let n = 0; n < 20; n++) expect((await llm.complete(question())).class).toBe('invalid')
-    const signal = AbortSignal.abort()
-    for (let n = 0; n < 20; n++) expect((await llm.complete(question({ signal }))).class).toBe('retry')
+    for (let n = 0; n < 20; n++) expect(words(await llm.complete(question(more)))).toEqual([of, 'openai'])
+    await fetch(`${to.url}/sandbox/script`, { method: 'DELETE' })
     expect(words(await llm.complete(question()))).toEqual(['ok', 'openai'])
+  })
+
+  test.each([401, 402, 429])('a vendor that answers %i to everything is left for the other', async (status) => {
+    const llm = models(await sandbox({ provider: 'openai', status }))
+    for (let n = 0; n < 20; n++) await llm.complete(question())
+    expect(words(await llm.complete(question()))).toEqual(['ok', 'anthropic'])
   })
 })
 
@@ -83,6 +93,24 @@ describe.each([
     expect(outcome.error).toMatch(new RegExp(`^${vendor} `))
     expect((await llm.complete(question({ attempt }))).class).toBe('ok')
     expect(await asked(to)).toEqual([vendor, vendor])
+  })
+
+  test('a body that begins and does not end is left when its time is up', async () => {
+    const server = createServer((_, response) => void response.writeHead(200).write('{"id":'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const llm = createLlm({
+      openai: { baseUrl, apiKey: 'k', model: 'gpt-6-luna', timeoutMs: 300 },
+      anthropic: { baseUrl, apiKey: 'k', model: 'claude-sonnet-5-5', timeoutMs: 300 },
+      budget: null,
+      now: () => 0,
+    })
+    const outcome = await llm.complete(question({ attempt }))
+    expect(outcome).toMatchObject({ class: 'retry', status: 200, error: `${vendor} gave no whole answer in time` })
   })
 
   test('a caller that gives up is left at once', async () => {

@@ -274,7 +274,8 @@ describe('what the real ones refuse', () => {
     ['a last word of its own', { messages: [hello, { role: 'assistant', content: 'x' }] }, 400],
     ['a call that is answered', { messages: [hello, use, result('t')] }, 200],
     ['a call that is not', { messages: [hello, use, hello] }, 400],
-    ['an answer to no call', { messages: [hello, use, result('u')] }, 400],
+    ['an answer to another call', { messages: [hello, use, result('u')] }, 400],
+    ['an answer to no call', { messages: [hello, result('t')] }, 400],
   ])('Anthropic: %s', async (_, more, status) => {
     const to = await sandbox()
     const body = { model: 'm', max_tokens: 100, messages: [hello], ...more }
