@@ -26,7 +26,11 @@ export interface Providers {
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
   const sandbox = needsSandbox
-    ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
+    ? await startSandbox({
+        directory: join(foundation.config.dataDir, 'sandbox'),
+        clock: foundation.time,
+        realNow: () => machineClock.now(),
+      })
     : null
   const addresses = sandbox?.baseUrls ?? null
   return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }

@@ -20,15 +20,7 @@ export type { LlmSettings } from './llm.ts'
 export { LlmSettingsError, createLlm } from './llm.ts'
 export type { ModelPrice, PriceTable, TokenPrices } from './prices.ts'
 export { costMicrodollars, flatPrice, knownPrices } from './prices.ts'
-export type {
-  LlmCallMessage,
-  LlmCallOutput,
-  LlmCallRequest,
-  LlmCallToolCall,
-  LlmEmbedOutput,
-  LlmEmbedRequest,
-  LlmProviderSettings,
-} from './provider.ts'
+export type { LlmCallOutput, LlmCallRequest, LlmEmbedOutput, LlmEmbedRequest, LlmProviderSettings } from './provider.ts'
 export { llmProvider } from './provider.ts'
 export type { Budget, Reservation, SpendLedger } from './spend.ts'
 export { dayOf, memoryLedger } from './spend.ts'

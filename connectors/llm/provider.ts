@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Json } from '../../schemas/index.ts'
 import type { CallOutcome, Provider, ProviderCall } from '../effects/port.ts'
-import type { EmbedOutcome, JsonSchema, Llm, LlmMessage, LlmOutcome, LlmTool, LlmUsage } from './port.ts'
+import type { EmbedOutcome, EmbedRequest, Llm, LlmOutcome, LlmRequest, LlmUsage, ToolCall } from './port.ts'
 
 export interface LlmProviderSettings {
   readonly llm: Llm
@@ -15,32 +15,15 @@ export interface LlmProviderSettings {
   readonly timeoutMs: number
 }
 
-/** The `request` of a `complete`. */
-export interface LlmCallRequest {
-  readonly system: string
-  readonly messages: readonly LlmCallMessage[]
-  readonly tools?: readonly LlmTool[]
-  readonly schema?: { readonly name: string; readonly schema: JsonSchema }
-  readonly max_output_tokens: number
-}
-
-export type LlmCallMessage =
-  | { readonly role: 'user'; readonly content: string }
-  | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly LlmCallToolCall[] }
-  | { readonly role: 'tool'; readonly tool_call_id: string; readonly content: string; readonly is_error?: boolean }
-
-export interface LlmCallToolCall {
-  readonly id: string
-  readonly name: string
-  readonly arguments: { readonly [name: string]: Json }
-}
+/** The `request` of a `complete`; tenant and attempt are the call's. */
+export type LlmCallRequest = Omit<LlmRequest, 'tenantId' | 'attempt' | 'signal'>
 
 /** The `output` of a `complete` that is ok. */
 export interface LlmCallOutput {
   readonly text: string
   /** What fits the schema; null without one, or when tools are called. */
   readonly json: Json
-  readonly tool_calls: readonly LlmCallToolCall[]
+  readonly tool_calls: readonly ToolCall[]
   readonly stop: 'end' | 'tools' | 'length'
   readonly model: string
   readonly vendor: 'openai' | 'anthropic'
@@ -54,9 +37,7 @@ export interface LlmCallOutput {
 }
 
 /** The `request` of an `embed`. */
-export interface LlmEmbedRequest {
-  readonly texts: readonly string[]
-}
+export type LlmEmbedRequest = Pick<EmbedRequest, 'texts'>
 
 /** The `output` of an `embed` that is ok. */
 export interface LlmEmbedOutput {
@@ -87,18 +68,8 @@ export function llmProvider(settings: LlmProviderSettings): Provider {
         const [issue] = read.error.issues
         return refused(`the request is not one of llm: ${issue?.path.join('.') || 'it'} is not as wanted`)
       }
-      const { messages, max_output_tokens: maxOutputTokens, system, tools, schema } = read.data
       const { tenantId, attempt, signal } = call
-      const outcome = await llm.complete({
-        system,
-        messages: messages.map(messageOf),
-        maxOutputTokens,
-        tenantId,
-        attempt,
-        signal,
-        ...(tools === undefined ? {} : { tools: tools as readonly LlmTool[] }),
-        ...(schema === undefined ? {} : { schema: schema as { name: string; schema: JsonSchema } }),
-      })
+      const outcome = await llm.complete({ ...(read.data as unknown as LlmCallRequest), tenantId, attempt, signal })
       return callOutcome(outcome, outputOf(outcome) as unknown as Json)
     },
   })
@@ -111,12 +82,12 @@ const object = z.record(z.string(), json)
 const toolCall = z.strictObject({ id: z.string(), name: z.string(), arguments: object })
 const message = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('user'), content: z.string() }),
-  z.strictObject({ role: z.literal('assistant'), content: z.string(), tool_calls: z.array(toolCall).optional() }),
+  z.strictObject({ role: z.literal('assistant'), content: z.string(), toolCalls: z.array(toolCall).optional() }),
   z.strictObject({
     role: z.literal('tool'),
-    tool_call_id: z.string(),
+    toolCallId: z.string(),
     content: z.string(),
-    is_error: z.boolean().optional(),
+    isError: z.boolean().optional(),
   }),
 ])
 const requestShape = z.strictObject({
@@ -124,18 +95,8 @@ const requestShape = z.strictObject({
   messages: z.array(message),
   tools: z.array(z.strictObject({ name: z.string(), description: z.string(), parameters: object })).optional(),
   schema: z.strictObject({ name: z.string(), schema: object }).optional(),
-  max_output_tokens: z.int(),
+  maxOutputTokens: z.int(),
 })
-
-function messageOf(told: z.infer<typeof message>): LlmMessage {
-  if (told.role === 'user') return told
-  if (told.role === 'assistant') {
-    const { role, content, tool_calls: toolCalls } = told
-    return { role, content, ...(toolCalls === undefined ? {} : { toolCalls: toolCalls as LlmCallToolCall[] }) }
-  }
-  const { role, content, tool_call_id: toolCallId, is_error: isError } = told
-  return { role, content, toolCallId, ...(isError === undefined ? {} : { isError }) }
-}
 
 async function embed(llm: Llm, { request, tenantId, signal }: ProviderCall): Promise<CallOutcome> {
   const read = z.strictObject({ texts: z.array(z.string()) }).safeParse(request)

@@ -5,7 +5,7 @@
 
 import type { Known, Schema } from './conversation.ts'
 import { isKnown } from './conversation.ts'
-import { painOf, stepOf, subjectOf, talkOf, titleOf } from './sentences.ts'
+import { actionOf, painOf, stepOf, subjectOf, talkOf, titleOf } from './sentences.ts'
 
 export interface Given {
   /** What was asked, and the facts beneath it. */
@@ -141,12 +141,14 @@ const formats: Readonly<Record<string, string>> = {
 }
 
 const titles = /title|headline|subject|heading|label/
+const actions = /call_to_action|cta|button/
 const talks = /talk|script|summary|introduction|opening|body|answer|reply|message/
 const pains = /pain|problem|text|description|reason|detail|note|point|step/
-const isWritten = (name: string): boolean => [titles, talks, pains].some((kind) => kind.test(name))
+const isWritten = (name: string): boolean => [titles, actions, talks, pains].some((kind) => kind.test(name))
 
 function written(name: string, { given, finding, path }: Place): string {
   const subject = subjectOf(given.asked, finding)
+  if (actions.test(name)) return actionOf(subject)
   if (titles.test(name)) return titleOf(subject)
   if (talks.test(name)) return talkOf(given.asked, given.findings)
   return path.some((above) => /step|script/.test(above)) ? stepOf(subject) : painOf(subject)

@@ -20,7 +20,16 @@ export const subjectOf = (asked: Known, finding: Known | null): Subject => ({
 })
 
 /** A few words, as a title. */
-export function titleOf({ company, industry, finding }: Subject): string {
+export const titleOf = (subject: Subject): string => shortened(heading(subject), 60)
+
+/** What to do next. */
+export const actionOf = ({ company }: Subject): string => shortened(`Try it with questions of ${company}`, 60)
+
+function shortened(text: string, most: number): string {
+  return text.length <= most ? text : text.slice(0, most).replace(/[\s,]+\S*$/, '')
+}
+
+function heading({ company, industry, finding }: Subject): string {
   const type = textField(finding, 'finding_type')
   const data = field(finding, 'data')
   switch (type) {
@@ -60,7 +69,7 @@ export function painOf({ company, industry, finding }: Subject): string {
       const employees = figure(field(data, 'employees'))
       const size = employees === null ? company : `With ${employees} people, ${company}`
       const does = textField(data, 'summary')
-      return `${size} cannot know every customer's case by heart${does === null ? '' : `: ${does.replace(/[.\s]+$/, '')}`}.`
+      return `${size} cannot know every customer's case by heart${does === null ? '' : `: ${shortened(does.replace(/[.\s]+$/, ''), 120)}`}.`
     }
     default: {
       const told = firstText(data)

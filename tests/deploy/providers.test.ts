@@ -12,6 +12,7 @@ import type { Environment } from '../../deploy/config.ts'
 import { readConfig } from '../../deploy/config.ts'
 import type { StreamFoundation } from '../../deploy/foundation.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
+import { machineClock } from '../../deploy/machine.ts'
 import { providersAt } from '../../deploy/providers.ts'
 import type { Json } from '../../schemas/index.ts'
 import { openaiSays, scripted } from '../connectors/llm/start.ts'
@@ -21,7 +22,7 @@ const tenants = ['0a000000-0000-4000-8000-00000000000a', '0a000000-0000-4000-800
 const request: LlmCallRequest = {
   system: 'Be brief.',
   messages: [{ role: 'user', content: 'Good day' }],
-  max_output_tokens: 100,
+  maxOutputTokens: 100,
 }
 
 function configOf(environment: Environment) {
@@ -34,7 +35,7 @@ test('language models answer out of the sandbox, within the budget of their tena
   await using database = await scratchDatabase()
   const effects = openPool(database.urls.effects, { applicationName: 'test-effects' })
   const directory = await mkdtemp(join(tmpdir(), 'providers-'))
-  const sandbox = await startSandbox({ directory, clock: { now: () => 0 } })
+  const sandbox = await startSandbox({ directory, clock: machineClock })
   try {
     const config = configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '3000', LLM_PRIMARY_ATTEMPTS: '1' })
     const foundation = { config, secrets: { code: 'c'.repeat(32) }, pools: { effects } } as unknown as StreamFoundation

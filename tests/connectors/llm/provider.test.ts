@@ -14,7 +14,7 @@ const request: LlmCallRequest = {
   system: '',
   messages: [{ role: 'user', content: '{"city":"Bern"}' }],
   schema: city,
-  max_output_tokens: 100,
+  maxOutputTokens: 100,
 }
 
 test('a call is answered with text, JSON, who said it and what it cost', async () => {
@@ -37,7 +37,7 @@ test('tools go there and back', async () => {
   const to = await sandbox()
   const tools = [{ name: 'order_status', description: 'Tells where an order is.', parameters: city.schema }]
   const first: LlmCallRequest = {
-    ...{ system: '', max_output_tokens: 100, tools },
+    ...{ system: '', maxOutputTokens: 100, tools },
     messages: [{ role: 'user', content: 'Where is my order?' }],
   }
   for (const attempt of [1, 3]) {
@@ -48,8 +48,8 @@ test('tools go there and back', async () => {
       ...first,
       messages: [
         ...first.messages,
-        { role: 'assistant', content: called.text, tool_calls: called.tool_calls },
-        { role: 'tool', tool_call_id: id, content: 'It left on Monday.' },
+        { role: 'assistant', content: called.text, toolCalls: called.tool_calls },
+        { role: 'tool', toolCallId: id, content: 'It left on Monday.' },
       ],
     }
     const answered = (await ask(to, second, { attempt })).output as unknown as LlmCallOutput
@@ -65,7 +65,7 @@ test('what failed has no output, and the wait is told', async () => {
 
 test.each([
   ['another operation', request, { operation: 'chat' }, 'no such operation'],
-  ['a field of another name', { ...request, maxOutputTokens: 5 }, {}, 'is not as wanted'],
+  ['a field of another name', { ...request, max_output_tokens: 5 }, {}, 'is not as wanted'],
   ['no messages', { ...request, messages: undefined }, {}, 'messages'],
   ['another role', { ...request, messages: [{ role: 'system', content: 'x' }] }, {}, 'messages.0.role'],
   ['nothing', null, {}, 'is not as wanted'],

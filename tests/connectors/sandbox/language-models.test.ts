@@ -7,6 +7,8 @@ import { filled } from '../../../connectors/sandbox/fill-schema.ts'
 import { schemaCheck } from '../../../connectors/llm/schema.ts'
 import type { JsonSchema, LlmRequest } from '../../../connectors/llm/index.ts'
 import type { LoggedCall, Sandbox } from '../../../connectors/sandbox/index.ts'
+import { personalizationOf, scriptRequest } from '../../../processors/demo/script.ts'
+import { demoDefaults } from '../../../processors/demo/settings.ts'
 import type { Json } from '../../../schemas/index.ts'
 import { models, question } from '../llm/start.ts'
 import { get, sandbox } from './start.ts'
@@ -68,6 +70,35 @@ describe('a demo', () => {
     const talks = new Set<string>()
     for (const { words } of industries) talks.add((await asks(to, {}, { industry: words[0] ?? 'Other' })).talk_track)
     expect(talks.size).toBe(industries.length)
+  })
+
+  test("is such that the platform's own generator believes all of it", async () => {
+    const to = await sandbox()
+    const data = {
+      company_info: { summary: `Acme ${'moves freight '.repeat(30)}.`, employees: 1_200, founded: 1999 },
+      competitor: { name: 'Rivalry International Freight Holdings', url: null, pricing: { starting_price: 0.5, currency: 'USD', unit: 'month' } }, // prettier-ignore
+      pricing: { model: 'usage', starting_price: 1_250.75, currency: 'USD', unit: 'shipment' },
+      tech_stack: { technologies: ['A very long name of a system', 'Another long name of a system', 'C'] },
+      volume_prediction: { monthly_conversations: 1_234_567, basis: '1200 employees' },
+    }
+    const given = Object.entries(data).map(([finding_type, of]) => {
+      return { finding_id: `id-${finding_type}`, session_id: 's', finding_type, data: of }
+    }) as unknown as Parameters<typeof scriptRequest>[2]
+    for (const industry of ['Logistics', 'Payments', undefined])
+      for (const attempt of [1, 3]) {
+        const company = { company_name: 'Acme', ...(industry === undefined ? {} : { industry }) }
+        const { messages, schema, maxOutputTokens, system } = scriptRequest(demoDefaults, company, given, null) as unknown as LlmRequest // prettier-ignore
+        const { json } = await models(to).complete(
+          question({ attempt, system, messages, schema: schema!, maxOutputTokens }),
+        )
+        const said = json as unknown as Demo & { call_to_action: string }
+        const kept = personalizationOf(company, given, json)
+        expect(kept.headline).toBe(said.headline)
+        expect(kept.pain_points).toEqual(said.pain_points.slice(0, 4))
+        expect(kept.steps).toEqual(said.steps)
+        expect(kept.call_to_action).toBe(said.call_to_action)
+        expect(kept.steps.map(({ finding_id: id }) => id)).toContain('id-pricing')
+      }
   })
 
   test('without findings invents none', async () => {
