@@ -3,6 +3,7 @@
 import type { Endpoint, ResponseSpec } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { Identity } from './identity.ts'
+import { membershipEndpoints } from './membership-endpoints.ts'
 import * as schemas from './schemas.ts'
 
 /** The header in which a command says where its events leave; a read may wait for it with `min_position`. */
@@ -16,7 +17,13 @@ const tooMany = problem(429, '`too_many_attempts`; Retry-After says when')
 const busy = problem(503, '`busy`; Retry-After says when')
 
 export function identityEndpoints(identity: Identity): readonly Endpoint[] {
-  return [...registration(identity), ...sessions(identity), ...apiKeys(identity)]
+  return [
+    ...registration(identity),
+    ...sessions(identity),
+    ...passwords(identity),
+    ...membershipEndpoints(identity),
+    ...apiKeys(identity),
+  ]
 }
 
 function registration(identity: Identity): Endpoint[] {
@@ -134,13 +141,53 @@ function sessions(identity: Identity): Endpoint[] {
   ]
 }
 
+function passwords(identity: Identity): Endpoint[] {
+  return [
+    endpoint({
+      method: 'post',
+      path: '/auth/password/forgot',
+      summary: 'Ask for a code to choose a new password with',
+      tag: 'auth',
+      auth: 'none',
+      request: schemas.forgotPasswordRequest,
+      response: [
+        ok(200, 'The same answer whether or not the address is known', schemas.messageAnswer),
+        problem(422, '`invalid_email`'),
+        tooMany,
+      ],
+      handler: async ({ body }) => {
+        await identity.forgotPassword(body)
+        return { status: 200, body: { message: 'If this address has an account, a code is on its way.' } }
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: '/auth/password/reset',
+      summary: 'Choose a new password with the code; every session of the user ends',
+      tag: 'auth',
+      auth: 'none',
+      request: schemas.resetPasswordRequest,
+      response: [
+        ok(200, 'The new password is the only one; log in with it', schemas.messageAnswer),
+        problem(400, '`invalid_code`: wrong, late, used, or tried too often'),
+        problem(422, 'The new password breaks a rule: `password_too_short`, `password_too_long`, …'),
+        busy,
+      ],
+      handler: async ({ body }) => {
+        await identity.resetPassword(body)
+        return { status: 200, body: { message: 'Your password is changed. Log in with the new one.' } }
+      },
+    }),
+  ]
+}
+
 function apiKeys(identity: Identity): Endpoint[] {
   const forbidden = problem(403, '`forbidden`: only an owner')
   return [
     endpoint({
       method: 'post',
       path: '/api-keys',
-      summary: 'Make an API key for a program that sends events',
+      summary: 'Make an API key for a program: what it may do, and how often',
       tag: 'api-keys',
       auth: 'bearer',
       request: schemas.createApiKeyRequest,

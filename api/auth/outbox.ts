@@ -7,6 +7,7 @@ import type { Queryable } from '../../connectors/postgres/index.ts'
 import { recordKey } from '../../schemas/index.ts'
 import type { AnyEvent, EventDefinitions, EventTopic, PayloadOf } from '../../schemas/index.ts'
 import type { Clock, Random } from '../../topology/clock.ts'
+import type { UserPrincipal } from '../http/endpoint.ts'
 import { uuid } from './digest.ts'
 
 /** Tenant and organization of an event about nobody we know: a refused sign-up, a login with an unknown address. */
@@ -21,6 +22,13 @@ export interface Party {
 }
 
 export const stranger: Party = { tenantId: nobody, organizationId: nobody, userId: null }
+
+/** What a member decides about their organization. */
+export const partyOfPrincipal = ({ tenantId, organizationId, userId }: UserPrincipal): Party => ({
+  tenantId,
+  organizationId,
+  userId,
+})
 
 export interface Draft {
   readonly topic: EventTopic<EventDefinitions>

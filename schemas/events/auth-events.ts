@@ -1,7 +1,7 @@
 /** Sign-up, organizations, members and sessions. Facts are decided in SQL and arrive through the outbox. */
 
 import { callEvents, event, eventTopic } from '../envelope.ts'
-import { int, instant, json, oneOf, optional, personal, string } from '../fields.ts'
+import { array, int, instant, json, oneOf, optional, personal, string } from '../fields.ts'
 
 const role = () => oneOf('owner', 'admin', 'member')
 
@@ -64,6 +64,53 @@ export const authEvents = eventTopic({
       new_role: 'admin',
     }),
     member_removed: event({ user_id: string() }, 'internal', { user_id: 'u2' }),
+
+    /** An address is asked in; `code_ref` names where the code of the mail stands, never the code. */
+    member_invited: event(
+      { invitation_id: string(), email: personal(), role: role(), code_ref: string(), expires_at: instant() },
+      'internal',
+      {
+        invitation_id: 'i1',
+        email: 'bob@acme.example',
+        role: 'member',
+        code_ref: 'auth.codes:c2',
+        expires_at: 1_767_830_400_000,
+      },
+    ),
+    invitation_accepted: event({ invitation_id: string(), user_id: string() }, 'internal', {
+      invitation_id: 'i1',
+      user_id: 'u2',
+    }),
+    invitation_revoked: event({ invitation_id: string(), reason: string() }, 'internal', {
+      invitation_id: 'i1',
+      reason: 'revoked',
+    }),
+    /** Somebody of the organization's verified host signed up; an owner decides. */
+    join_requested: event({ join_request_id: string(), user_id: string() }, 'internal', {
+      join_request_id: 'j1',
+      user_id: 'u3',
+    }),
+    join_approved: event({ join_request_id: string(), user_id: string() }, 'internal', {
+      join_request_id: 'j1',
+      user_id: 'u3',
+    }),
+    join_rejected: event({ join_request_id: string(), user_id: string() }, 'internal', {
+      join_request_id: 'j1',
+      user_id: 'u3',
+    }),
+
+    /** `user_id` is absent when the address is nobody's. */
+    password_reset_requested: event({ email_hash: string(), user_id: optional(string()) }, 'internal', {
+      email_hash: '8e1a',
+      user_id: 'u1',
+    }),
+    password_changed: event({ user_id: string(), reason: string() }, 'internal', { user_id: 'u1', reason: 'reset' }),
+    api_key_created: event({ key_id: string(), name: string(), scopes: array(string()) }, 'internal', {
+      key_id: 'k1',
+      name: 'importer',
+      scopes: ['events:write'],
+    }),
+    api_key_revoked: event({ key_id: string(), reason: string() }, 'internal', { key_id: 'k1', reason: 'revoked' }),
 
     login_succeeded: event(
       { user_id: string(), ip_hash: string(), method: oneOf('password', 'refresh', 'sso') },
