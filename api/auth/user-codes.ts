@@ -1,5 +1,5 @@
 /**
- * The six digits that prove a mailbox, one of each purpose per user. Invariants (cited from verification.ts):
+ * The six digits that prove a mailbox, one of each purpose per user. Invariants:
  * V1 A code counts five wrong entries at most, also when they come at once: its row is locked while it is judged.
  * V2 A wrong or late code leaves nothing but an attempt count.
  */

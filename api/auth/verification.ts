@@ -1,7 +1,5 @@
 /**
  * From the code in a mail to a verified address and its organization. Invariants:
- * V1 A code counts five wrong entries at most, also when they come at once: its row is locked while it is judged.
- * V2 A wrong or late code leaves nothing but an attempt count.
  * V3 The answer to a resend is the same for unknown, pending and verified addresses, and so is its limit.
  * V4 One verified host has one active organization; who comes second is verified, and asks its owners to be let in.
  */
