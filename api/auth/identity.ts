@@ -10,6 +10,7 @@ import type { ApiKeyPrincipal, UserPrincipal } from '../http/endpoint.ts'
 import { acceptInvitation } from './accept-invitation.ts'
 import type { Accepted } from './accept-invitation.ts'
 import * as apiKeys from './api-keys.ts'
+import { closeOrganization } from './close-organization.ts'
 import { codeBox } from './codes.ts'
 import type { Caller, IdentityContext, TenantKeys } from './context.ts'
 import { opaqueToken, pseudonym } from './digest.ts'
@@ -22,6 +23,7 @@ import type { Decided } from './membership.ts'
 import * as membership from './membership.ts'
 import type {
   AcceptInvitationRequest,
+  CloseOrganizationRequest,
   InvitationAnswer,
   InviteRequest,
   JoinDecisionRequest,
@@ -88,6 +90,7 @@ export interface Identity {
   acceptInvitation(request: AcceptInvitationRequest): Promise<Accepted>
   listJoinRequests(owner: UserPrincipal): Promise<readonly JoinRequestAnswer[]>
   decideJoinRequest(owner: UserPrincipal, id: string, request: JoinDecisionRequest): Promise<JoinDecided>
+  closeOrganization(owner: UserPrincipal, request: CloseOrganizationRequest): Promise<Decided>
   createApiKey(owner: UserPrincipal, request: CreateApiKeyRequest): Promise<NewApiKeyAnswer>
   listApiKeys(owner: UserPrincipal): Promise<readonly ApiKeyAnswer[]>
   revokeApiKey(owner: UserPrincipal, id: string): Promise<void>
@@ -138,6 +141,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     acceptInvitation: (request) => acceptInvitation(context, request),
     listJoinRequests: (owner) => joinRequests.listJoinRequests(context, owner),
     decideJoinRequest: (owner, id, request) => joinRequests.decideJoinRequest(context, owner, id, request),
+    closeOrganization: (owner, request) => closeOrganization(context, owner, request),
     createApiKey: (owner, request) => apiKeys.createApiKey(context, owner, request),
     listApiKeys: (owner) => apiKeys.listApiKeys(context, owner),
     revokeApiKey: (owner, id) => apiKeys.revokeApiKey(context, owner, id),

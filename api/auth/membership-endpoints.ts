@@ -18,7 +18,7 @@ const notFound = problem(404, '`not_found`: it does not exist, or is not yours')
 const lastOwner = problem(409, '`last_owner`: an organization keeps at least one')
 
 export function membershipEndpoints(identity: Identity): readonly Endpoint[] {
-  return [...members(identity), ...invitations(identity), ...joinRequests(identity)]
+  return [...members(identity), ...invitations(identity), ...joinRequests(identity), closing(identity)]
 }
 
 function members(identity: Identity): Endpoint[] {
@@ -163,4 +163,24 @@ function joinRequests(identity: Identity): Endpoint[] {
       },
     }),
   ]
+}
+
+function closing(identity: Identity): Endpoint {
+  return endpoint({
+    method: 'post',
+    path: '/organization/close',
+    summary: 'Close your organization for everyone, at once and for good',
+    tag: 'members',
+    auth: 'bearer',
+    request: schemas.closeOrganizationRequest,
+    response: [
+      ok(204, 'No session and no API key of it is good any more'),
+      forbidden,
+      problem(422, '`confirmation_differs`'),
+    ],
+    handler: async ({ principal, body }) => {
+      const { position } = await identity.closeOrganization(principal, body)
+      return { status: 204, headers: at(position) }
+    },
+  })
 }

@@ -44,6 +44,14 @@ export const acceptInvitationRequest = z.strictObject({
 export type AcceptInvitationRequest = z.infer<typeof acceptInvitationRequest>
 export const acceptedAnswer = z.object({ message: z.string(), organization_id: z.uuid() })
 
+export const closeOrganizationRequest = z.strictObject({
+  confirm: text(253).meta({
+    description: 'The verified host of the organization, as a person types it',
+    example: 'acme.example',
+  }),
+})
+export type CloseOrganizationRequest = z.infer<typeof closeOrganizationRequest>
+
 export const joinRequestAnswer = z.object({
   id: z.uuid(),
   user_id: z.uuid(),

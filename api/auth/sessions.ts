@@ -169,7 +169,7 @@ export async function endSessions(
   context: IdentityContext,
   client: PoolClient,
   userId: string,
-  reason: 'password_reset' | 'member_removed' | 'organization_deleted',
+  reason: 'password_reset' | 'member_removed',
 ): Promise<Draft[]> {
   const { rows } = await client.query<{ token_id: string }>(
     `update auth.sessions set revoked_at = $2, revoked_reason = $3 where user_id = $1 and revoked_at is null

@@ -53,6 +53,7 @@ describe('identity endpoints', () => {
       'post /auth/invitations/accept',
       'get /join-requests',
       'post /join-requests/:id/decision',
+      'post /organization/close',
       'post /api-keys',
       'get /api-keys',
       'delete /api-keys/:id',
@@ -113,6 +114,8 @@ describe('identity endpoints', () => {
       id: asked.join_requests[0]!.id,
     })
     expect(decided.headers).toEqual(position)
+    const closed = await call('post /organization/close', { confirm: 'team.example' }, owner)
+    expect([closed.status, closed.headers]).toEqual([204, position])
   })
 
   it('give a new password for a code, with the same words for an address nobody has', async () => {

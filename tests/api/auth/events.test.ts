@@ -39,6 +39,7 @@ it('every event that identity writes goes through its topic’s codec and comes 
   await identity.forgotPassword({ email: 'dan@c.example' })
   const code = await world.codeOf('dan@c.example', 'reset_password')
   await identity.resetPassword({ email: 'dan@c.example', code, password: 'another good one' })
+  await identity.closeOrganization(ada, { confirm: 'c.example' })
 
   const schemas: AvroSchema[] = []
   const registry = {
@@ -98,6 +99,7 @@ it('every event that identity writes goes through its topic’s codec and comes 
     'member_role_changed',
     'message_requested',
     'organization_created',
+    'organization_deleted',
     'password_changed',
     'password_reset_requested',
     'signup_rejected',
