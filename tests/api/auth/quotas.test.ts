@@ -39,7 +39,7 @@ describe('the quota of an API key', () => {
     })
   })
 
-  it.each([1, 10, 49, 50, 120])(
+  it.each([1, 10, 49, 50, 125])(
     'of %i is never passed by three processes at once, and reached by one (U1, U2)',
     async (limit) => {
       const key = await keyOf(a, { per_minute: limit })
