@@ -35,6 +35,7 @@ import { createOutbox } from './outbox.ts'
 import { forgotPassword, resetPassword } from './password-reset.ts'
 import { PasswordHasher } from './passwords.ts'
 import { profile } from './profile.ts'
+import type { Quotas } from './quotas.ts'
 import { apiKeyQuotas } from './quotas.ts'
 import type {
   ApiKeyAnswer,
@@ -72,6 +73,8 @@ export interface IdentityOptions {
 
 /** Every method throws an ApiProblem for what a person did wrong; requests are validated by their schema before. */
 export interface Identity {
+  /** The same, for a request from there: its events say so, as a hash. */
+  from(caller: Caller): Identity
   signup(request: SignupRequest): Promise<{ readonly userId: string }>
   verifyEmail(request: VerifyEmailRequest): Promise<Verified>
   resendCode(request: ResendCodeRequest): Promise<void>
@@ -121,8 +124,13 @@ export function createIdentity(options: IdentityOptions): Identity {
       return result
     },
   }
-  const quotas = apiKeyQuotas(pool, clock)
+  return identityIn(context, apiKeyQuotas(pool, clock))
+}
+
+function identityIn(context: IdentityContext, quotas: Quotas): Identity {
   return {
+    from: ({ ip }) =>
+      identityIn({ ...context, outbox: createOutbox(context.clock, context.random, context.ipHash(ip)) }, quotas),
     signup: (request) => signup(context, request),
     verifyEmail: (request) => verifyEmail(context, request),
     resendCode: (request) => resendCode(context, request),

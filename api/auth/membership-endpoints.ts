@@ -40,9 +40,9 @@ function members(identity: Identity): Endpoint[] {
       auth: 'bearer',
       request: schemas.changeRoleRequest,
       response: [ok(200, 'The role from now on', schemas.roleAnswer), forbidden, notFound, lastOwner],
-      handler: async ({ principal, params, body }) => {
+      handler: async ({ principal, params, body, ip }) => {
         const userId = params.user_id ?? ''
-        const { position } = await identity.changeRole(principal, userId, body.role)
+        const { position } = await identity.from({ ip }).changeRole(principal, userId, body.role)
         return { status: 200, body: { user_id: userId, role: body.role }, headers: at(position) }
       },
     }),
@@ -53,8 +53,8 @@ function members(identity: Identity): Endpoint[] {
       tag: 'members',
       auth: 'bearer',
       response: [ok(204, 'They are out'), forbidden, notFound, lastOwner],
-      handler: async ({ principal, params }) => {
-        const { position } = await identity.removeMember(principal, params.user_id ?? '')
+      handler: async ({ principal, params, ip }) => {
+        const { position } = await identity.from({ ip }).removeMember(principal, params.user_id ?? '')
         return { status: 204, headers: at(position) }
       },
     }),
@@ -77,8 +77,8 @@ function invitations(identity: Identity): Endpoint[] {
         problem(422, '`invalid_email`'),
         problem(429, '`too_many_attempts`: this address was invited too often; Retry-After says when'),
       ],
-      handler: async ({ principal, body }) => {
-        const { invitation, position } = await identity.invite(principal, body)
+      handler: async ({ principal, body, ip }) => {
+        const { invitation, position } = await identity.from({ ip }).invite(principal, body)
         return { status: 201, body: invitation, headers: at(position) }
       },
     }),
@@ -101,8 +101,8 @@ function invitations(identity: Identity): Endpoint[] {
       tag: 'members',
       auth: 'bearer',
       response: [ok(204, 'Nobody can accept it any more'), forbidden, notFound],
-      handler: async ({ principal, params }) => {
-        const { position } = await identity.revokeInvitation(principal, params.id ?? '')
+      handler: async ({ principal, params, ip }) => {
+        const { position } = await identity.from({ ip }).revokeInvitation(principal, params.id ?? '')
         return { status: 204, headers: at(position) }
       },
     }),
@@ -120,8 +120,8 @@ function invitations(identity: Identity): Endpoint[] {
         problem(422, '`missing_field`, `has_password`, or a rule of passwords'),
         problem(503, '`busy`; Retry-After says when'),
       ],
-      handler: async ({ body }) => {
-        const { organizationId, position } = await identity.acceptInvitation(body)
+      handler: async ({ body, ip }) => {
+        const { organizationId, position } = await identity.from({ ip }).acceptInvitation(body)
         const answer = { message: 'Welcome. Log in with your password.', organization_id: organizationId }
         return { status: 200, body: answer, headers: at(position) }
       },
@@ -156,9 +156,9 @@ function joinRequests(identity: Identity): Endpoint[] {
         notFound,
         problem(409, '`already_decided`, `too_many_members`'),
       ],
-      handler: async ({ principal, params, body }) => {
+      handler: async ({ principal, params, body, ip }) => {
         const id = params.id ?? ''
-        const { status, position } = await identity.decideJoinRequest(principal, id, body)
+        const { status, position } = await identity.from({ ip }).decideJoinRequest(principal, id, body)
         return { status: 200, body: { id, status }, headers: at(position) }
       },
     }),
@@ -178,8 +178,8 @@ function closing(identity: Identity): Endpoint {
       forbidden,
       problem(422, '`confirmation_differs`'),
     ],
-    handler: async ({ principal, body }) => {
-      const { position } = await identity.closeOrganization(principal, body)
+    handler: async ({ principal, body, ip }) => {
+      const { position } = await identity.from({ ip }).closeOrganization(principal, body)
       return { status: 204, headers: at(position) }
     },
   })

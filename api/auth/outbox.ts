@@ -53,7 +53,10 @@ export interface Outbox {
   put(client: Queryable, about: Party, drafts: readonly Draft[]): Promise<string>
 }
 
-export function createOutbox(clock: Clock, random: Random): Outbox {
+/**
+ * @param ipHash of the address that asks; stands in every event that has a place for it and says nothing else there
+ */
+export function createOutbox(clock: Clock, random: Random, ipHash: string | null = null): Outbox {
   return {
     async put(client, about, drafts) {
       const rows: { topic: string; key: string; event: AnyEvent }[] = []
@@ -70,6 +73,7 @@ export function createOutbox(clock: Clock, random: Random): Outbox {
           causation_id: cause,
           source: 'identity',
           actor: { type: 'user', id: about.userId ?? 'anonymous' },
+          ...('ip_hash' in topic.events[type]!.fields ? { ip_hash: ipHash } : {}),
           ...payload,
         }
         rows.push({ topic: topic.name, key: recordKey(topic, { ...place, payload }), event })

@@ -124,7 +124,7 @@ test('two organizations, their people and programs, through every part of the pr
   expect((await call('GET', '/profile', cid)).status).toBe(401)
   const position = String(removed.headers.get('position'))
   const audit = await call('GET', `/audit-logs?limit=100&min_position=${position}`, ada)
-  const rows = audit.body.items as { event_type: string; actor_id: string; user_id: string; occurred_at: string }[]
+  const rows = audit.body.items as { event_type: string; actor_id: string; user_id: string; ip_hash: string | null }[]
   const of = (type: string) => rows.filter(({ event_type }) => event_type === type)
   for (const type of [
     'member_invited',
@@ -140,6 +140,7 @@ test('two organizations, their people and programs, through every part of the pr
     expect([type, of(type).length > 0]).toEqual([type, true])
   const me = (await call('GET', '/profile', ada)).body
   expect(of('member_removed')).toMatchObject([{ user_id: body.user_id, actor_id: me.user_id }])
+  expect(rows.filter(({ ip_hash }) => !/^[0-9a-f]{32}$/.test(ip_hash ?? ''))).toEqual([])
   expect(JSON.stringify(rows)).not.toMatch(/bob@partner|cid@acme|another good one/)
   const theirs = (await call('GET', '/audit-logs?limit=100', eve)).body.items as { event_type: string }[]
   expect(theirs.some(({ event_type }) => event_type.startsWith('member_invited'))).toBe(false)

@@ -3,7 +3,7 @@ import type { ZodType } from 'zod'
 import { identityEndpoints } from '../../../api/auth/index.ts'
 import type { Answer, Endpoint, Principal } from '../../../api/http/endpoint.ts'
 import { enter, founder } from './people.ts'
-import { application, openWorld, password, refusal } from './world.ts'
+import { application, openWorld, password, refusal, typesOf } from './world.ts'
 import type { World } from './world.ts'
 
 let world: World
@@ -110,12 +110,27 @@ describe('identity endpoints', () => {
     const verify = { email: 'cid@team.example', code: await world.codeOf('cid@team.example') }
     expect(await refusal(world.identity.verifyEmail(verify))).toEqual([409, 'organization_exists'])
     const asked = (await call('get /join-requests', undefined, owner)).body as { join_requests: { id: string }[] }
-    const decided = await call('post /join-requests/:id/decision', { decision: 'approve' }, owner, {
+    const joined = await call('post /join-requests/:id/decision', { decision: 'approve' }, owner, {
       id: asked.join_requests[0]!.id,
     })
-    expect(decided.headers).toEqual(position)
+    expect(joined.headers).toEqual(position)
     const closed = await call('post /organization/close', { confirm: 'team.example' }, owner)
     expect([closed.status, closed.headers]).toEqual([204, position])
+
+    // Behaviour 9: each says from where it was asked, as a hash.
+    const decided = [
+      'member_invited',
+      'invitation_accepted',
+      'member_role_changed',
+      'member_removed',
+      'invitation_revoked',
+      'join_approved',
+      'organization_deleted',
+    ]
+    const said = (await world.events(owner.organizationId)).filter(({ event_type }) => decided.includes(event_type))
+    expect(new Set(typesOf(said))).toEqual(new Set(decided))
+    const hashes = new Set(said.map(({ ip_hash }) => ip_hash))
+    expect([...hashes]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)])
   })
 
   it('give a new password for a code, with the same words for an address nobody has', async () => {
