@@ -31,6 +31,7 @@ import type {
   MemberAnswer,
   Role,
 } from './membership-schemas.ts'
+import type { Outbox } from './outbox.ts'
 import { createOutbox } from './outbox.ts'
 import { forgotPassword, resetPassword } from './password-reset.ts'
 import { PasswordHasher } from './passwords.ts'
@@ -64,6 +65,8 @@ export interface IdentityOptions {
   readonly pool: Pool
   /** Real time, also where business time is warped. */
   readonly clock: Clock
+  /** Event time in ms; runs ahead of the clock where business time is warped. The clock's unless told. */
+  readonly time?: () => number
   readonly random: Random
   readonly settings: IdentitySettings
   readonly keys: TenantKeys
@@ -108,10 +111,10 @@ export interface Identity {
 }
 
 export function createIdentity(options: IdentityOptions): Identity {
-  const { pool, clock, random, settings, nudge } = options
+  const { pool, clock, random, settings, nudge, time = () => clock.now() } = options
   const context: IdentityContext = {
     ...options,
-    outbox: createOutbox(clock, random),
+    outbox: createOutbox(time, random),
     hasher: new PasswordHasher(settings.hashing, opaqueToken(random), clock),
     codes: codeBox(settings.codeSecret, random),
     tokens: accessTokens(settings, clock),
@@ -124,13 +127,13 @@ export function createIdentity(options: IdentityOptions): Identity {
       return result
     },
   }
-  return identityIn(context, apiKeyQuotas(pool, clock))
+  const outboxFrom = (ip: string) => createOutbox(time, random, context.ipHash(ip))
+  return identityIn(context, apiKeyQuotas(pool, clock), outboxFrom)
 }
 
-function identityIn(context: IdentityContext, quotas: Quotas): Identity {
+function identityIn(context: IdentityContext, quotas: Quotas, outboxFrom: (ip: string) => Outbox): Identity {
   return {
-    from: ({ ip }) =>
-      identityIn({ ...context, outbox: createOutbox(context.clock, context.random, context.ipHash(ip)) }, quotas),
+    from: ({ ip }) => identityIn({ ...context, outbox: outboxFrom(ip) }, quotas, outboxFrom),
     signup: (request) => signup(context, request),
     verifyEmail: (request) => verifyEmail(context, request),
     resendCode: (request) => resendCode(context, request),
