@@ -110,7 +110,7 @@ function askPerson(
   const review_id = context.id('review')
   const event = emit(reviewEvents, 'review_requested', {
     review_id,
-    subject_type: 'finding',
+    subject_type: 'step',
     subject_ref: about.ref,
     reason,
     risk: 'medium',

@@ -27,6 +27,8 @@ export interface ResearchSettings {
   }
   /** What a provider says without having searched is believed no more than this. */
   readonly unsearchedAtMost: number
+  /** A doubtful finding that no person looked at in time is believed no more than this. */
+  readonly unverifiedAtMost: number
   /** Hosts (and their subdomains) whose pages are news. */
   readonly newsHosts: readonly string[]
   readonly retry: RetrySettings
@@ -50,6 +52,7 @@ export const researchDefaults: ResearchSettings = Object.freeze({
   competitorsKept: 10,
   weights: { ownSite: 0.6, news: 0.5, aggregator: 0.3, claim: 0.15 },
   unsearchedAtMost: 0.3,
+  unverifiedAtMost: 0.3,
   newsHosts: [
     'apnews.com',
     'axios.com',

@@ -1,6 +1,7 @@
 /**
  * Reviews as the saga sees them. Research that waits for a person has no deadline any more. On the saga's own question
- * a person approves, and research is asked for once more, or rejects, and the lifecycle ends.
+ * a person approves, and research is asked for once more, or rejects, and the lifecycle ends. It ends too when nobody
+ * answers in time: there is no research to go on with.
  */
 
 import { clientEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
@@ -26,7 +27,11 @@ export const sagaReview = (settings: SagaSettings) =>
         }
         case 'review_decided': {
           if (state?.review_id == null || state.review_id !== input.review_id) return { state }
-          return input.decision === 'reject' ? aborted(state) : again(settings, state, context)
+          return input.decision === 'reject' ? aborted(state, 'research_rejected') : again(settings, state, context)
+        }
+        case 'review_expired': {
+          if (state?.review_id == null || state.review_id !== input.review_id) return { state }
+          return input.fallback === 'escalate' ? { state } : aborted(state, 'review_expired')
         }
         default:
           return { state }
@@ -52,12 +57,12 @@ function again(settings: SagaSettings, state: SagaState, context: StepContext): 
   }
 }
 
-function aborted(state: SagaState): Step<SagaState> {
+function aborted(state: SagaState, reason: 'research_rejected' | 'review_expired'): Step<SagaState> {
   return {
     state: { ...state, status: 'aborted', deadline: null, review_id: null },
     emit: [
-      emit(clientEvents, 'lifecycle_aborted', { reason: 'research_rejected', compensated: [] }),
-      emit(clientEvents, 'stage_changed', { from: 'researching', to: 'lost', reason: 'research_rejected' }),
+      emit(clientEvents, 'lifecycle_aborted', { reason, compensated: [] }),
+      emit(clientEvents, 'stage_changed', { from: 'researching', to: 'lost', reason }),
     ],
     timers: { [researchDeadline]: null },
   }
