@@ -25,7 +25,7 @@ const review = z.object({
   requested_at: instant,
   due_at: instant,
   queue: z.string().nullable(),
-  claimed_by: z.string().nullable(),
+  claimed_by: z.string().nullable().meta({ description: 'Who holds it now, until `lease_until`' }),
   lease_until: maybeInstant,
   decision: z.string().nullable(),
   edits: z.unknown().nullable(),
@@ -95,6 +95,7 @@ export interface ReviewRow {
   readonly status: 'open' | 'claimed' | 'decided' | 'expired'
   readonly options: readonly string[]
   readonly claimed_by: string | null
+  readonly lease_until: Date | null
   readonly due_at: Date
   readonly priority: number
   readonly ms: string | null
@@ -102,11 +103,13 @@ export interface ReviewRow {
   readonly at: string
 }
 
-/** A claim counts until its lease ends. */
-const status = `case when status = 'claimed' and lease_until <= $1::timestamptz then 'open' else status end`
+/** A claim counts until its lease ends: until then it has a holder, and not at it. */
+const held = `(status = 'claimed' and lease_until > $1::timestamptz)`
+const status = `case when status = 'claimed' and not ${held} then 'open' else status end`
 const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
 const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
-  reason, risk, proposed_action, options, requester, requested_at, due_at, queue, claimed_by, lease_until, decision, edits,
+  reason, risk, proposed_action, options, requester, requested_at, due_at, queue,
+  case when ${held} then claimed_by end as claimed_by, case when ${held} then lease_until end as lease_until, decision, edits,
   comment, decided_by, decided_at, ms, fallback`
 
 const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {
