@@ -1,7 +1,11 @@
-/** What becomes of a client: a corrected profile is used by the next session, an erased client is forgotten for good. */
+/**
+ * What becomes of a client: a corrected profile is used by the next session, the stage says whether old research is worth
+ * a refresh, an erased client is forgotten for good.
+ */
 
 import { clientEvents } from '../../schemas/index.ts'
 import { defineProcessor } from '../define.ts'
+import { staleTimer } from '../research/age.ts'
 import type { Company } from '../research/state.ts'
 import { companyOf, erasedState, nothingYet, researchState } from '../research/state.ts'
 
@@ -15,7 +19,9 @@ export const researchClient = () =>
       if (state?.status === 'erased') return { state }
       switch (input.event_type) {
         case 'client_erased':
-          return { state: erasedState }
+          return { state: erasedState, timers: { [staleTimer]: null } }
+        case 'stage_changed':
+          return { state: { ...(state ?? nothingYet), stage: input.to } }
         case 'client_profile_updated': {
           if (input.profile_source === 'research') return { state } // our own words, repeated
           const known = state ?? nothingYet

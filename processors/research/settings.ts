@@ -34,6 +34,10 @@ export interface ResearchSettings {
   readonly retry: RetrySettings
   /** A settled finding is used again this long, in ms. */
   readonly cacheMs: number
+  /** Completed research is old after this long, in ms. */
+  readonly staleAfterMs: number
+  /** Stages of the lifecycle in which nobody pays for a refresh of old research. */
+  readonly inactiveStages: readonly string[]
   /** A person is asked to decide within this time, in ms. */
   readonly reviewWithinMs: number
 }
@@ -75,5 +79,7 @@ export const researchDefaults: ResearchSettings = Object.freeze({
   ],
   retry: { attempts: 3, baseMs: 1_000, capMs: 60_000 },
   cacheMs: 7 * day,
+  staleAfterMs: 90 * day,
+  inactiveStages: ['suspended', 'churned', 'lost'],
   reviewWithinMs: day,
 })

@@ -17,7 +17,6 @@ const codec = stateCodec(reviewQueueState, { keyRing })
 interface Fixture {
   readonly key: string
   readonly hex: string
-  readonly reads: unknown
 }
 const fixture = JSON.parse(
   readFileSync(new URL('../golden/states/review-queue-reviews-1.json', import.meta.url), 'utf8'),
@@ -32,13 +31,6 @@ const command = (event_type: string, payload: object, by = 'h1') =>
 
 describe('a state of version 1', () => {
   const state = codec.deserialize(Buffer.from(fixture.hex, 'hex'), Buffer.from(fixture.key))
-
-  test('reads as it was written down, and is written as version 2', () => {
-    expect(state).toEqual(fixture.reads)
-    const bytes = codec.serialize(state, Buffer.from(fixture.key))
-    expect(bytes.readUInt16BE(0)).toBe(2)
-    expect(codec.deserialize(bytes, Buffer.from(fixture.key))).toEqual(state)
-  })
 
   test('keeps what was decided and what was commanded; what is open waits without end, and can be claimed (RQ1, RQ4)', () => {
     const late = processor.handle(
