@@ -75,6 +75,15 @@ describe('times behind the timer (RQ3)', () => {
     expect(looked.timers).toEqual({ review_due: 5_000 })
   })
 
+  test('a lease holds until its end, and not at it (RQ2)', () => {
+    const lease = { holder: 'h1', until: 5_000 }
+    const state: QueueState = { reviews: [{ ...review, due_at: 9_000, lease }], handled: [] }
+    const claim = command('review_claim_requested', { review_id: 'r1' }, 'h2')
+    const typesAt = (time: number) => processor.handle(state, claim, context(time)).emit?.map(({ type }) => type)
+    expect(typesAt(4_999)).toEqual(['review_claim_rejected'])
+    expect(typesAt(5_000)).toEqual(['review_claimed'])
+  })
+
   test('what comes due later than the timer stands leaves it alone', () => {
     const state: QueueState = { reviews: [{ ...review, due_at: 5_000 }], handled: [] }
     expect(processor.handle(state, request(6_000), context(500)).timers).toBeUndefined()
