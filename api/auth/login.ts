@@ -125,7 +125,8 @@ async function findUser({ pool }: IdentityContext, address: string): Promise<Log
   const { rows } = await pool.query<LoginRow>(
     `select u.user_id, u.tenant_id, u.organization_id, u.user_type, u.role, u.password_hash,
        u.verified_at is not null as verified, o.status
-     from auth.users u join auth.organizations o using (organization_id) where u.email = $1`,
+     from auth.users u join auth.organizations o using (organization_id)
+     where u.email = $1 and u.disabled_at is null`,
     [address],
   )
   return rows[0] ?? null

@@ -18,6 +18,8 @@ export interface Party {
   readonly organizationId: string
   /** The person who acts; null for someone unknown. */
   readonly userId: string | null
+  /** Who is said to act, where that is not the user of a client. */
+  readonly actor?: AnyEvent['actor']
 }
 
 export const stranger: Party = { tenantId: nobody, organizationId: nobody, userId: null }
@@ -61,7 +63,7 @@ export function createOutbox(clock: Clock, random: Random): Outbox {
           correlation_id: about.organizationId,
           causation_id: cause,
           source: 'identity',
-          actor: { type: 'user', id: about.userId ?? 'anonymous' },
+          actor: about.actor ?? { type: 'user', id: about.userId ?? 'anonymous' },
           ...payload,
         }
         rows.push({ topic: topic.name, key: recordKey(topic, { ...place, payload }), event })

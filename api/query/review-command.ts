@@ -65,10 +65,10 @@ export async function commandReview<B extends object>(
 export function refuseClosedOrHeld(review: ReviewRow, principal: UserPrincipal): void {
   if (review.status === 'decided' || review.status === 'expired')
     throw new ApiProblem(409, 'already_decided', 'This review is closed.')
-  const { status, claimed_by, lease_until } = review
+  const { status, claimed_by, claimed_by_name, lease_until } = review
   if (status === 'claimed' && claimed_by !== principal.userId)
-    throw new ApiProblem(409, 'held_by_another', 'Somebody else is working on this review.', {
-      extra: { held_by: claimed_by, lease_until: lease_until?.toISOString() ?? null },
+    throw new ApiProblem(409, 'held_by_another', `${claimed_by_name ?? 'Somebody else'} is working on this review.`, {
+      extra: { held_by: claimed_by, held_by_name: claimed_by_name, lease_until: lease_until?.toISOString() ?? null },
     })
 }
 

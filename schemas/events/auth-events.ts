@@ -65,6 +65,14 @@ export const authEvents = eventTopic({
     }),
     member_removed: event({ user_id: string() }, 'internal', { user_id: 'u2' }),
 
+    /** Our own people, in the house's organization. */
+    agent_added: event({ user_id: string(), team_id: string(), role: oneOf('agent', 'supervisor') }, 'internal', {
+      user_id: 'u3',
+      team_id: 't1',
+      role: 'agent',
+    }),
+    agent_disabled: event({ user_id: string() }, 'internal', { user_id: 'u3' }),
+
     login_succeeded: event(
       { user_id: string(), ip_hash: string(), method: oneOf('password', 'refresh', 'sso') },
       'internal',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { insertAgents } from '../../contracts/agent-rows.ts'
 import { organizationOf, person, tenantA, tenantB } from '../http/world.ts'
 import type { World } from './world.ts'
 import { fill, now, openWorld, ownerA, ownerB, reviewRow } from './world.ts'
@@ -96,7 +97,8 @@ test('the audit log is for owners, admins and agents', async () => {
 })
 
 test('an agent sees the tenants assigned, and no others', async () => {
-  const agent = person('0d000000-0000-4000-8000-000000000001', { userType: 'agent', role: 'member' })
+  const agent = person('0d000000-0000-4000-8000-000000000001', { userType: 'agent', role: 'agent' })
+  await insertAgents(world.owner, { [agent.userId]: [agent.userId] })
   expect((await world.get('/organizations', agent)).body.items).toEqual([])
   expect((await world.get(`/research/${b}/results`, agent)).status).toBe(404)
   await world.owner.query(
