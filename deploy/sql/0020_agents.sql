@@ -4,7 +4,12 @@
 -- has a data key (their logins are events as well), no lifecycle, and no address that anybody could verify. What they see
 -- follows from auth.client_assignments and auth.team_supervisors alone (lifecycle.visible_tenants, 0001_roles.sql).
 
+-- Users refer to organizations at the end of a transaction; a table with such a check pending cannot be altered.
+set constraints all immediate;
+
 alter table auth.organizations add column kind text not null default 'client' check (kind in ('client', 'house'));
+-- Of a time in which this file was applied before.
+update auth.organizations set kind = 'house' where email_host = 'house.invalid';
 create unique index organizations_one_house on auth.organizations (kind) where kind = 'house';
 
 alter table auth.users drop constraint users_role_check;
@@ -34,6 +39,24 @@ create table auth.agents (
 );
 create index agents_team on auth.agents (team_id);
 
+-- Agents of before: in the team they worked for first, or in one for those who had none. An assignment of somebody who is
+-- no agent showed nobody anything.
+create temporary table worked on commit drop as
+  select user_id, team_id, created_at from auth.client_assignments
+  union all select user_id, team_id, created_at from auth.team_supervisors
+  union all select user_id, md5('agents')::uuid, signed_up_at from auth.users u where user_type = 'agent'
+    and not exists (select from auth.client_assignments c where c.user_id = u.user_id)
+    and not exists (select from auth.team_supervisors s where s.user_id = u.user_id);
+insert into auth.teams (team_id, name, created_at) select team_id, team_id::text, min(created_at) from worked group by team_id;
+insert into auth.agents (user_id, team_id, display_name, created_at)
+  select distinct on (user_id) user_id, team_id, u.first_name || ' ' || u.last_name, u.signed_up_at
+  from auth.users u join worked using (user_id) where u.user_type = 'agent' order by user_id, worked.created_at, team_id;
+delete from auth.client_assignments where user_id not in (select user_id from auth.agents);
+delete from auth.team_supervisors where user_id not in (select user_id from auth.agents);
+update auth.users set role = 'supervisor' where user_id in (select user_id from auth.team_supervisors);
+drop table worked;
+
+set constraints all immediate;
 alter table auth.team_supervisors
   add foreign key (team_id) references auth.teams,
   add foreign key (user_id) references auth.agents;
