@@ -28,6 +28,8 @@ export interface StaffOptions {
   readonly pool: Pool
   /** Real time. */
   readonly clock: Clock
+  /** Event time in ms; that of the clock unless told. */
+  readonly time?: () => number
   readonly random: Random
   readonly hashing: HashingLimits
   readonly keys: TenantKeys
@@ -50,10 +52,10 @@ export interface Staff {
 const unassignedShown = 200
 
 export function createStaff(options: StaffOptions): Staff {
-  const { pool, clock, random, hashing, nudge } = options
+  const { pool, clock, random, hashing, nudge, time = () => clock.now() } = options
   const context: StaffContext = {
     ...options,
-    outbox: createOutbox(clock, random),
+    outbox: createOutbox(time, random),
     hasher: new PasswordHasher(hashing, opaqueToken(random), clock),
     decide: async <T>(work: (client: PoolClient) => Promise<T>) => {
       const result = await inTransaction(pool, work)
