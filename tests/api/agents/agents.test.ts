@@ -170,6 +170,23 @@ describe('a supervisor (AG2)', () => {
     await readable(told)
   })
 
+  test('who assigns a client that somebody else is about to assign waits for that, and finds it taken (AG3)', async () => {
+    const elsewhere = await world.identity.owner.connect()
+    await elsewhere.query('begin')
+    await elsewhere.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`assign:${free.organizationId}`])
+    await elsewhere.query(
+      `insert into auth.client_assignments (tenant_id, user_id, team_id, role, created_at)
+       select $1, user_id, team_id, 'owner', now() from auth.agents where user_id = $2`,
+      [free.tenantId, stranger.userId],
+    )
+    const asked = world.post('/assignments', chief, assignBody(free, colleague))
+    await world.identity.owner.query('select pg_sleep(0.3)')
+    await elsewhere.query('commit')
+    elsewhere.release()
+    expect(statusAndCode(await asked)).toBe('404 not_found')
+    await world.del(`/assignments/${free.organizationId}/${stranger.userId}`, otherChief)
+  })
+
   test('of two teams that want the same client at once one gets it (AG3)', async () => {
     const answers = await Promise.all([
       world.post('/assignments', chief, assignBody(free, colleague)),
