@@ -46,9 +46,13 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
+  'api/agents': { ...endpoints, values: [...endpoints.values, 'api/auth'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
-  api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
+  api: {
+    values: ['api/http', 'api/agents', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values],
+    packages: [],
+  },
 
   // What runs in other people's processes: nothing of the platform's own comes with it.
   client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },
