@@ -10,6 +10,8 @@ export interface Asked {
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: string
+  /** The body as it came. */
+  readonly bytes: Buffer
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown
 }
@@ -17,7 +19,7 @@ export interface Asked {
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 /** One provider's stand-in: it names a call, answers it, and spells its errors. */
@@ -25,7 +27,7 @@ export interface StandIn {
   readonly name: SandboxProvider
   /** What the call is and whom it concerns; null for a path the provider does not have. */
   recognise(asked: Asked): { readonly operation: string; readonly companies: readonly string[] } | null
-  answer(operation: string, asked: Asked, told: SandboxRule['answer']): Answer
+  answer(operation: string, asked: Asked, told: SandboxRule['answer']): Answer | Promise<Answer>
   error(status: number): string
 }
 

@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/s3
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
@@ -21,6 +21,7 @@ import { callLog } from './calls.ts'
 import type { Asked, StandIn } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
 import { perplexity } from './perplexity.ts'
+import { s3 } from './s3.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
@@ -32,7 +33,7 @@ export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
 export interface SandboxOptions {
-  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
+  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
   readonly directory: string
   /** Wall clock in ms. */
   readonly clock: { now(): number }
@@ -60,6 +61,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  s3: '/s3',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -72,7 +74,7 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
     script: new Script(join(directory, 'script.json')),
     calls: callLog(join(directory, 'calls.ndjson')),
     mail,
-    standIns: { perplexity, webscraper: scraper, sendgrid: mail },
+    standIns: { perplexity, webscraper: scraper, sendgrid: mail, s3: s3(join(directory, 's3'), clock) },
     now,
   }
   if (script !== undefined) parts.script.replace(script)
@@ -99,6 +101,7 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
       perplexity: url + prefixes.perplexity,
       webscraper: url + prefixes.webscraper,
       sendgrid: url + prefixes.sendgrid,
+      s3: url + prefixes.s3,
     },
     handler,
     async close() {
@@ -114,10 +117,11 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
 async function provide(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://sandbox')
   const provider = sandboxProviders.find((name) => url.pathname.startsWith(`${prefixes[name]}/`))
-  const body = await bodyOf(request)
-  if (provider === undefined || body === null)
+  const bytes = await bodyOf(request)
+  if (provider === undefined || bytes === null)
     return sendProblem(response, 404, 'Not found', 'The sandbox has no such provider.')
   const standIn = parts.standIns[provider]
+  const body = bytes.toString('utf8')
   const path = url.pathname.slice(prefixes[provider].length)
   const asked: Asked = {
     method: request.method ?? '',
@@ -125,6 +129,7 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
     query: url.searchParams,
     headers: request.headers,
     body,
+    bytes,
     json: jsonOf(body),
   }
   const call = standIn.recognise(asked)
@@ -133,7 +138,7 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
   const answer =
     rule?.status === undefined && rule?.reset !== true
       ? {
-          ...standIn.answer(call.operation, asked, rule?.answer),
+          ...(await standIn.answer(call.operation, asked, rule?.answer)),
           ...(rule?.body === undefined ? {} : { body: rule.body }),
         }
       : { status: rule.status ?? 0, body: rule.body ?? standIn.error(rule.status ?? 500) }
@@ -182,7 +187,7 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
 async function scripted(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await bodyOf(request)
   try {
-    const rules = parseScript(jsonOf(body ?? ''))
+    const rules = parseScript(jsonOf(body?.toString('utf8') ?? ''))
     if (request.method === 'PUT') script.replace(rules)
     else script.add(rules)
   } catch (failure) {

@@ -6,12 +6,15 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 's3'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) */
+  /**
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
+   */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
