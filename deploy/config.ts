@@ -56,6 +56,16 @@ export interface RegistryConfig {
   readonly caFile: string | null
 }
 
+export interface S3Config {
+  /** Without a slash at its end; null is AWS itself. */
+  readonly endpointUrl: string | null
+  readonly bucket: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly timeoutMs: number
+}
+
 export interface Config {
   readonly mode: 'development' | 'production'
   readonly logLevel: ValueOf<(typeof variables)['LOG_LEVEL']>
@@ -82,6 +92,8 @@ export interface Config {
   readonly kafka: KafkaConfig | null
   /** Null: the embedded registry. */
   readonly registry: RegistryConfig | null
+  /** Null: files in DATA_DIR/objects. */
+  readonly s3: S3Config | null
   readonly database: {
     /** Null: the embedded PostgreSQL. */
     readonly url: string | null
@@ -175,6 +187,7 @@ function assemble(values: Values): Config {
     },
     kafka: kafkaOf(values),
     registry: registryOf(values),
+    s3: s3Of(values),
     database: { url: values.DATABASE_URL },
     stream: {
       workers: values.STREAM_WORKERS,
@@ -235,6 +248,18 @@ function registryOf(values: Values): RegistryConfig | null {
   }
 }
 
+function s3Of(values: Values): S3Config | null {
+  if (values.S3_BUCKET === null) return null
+  return {
+    endpointUrl: values.S3_ENDPOINT?.replace(/\/+$/, '') ?? null,
+    bucket: values.S3_BUCKET,
+    region: values.S3_REGION,
+    accessKeyId: values.S3_ACCESS_KEY_ID ?? '',
+    secretAccessKey: values.S3_SECRET_ACCESS_KEY ?? '',
+    timeoutMs: values.S3_TIMEOUT_MS,
+  }
+}
+
 /** The only place that knows a provider's host. */
 const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
@@ -275,7 +300,13 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
-  if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password') || path.endsWith('.token'))
+  if (
+    path.startsWith('secrets.') ||
+    path.endsWith('.apiKey') ||
+    path.endsWith('.password') ||
+    path.endsWith('.token') ||
+    /AccessKey(Id)?$|accessKeyId$/.test(path)
+  )
     return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)
   return Array.isArray(value) ? value.join(',') : String(value)

@@ -5,11 +5,14 @@ import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
+import { renderingProvider } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
+import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+import { openObjectStore, readyOrLater } from './object-store.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -19,21 +22,33 @@ export interface Providers {
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
   readonly addresses: ProviderAddresses | null
+  /** Documents and demos. */
+  readonly objects: ObjectStore
   close(): Promise<void>
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const needsSandbox = [perplexity, webscraper, sendgrid].some((provider) => provider.mode === 'sandbox')
+  const objects = openObjectStore(foundation.config)
+  await readyOrLater(objects)
   const sandbox = needsSandbox
     ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
     : null
   const addresses = sandbox?.baseUrls ?? null
-  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+  const close = async (): Promise<void> => {
+    objects.close()
+    await sandbox?.close()
+  }
+  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
 }
 
 /** @param addresses of the sandbox; null when every provider is live */
-export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
+export function providersAt(
+  foundation: StreamFoundation,
+  addresses: ProviderAddresses | null,
+  objects: ObjectStore,
+): readonly Provider[] {
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
@@ -44,6 +59,7 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    renderingProvider({ store: objects, sellerName: sendgrid.from.name, concurrency: 4, timeoutMs: 60_000 }),
   ]
 }
 
