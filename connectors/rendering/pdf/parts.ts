@@ -8,7 +8,7 @@ import { ink, measure, page } from './paper.ts'
 
 export const text: Style = { size: 9.5, leading: 14 }
 const soft: Style = { size: 8, leading: 11.5, color: ink.soft }
-const eyebrow: Style = { size: 7.5, leading: 10, weight: 'bold', color: ink.accent, tracking: 0.8 }
+const eyebrow: Style = { size: 7.5, leading: 10, weight: 'bold', color: ink.accent, tracking: 0.5 }
 const title: Style = { size: 24, leading: 30, weight: 'bold' }
 const heading: Style = { size: 11.5, leading: 16, weight: 'bold' }
 const field: Style = { size: 7.5, leading: 10, color: ink.soft }
