@@ -79,6 +79,8 @@ export interface Config {
   readonly http: {
     readonly host: string
     readonly port: number
+    /** Without a slash at its end. */
+    readonly publicUrl: string
     readonly bodyLimitBytes: number
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
@@ -177,6 +179,7 @@ function assemble(values: Values): Config {
     http: {
       host: values.HOST,
       port: values.PORT,
+      publicUrl: (values.PUBLIC_URL ?? `http://${hostInUrl(values.HOST)}:${values.PORT}`).replace(/\/+$/, ''),
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     },
@@ -223,6 +226,8 @@ function assemble(values: Values): Config {
     },
   }
 }
+
+const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 function kafkaOf(values: Values): KafkaConfig | null {
   if (values.KAFKA_BROKERS === null) return null

@@ -5,7 +5,7 @@ import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
-import { renderingProvider } from '../connectors/rendering/index.ts'
+import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { ObjectStore } from '../connectors/storage/index.ts'
@@ -33,7 +33,11 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
   const objects = openObjectStore(foundation.config)
   await readyOrLater(objects)
   const sandbox = needsSandbox
-    ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
+    ? await startSandbox({
+        directory: join(foundation.config.dataDir, 'sandbox'),
+        clock: foundation.time,
+        realNow: () => machineClock.now(),
+      })
     : null
   const addresses = sandbox?.baseUrls ?? null
   const close = async (): Promise<void> => {
@@ -59,7 +63,16 @@ export function providersAt(
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
-    renderingProvider({ store: objects, sellerName: sendgrid.from.name, concurrency: 4, timeoutMs: 60_000 }),
+    renderingProvider({
+      store: objects,
+      sellerName: sendgrid.from.name,
+      shareLink: shareLinks({
+        secret: Buffer.from(foundation.secrets.code),
+        publicUrl: foundation.config.http.publicUrl,
+      }),
+      concurrency: 4,
+      timeoutMs: 60_000,
+    }),
   ]
 }
 

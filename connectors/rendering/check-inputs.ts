@@ -117,16 +117,22 @@ const link: Reader<string> = (value, path) => {
 
 export const personalization = record<Personalization>({
   company_name: text(120),
-  industry: text(120),
+  industry: optional(text(120)),
   headline: text(200),
   pain_points: list(
     record<Personalization['pain_points'][number]>({ text: text(600), finding_id: optional(text(100)) }),
     1,
     8,
   ),
-  steps: list(record<Personalization['steps'][number]>({ title: text(120), text: text(1_500) }), 1, 12),
-  cta: text(60),
-  cta_url: optional(link),
+  steps: list(
+    record<Personalization['steps'][number]>({
+      title: text(120),
+      text: text(1_500),
+      finding_id: optional(text(100)),
+    }),
+    1,
+    12,
+  ),
+  call_to_action: text(120),
+  call_to_action_url: optional(link),
 })
-
-export const basePath = matching(/^\/[A-Za-z0-9._~/-]{1,200}(?<!\/)$/, 'a path as /d/abc, without a slash at its end')

@@ -141,14 +141,14 @@ export type DocumentInput = {
 
 export interface Personalization {
   readonly company_name: string
-  readonly industry: string
+  readonly industry: string | null
   readonly headline: string
   readonly pain_points: readonly { readonly text: string; readonly finding_id: string | null }[]
-  readonly steps: readonly { readonly title: string; readonly text: string }[]
+  readonly steps: readonly { readonly title: string; readonly text: string; readonly finding_id: string | null }[]
   /** Words of the button at the end. */
-  readonly cta: string
+  readonly call_to_action: string
   /** Where the button leads, https or mailto; without it the page says thanks. */
-  readonly cta_url?: string | null
+  readonly call_to_action_url?: string | null
 }
 
 export interface DemoPlace {

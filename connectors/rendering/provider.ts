@@ -2,8 +2,8 @@
  * Rendering as an outside call: what is rendered is put into the object store, and the answer says where it stands.
  *
  *   document  { document_type, document_id, version, data }                        -> { ref, missing_characters }
- *   demo      { demo_id, version, personalization, url?, base_path?, chat_enabled?, seller_name? }   -> { ref, qr_ref }
- *   remove    { keys }                                                             -> { removed: [{ key, version_id }] }
+ *   demo      { demo_id, version, personalization, chat_enabled?, seller_name? }  -> { ref, qr_ref, share_token, url }
+ *   remove    { keys, demo_id? }                                                     -> { removed: [{ key, version_id }] }
  *
  *  RN1  A call may be repeated: the bytes follow from the request, their hash is in the key, and a put asks that nothing
  *       stands there. What an earlier try left is found and answered.
@@ -15,8 +15,7 @@ import type { Json } from '../../schemas/index.ts'
 import type { CallClass, CallOutcome, Provider, ProviderCall } from '../effects/port.ts'
 import type { ObjectRef, ObjectStore, StoredObject } from '../storage/index.ts'
 import { StorageError, putOnce } from '../storage/index.ts'
-import { basePath, documentInput, idText, personalization, versionNumber } from './check-inputs.ts'
-import type { Reader } from './check.ts'
+import { documentInput, idText, personalization, versionNumber } from './check-inputs.ts'
 import { InputError, flag, list, optional, record, refuse, text } from './check.ts'
 import { demoPage } from './demo/page.ts'
 import { renderDocument } from './documents.ts'
@@ -27,38 +26,37 @@ export interface RenderingOptions {
   readonly store: ObjectStore
   /** Who shows a demo that does not say it. */
   readonly sellerName: string
+  /** The address of a demo and what cannot be guessed in it: the same for every version. */
+  readonly shareLink: (tenantId: string, demoId: string) => ShareLink
   readonly concurrency: number
   readonly timeoutMs: number
+}
+
+export interface ShareLink {
+  readonly share_token: string
+  readonly url: string
 }
 
 interface DemoRequest {
   readonly demo_id: string
   readonly version: number
   readonly personalization: Personalization
-  /** Where people open it: what the QR code says, and the base path unless that is given. */
-  readonly url: string | null
-  readonly base_path: string | null
   readonly chat_enabled: boolean | null
   readonly seller_name: string | null
-}
-
-const address: Reader<string> = (value, path) => {
-  const given = text(1_000)(value, path)
-  const isWeb = URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)
-  return isWeb ? given : refuse(path, value, 'an address that begins with https:// or http://')
 }
 
 const demoRequest = record<DemoRequest>({
   demo_id: idText,
   version: versionNumber,
   personalization,
-  url: optional(address),
-  base_path: optional(basePath),
   chat_enabled: optional(flag),
   seller_name: optional(text(120)),
 })
 
-const removeRequest = record<{ readonly keys: readonly string[] }>({ keys: list(text(900), 1, 1_000) })
+const removeRequest = record<{ readonly keys: readonly string[]; readonly demo_id: string | null }>({
+  keys: list(text(900), 0, 1_000),
+  demo_id: optional(idText),
+})
 
 export function renderingProvider(options: RenderingOptions): Provider {
   const operations: Readonly<Record<string, (call: ProviderCall) => Promise<Json>>> = {
@@ -94,20 +92,20 @@ async function document({ store }: RenderingOptions, call: ProviderCall): Promis
   return { ref: refJson(ref), missing_characters: [...missingCharacters] }
 }
 
-async function demo({ store, sellerName }: RenderingOptions, call: ProviderCall): Promise<Json> {
+async function demo({ store, sellerName, shareLink }: RenderingOptions, call: ProviderCall): Promise<Json> {
   const asked = demoRequest(call.request, 'request')
-  const path = asked.url === null ? null : new URL(asked.url).pathname.replace(/\/+$/, '')
+  const { share_token, url } = shareLink(call.tenantId, asked.demo_id)
   const place = {
-    base_path: asked.base_path ?? (path === null || path === '' ? null : basePath(path, 'request.url')),
+    base_path: new URL(url).pathname.replace(/\/+$/, ''),
     chat_enabled: asked.chat_enabled ?? true,
     seller_name: asked.seller_name ?? sellerName,
   }
   const page = Buffer.from(demoPage(asked.personalization, place))
+  const qr = Buffer.from(await qrSvg(url))
   const name = `demos/${asked.demo_id}/v${asked.version}`
   const ref = await putRendered(store, call, name, 'html', page, 'text/html; charset=utf-8')
-  if (asked.url === null) return { ref: refJson(ref), qr_ref: null }
-  const qr = Buffer.from(await qrSvg(asked.url))
-  return { ref: refJson(ref), qr_ref: refJson(await putRendered(store, call, name, 'svg', qr, 'image/svg+xml')) }
+  const qr_ref = await putRendered(store, call, name, 'svg', qr, 'image/svg+xml')
+  return { ref: refJson(ref), qr_ref: refJson(qr_ref), share_token, url }
 }
 
 /** A delete marker on each; what is gone already stays as it is. */

@@ -1,7 +1,9 @@
 /** A request as the stand-ins see it, and what they answer. */
 
 import { createHash } from 'node:crypto'
-import type { SandboxProvider, SandboxRule } from './script.ts'
+import type { Agenda } from './agenda.ts'
+import type { Deliveries } from './deliveries.ts'
+import type { SandboxProvider, SandboxRule, Script } from './script.ts'
 
 export interface Asked {
   readonly method: string
@@ -10,8 +12,8 @@ export interface Asked {
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: string
-  /** The body as it came. */
-  readonly bytes: Buffer
+  /** The body's bytes. */
+  readonly raw: Buffer
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown
 }
@@ -27,8 +29,26 @@ export interface StandIn {
   readonly name: SandboxProvider
   /** What the call is and whom it concerns; null for a path the provider does not have. */
   recognise(asked: Asked): { readonly operation: string; readonly companies: readonly string[] } | null
-  answer(operation: string, asked: Asked, told: SandboxRule['answer']): Answer | Promise<Answer>
+  /** @param rule what a script says about this call beside the answer's form */
+  answer(
+    operation: string,
+    asked: Asked,
+    told: SandboxRule['answer'],
+    rule: SandboxRule | null,
+  ): Answer | Promise<Answer>
   error(status: number): string
+  close?(): void
+}
+
+/** What a stand-in is opened with. */
+export interface StandInContext {
+  /** A place of its own in here: `<directory>/<provider>-….ndjson`. */
+  readonly directory: string
+  /** Business time in ms. */
+  readonly now: () => number
+  readonly agenda: Agenda
+  readonly deliveries: Deliveries
+  readonly script: Script
 }
 
 export const jsonAnswer = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer => ({

@@ -10,8 +10,8 @@ const longestBody = 64 * 1024 * 1024
 /** The body; null when it is too long or breaks off. */
 export async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
   const parsed = (request as IncomingMessage & { readonly body?: unknown }).body
-  // A parser was here before us.
-  if (parsed !== undefined) return Buffer.from(typeof parsed === 'string' ? parsed : JSON.stringify(parsed))
+  if (Buffer.isBuffer(parsed)) return parsed
+  if (parsed !== undefined) return Buffer.from(typeof parsed === 'string' ? parsed : JSON.stringify(parsed)) // a parser was here before us
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -46,14 +46,15 @@ export async function send(response: ServerResponse, answer: Answer, rule: Sandb
     response.destroy()
     return
   }
-  const body = padded(Buffer.from(answer.body as string), rule?.pad_to ?? 0)
+  const told = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
+  const body = rule?.pad_to === undefined ? told : padded(told, rule.pad_to)
   response.writeHead(answer.status, { 'content-length': body.length, ...answer.headers, ...rule?.headers })
   if (rule?.truncate_at === undefined) response.end(body)
   else response.write(body.subarray(0, rule.truncate_at), () => response.destroy())
 }
 
-const padded = (body: Buffer, toBytes: number): Buffer =>
-  body.length >= toBytes ? body : Buffer.concat([body, Buffer.alloc(toBytes - body.length, ' ')])
+const padded = (body: Buffer, bytes: number): Buffer =>
+  Buffer.concat([body, Buffer.alloc(Math.max(0, bytes - body.length), ' ')])
 
 export function sendJson(response: ServerResponse, status: number, value: unknown, type = 'application/json'): void {
   response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' })

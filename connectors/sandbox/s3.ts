@@ -143,7 +143,7 @@ async function objectAnswer(operation: string, asked: Asked, key: string, store:
 
 async function putObject(asked: Asked, key: string, store: ObjectStore): Promise<Answer> {
   const checksum = one(asked, 'x-amz-checksum-sha256')
-  if (checksum !== null && Buffer.from(checksum, 'base64').toString('hex') !== sha256Of(asked.bytes))
+  if (checksum !== null && Buffer.from(checksum, 'base64').toString('hex') !== sha256Of(asked.raw))
     return errorXml(400, 'BadDigest')
   const ifNoneMatch = one(asked, 'if-none-match')
   const ifMatch = one(asked, 'if-match')
@@ -154,7 +154,7 @@ async function putObject(asked: Asked, key: string, store: ObjectStore): Promise
     ...(ifNoneMatch === null ? {} : { ifNoneMatch: '*' }),
     ...(ifMatch === null ? {} : { ifMatch }),
   }
-  const { etag, version_id } = await store.put(key, asked.bytes, options)
+  const { etag, version_id } = await store.put(key, asked.raw, options)
   const confirmed = checksum === null ? {} : { 'x-amz-checksum-sha256': checksum }
   return answerXml(200, '', { etag, 'x-amz-version-id': version_id, ...confirmed })
 }

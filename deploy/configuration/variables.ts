@@ -22,6 +22,10 @@ export const variables = {
     wanted: 'a host name or an IP address',
     pattern: /^[A-Za-z0-9.:-]{1,253}$/,
   }),
+  PUBLIC_URL: url({
+    meaning: 'where people reach us, for links to demos; HOST and PORT when absent',
+    protocols: ['https:', 'http:'],
+  }),
   DATA_DIR: text({
     meaning: 'embedded log, embedded database, state, generated secrets',
     fallback: './.data',

@@ -25,6 +25,8 @@ export interface S3Options extends Waiting {
 export interface S3 {
   readonly url: string
   readonly pid: number
+  /** Resolves when it has ended, whoever ended it. */
+  readonly ended: Promise<void>
   stop(): Promise<void>
 }
 
@@ -49,7 +51,7 @@ export async function startS3(options: S3Options): Promise<S3> {
     readyWithinMs: 60_000,
     endWithinMs: 10_000,
   })
-  return { url, pid: server.pid, stop: () => server.stop() }
+  return { url, pid: server.pid, ended: server.ended, stop: () => server.stop() }
 }
 
 async function answers(url: string): Promise<boolean> {

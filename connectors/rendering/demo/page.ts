@@ -66,7 +66,7 @@ export function demoPage(about: Personalization, place: DemoPlace): string {
     </header>
     <main>
       <section class="wrap hero">
-        <p class="eyebrow">${about.industry} · a demo for ${company_name}</p>
+        <p class="eyebrow">${about.industry === null ? '' : `${about.industry} · `}a demo for ${company_name}</p>
         <h1>${about.headline}</h1>
         <p class="lead">
           ${shortSteps(steps.length)} how it would work at ${company_name}, with what we understood of your business.
@@ -122,9 +122,11 @@ const words = [
 ]
 const shortSteps = (count: number): string => words[count] ?? `${count} short steps show`
 
-/** What it was taken from goes with it, so that each claim can be traced. */
+/** What a claim was taken from goes with it, so that it can be traced. */
+const traced = (findingId: string | null): Html => (findingId === null ? html`` : html` data-finding-id="${findingId}"`)
+
 function painPoint({ text, finding_id }: Personalization['pain_points'][number]): Html {
-  return html`<li${finding_id === null ? '' : html` data-finding-id="${finding_id}"`}><p>${text}</p></li>`
+  return html`<li${traced(finding_id)}><p>${text}</p></li>`
 }
 
 const dot = ({ title }: Personalization['steps'][number], index: number): Html =>
@@ -132,18 +134,18 @@ const dot = ({ title }: Personalization['steps'][number], index: number): Html =
     <button type="button"><span class="visually-hidden">Step ${index + 1}: ${title}</span></button>
   </li>`
 
-const stepPart = ({ title, text }: Personalization['steps'][number], index: number, of: number): Html =>
-  html`<section class="step" tabindex="-1" aria-labelledby="step-${index + 1}">
+const stepPart = ({ title, text, finding_id }: Personalization['steps'][number], index: number, of: number): Html =>
+  html`<section class="step" tabindex="-1" aria-labelledby="step-${index + 1}" ${traced(finding_id)}>
     <p class="count">Step ${index + 1} of ${of}</p>
     <h3 id="step-${index + 1}">${title}</h3>
     <p>${text}</p>
   </section> `
 
 /** Without an address it can only be pressed where the script runs. */
-function callToAction({ cta, cta_url }: Personalization): Html {
-  return cta_url == null
-    ? html`<button class="button" id="cta" type="button" hidden>${cta}</button>`
-    : html`<a class="button" id="cta" href="${cta_url}" rel="noopener noreferrer">${cta}</a>`
+function callToAction({ call_to_action, call_to_action_url }: Personalization): Html {
+  return call_to_action_url == null
+    ? html`<button class="button" id="cta" type="button" hidden>${call_to_action}</button>`
+    : html`<a class="button" id="cta" href="${call_to_action_url}" rel="noopener noreferrer">${call_to_action}</a>`
 }
 
 const chatPart = (company: string): Html =>

@@ -22,7 +22,12 @@ describe('a demo page', () => {
   test('says everything it was given, and where each claim was found', () => {
     const html = page()
     for (const text of [
-      ...[personalization.company_name, personalization.industry, personalization.headline, personalization.cta],
+      ...[
+        personalization.company_name,
+        personalization.industry,
+        personalization.headline,
+        personalization.call_to_action,
+      ],
       ...personalization.pain_points.map(({ text }) => text),
       ...personalization.steps.flatMap(({ title, text }) => [title, text]),
     ])
@@ -45,11 +50,11 @@ describe('a demo page', () => {
           company_name: evil,
           industry: evil,
           headline: evil,
-          cta: evil,
-          cta_url: `https://x.example/?a="onclick="x`,
+          call_to_action: evil,
+          call_to_action_url: `https://x.example/?a="onclick="x`,
         },
         pain_points: [{ text: evil, finding_id: evil }],
-        steps: [{ title: evil, text: evil }],
+        steps: [{ title: evil, text: evil, finding_id: evil }],
       },
       { base_path: evil, chat_enabled: true, seller_name: evil },
     )
@@ -78,7 +83,7 @@ describe('a demo page', () => {
 
   test('has a chat only when that is on, and a link where the button leads somewhere', () => {
     expect(demoPage(personalization, { ...place, chat_enabled: false })).not.toContain('id="chat"')
-    expect(page({ cta_url: 'https://cal.example/us' })).toContain(
+    expect(page({ call_to_action_url: 'https://cal.example/us' })).toContain(
       '<a class="button" id="cta" href="https://cal.example/us"',
     )
   })
@@ -164,7 +169,7 @@ test.each([0, 1])('texts have a contrast of 4.5 to 1 and more, controls 3 to 1 (
 })
 
 test.each([
-  ['a script as a link', { cta_url: 'javascript:alert(1)' }, 'about.cta_url'],
+  ['a script as a link', { call_to_action_url: 'javascript:alert(1)' }, 'about.call_to_action_url'],
   ['no pain point', { pain_points: [] }, 'about.pain_points'],
   ['a stray field', { logo: 'x' }, 'about.logo'],
 ])('%s is refused in one line', (_, change, path) => {

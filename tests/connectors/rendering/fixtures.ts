@@ -260,19 +260,23 @@ export const personalization: Personalization = {
     {
       title: 'A shipper signs up',
       text: 'The platform reads the public record, the website and the tariff, and fills in what your team used to ask for by mail. Your people see where each fact comes from.',
+      finding_id: null,
     },
     {
       title: 'The agreement goes out',
       text: 'Prices follow your rate card. The document is drafted, checked against your margins and sent for signature, while you see when it is opened.',
+      finding_id: null,
     },
     {
       title: 'Configuration is proposed',
       text: 'Depots, cut-off times and label formats are derived from the requirements. An engineer reviews the difference and publishes it, with a way back.',
+      finding_id: null,
     },
     {
       title: 'The first parcel moves',
       text: 'Chat and voice know the new shipper from the first minute. What they could not answer becomes a gap your team closes once, for all.',
+      finding_id: null,
     },
   ],
-  cta: 'Talk to us about your shippers',
+  call_to_action: 'Talk to us about your shippers',
 }

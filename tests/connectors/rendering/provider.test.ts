@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { CallOutcome } from '../../../connectors/effects/port.ts'
-import { renderingProvider } from '../../../connectors/rendering/index.ts'
+import { qrSvg, renderingProvider, shareLinks } from '../../../connectors/rendering/index.ts'
 import type { SandboxRule } from '../../../connectors/sandbox/index.ts'
 import type { ObjectRef, ObjectStore } from '../../../connectors/storage/index.ts'
 import { diskStore, s3Store } from '../../../connectors/storage/index.ts'
@@ -14,15 +14,16 @@ import { documents, japanese, personalization } from './fixtures.ts'
 
 const json = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json
 const nda = json(documents[0])
-const demo = json({ demo_id: 'demo-1', version: 1, personalization, url: 'https://app.example/d/k3Jx/' })
+const demo = json({ demo_id: 'demo-1', version: 1, personalization })
 
 async function onDisk(): Promise<ObjectStore> {
   const root = await mkdtemp(join(tmpdir(), 'rendering-'))
   onTestFinished(() => rm(root, { recursive: true }))
   return diskStore({ root, bucket: 'objects', clock: { now: () => 0 } })
 }
+const shareLink = shareLinks({ secret: Buffer.alloc(32, 7), publicUrl: 'https://app.example/' })
 const providerOn = (store: ObjectStore) =>
-  renderingProvider({ store, sellerName: 'Lifecycle', concurrency: 1, timeoutMs: 10_000 })
+  renderingProvider({ store, sellerName: 'Lifecycle', shareLink, concurrency: 1, timeoutMs: 10_000 })
 const refIn = ({ output }: CallOutcome, name = 'ref') => (output as unknown as Record<string, ObjectRef>)[name]!
 
 test('a document stands where the answer says, with the hash it says, under its tenant', async () => {
@@ -47,20 +48,30 @@ test('a document stands where the answer says, with the hash it says, under its 
   }
 })
 
-test('a demo is a page and a QR code; its beacons go to the path of its address', async () => {
+test('a demo is a page and a QR code under an address that nobody guesses; its beacons go to that path', async () => {
   const store = await onDisk()
   const provider = providerOn(store)
   const answer = await provider.call(call('demo', demo, { tenantId: 't1' }))
+  const { share_token, url } = answer.output as { share_token: string; url: string }
+  expect(share_token).toMatch(/^[A-Za-z0-9_-]{22}$/)
+  expect(url).toBe(`https://app.example/d/${share_token}`)
   const page = await store.get(refIn(answer).key)
   expect(page?.content_type).toBe('text/html; charset=utf-8')
-  expect(page?.content.toString()).toContain('data-base="/d/k3Jx"')
+  expect(page?.content.toString()).toContain(`data-base="/d/${share_token}"`)
   const qr = await store.get(refIn(answer, 'qr_ref').key)
   expect(qr?.content_type).toBe('image/svg+xml')
-  const plain = await provider.call(
-    call('demo', { ...(demo as object), url: null } as unknown as Json, { tenantId: 't2' }),
+  expect(qr?.content.toString()).toBe(await qrSvg(url))
+})
+
+test('an address is the same for every version of a demo, another for each demo, tenant and secret', async () => {
+  const provider = providerOn(await onDisk())
+  const second = await provider.call(
+    call('demo', { ...(demo as object), version: 2 } as unknown as Json, { tenantId: 't1' }),
   )
-  expect(plain.output).toMatchObject({ qr_ref: null })
-  expect((await store.get(refIn(plain).key))?.content.toString()).toContain('data-base=""')
+  const other = shareLinks({ secret: Buffer.alloc(32, 8), publicUrl: 'https://app.example' })
+  const all = [shareLink('t1', 'demo-1'), shareLink('t1', 'demo-2'), shareLink('t2', 'demo-1'), other('t1', 'demo-1')]
+  expect(second.output).toMatchObject({ ...all[0] })
+  expect(new Set(all.map(({ url }) => url)).size).toBe(4)
 })
 
 test('a call that is made again answers the same, and leaves one version (RN1)', async () => {
@@ -137,12 +148,12 @@ test.each([
     'request.document_type: nothing is given; wanted nda or pricing or proposal or contract',
   ],
   [
-    'a base path that is none',
+    'a version that is none',
     'demo',
-    { ...(demo as object), base_path: 'd/x' },
-    'request.base_path: a text of 3 characters is given; wanted a path as /d/abc, without a slash at its end',
+    { ...(demo as object), version: 0 },
+    'request.version: 0 is given; wanted a whole number from 1 to 1000000',
   ],
-  ['no keys', 'remove', { keys: [] }, 'request.keys: a list of 0 is given; wanted a list of 1 to 1000'],
+  ['no keys', 'remove', {}, 'request.keys: nothing is given; wanted a list of 0 to 1000'],
 ])('%s is invalid, with one line', async (_, operation, request, error) => {
   const outcome = await providerOn(await onDisk()).call(call(operation, request as Json))
   expect(outcome).toEqual({ class: 'invalid', status: 0, output: null, error })

@@ -5,9 +5,9 @@ import { describe, test } from 'vitest'
 import { startSandbox } from '../../../connectors/sandbox/index.ts'
 import { diskStore, s3Store } from '../../../connectors/storage/index.ts'
 import { s3Lacks, startS3 } from '../../../deploy/local/s3.ts'
+import { machineClock } from '../../../deploy/machine.ts'
 import { objectStoreContract } from '../../contracts/object-store.ts'
 
-const clock = { now: () => Date.now() }
 const place = (): Promise<string> => mkdtemp(join(tmpdir(), 'objects-'))
 
 const s3At = (endpoint: string) => () =>
@@ -23,14 +23,14 @@ const s3At = (endpoint: string) => () =>
 objectStoreContract('disk', async () => {
   const root = await place()
   return {
-    open: () => diskStore({ root, bucket: 'objects', clock }),
+    open: () => diskStore({ root, bucket: 'objects', clock: machineClock }),
     dispose: () => rm(root, { recursive: true }),
   }
 })
 
 objectStoreContract('S3, our stand-in', async () => {
   const directory = await place()
-  const sandbox = await startSandbox({ directory, clock })
+  const sandbox = await startSandbox({ directory, clock: machineClock })
   return {
     open: s3At(sandbox.baseUrls.s3),
     async dispose() {

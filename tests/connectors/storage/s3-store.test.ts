@@ -56,7 +56,7 @@ test.each<[string, SandboxRule, { reason: string; status: number }, number?]>([
   ['412', { status: 412 }, { reason: 'precondition', status: 412 }],
   ['a reset connection', { reset: true }, { reason: 'retry', status: 0 }],
   ['an answer that never comes', { delay_ms: 3_000 }, { reason: 'retry', status: 0 }, 300],
-])('%s is %o after one request', async (_, rule, wanted, timeoutMs) => {
+])('%s is %o after one request (S31)', async (_, rule, wanted, timeoutMs) => {
   const { store, calls } = await failing({ operation: 'put_object', ...rule }, timeoutMs)
   const failure = await failureOf(store.put(key, Buffer.from('x'), text))
   expect(failure).toBeInstanceOf(StorageError)
