@@ -10,6 +10,7 @@ import type { Face, Weight } from './fonts.ts'
 import { bytesOf, fontRuns } from './fonts.ts'
 import type { Line, Span } from './lines.ts'
 import { breakLines } from './lines.ts'
+import { hasCharacter, widthOf } from './ruler.ts'
 
 export const ink = {
   text: '#1b2333',
@@ -45,9 +46,6 @@ export interface PaperOptions {
 
 export const page = { width: 595.28, height: 841.89, left: 62, right: 62, top: 74, bottom: 66 } as const
 export const measure = page.width - page.left - page.right
-
-/** The characters that each face has, once for the process. */
-const coverage = new Map<Face, ReadonlySet<number>>()
 
 export class Paper {
   /** Where the next thing goes. */
@@ -106,8 +104,7 @@ export class Paper {
     let at = x + slack
     for (const { text, bold } of line.pieces) {
       for (const run of this.#runs(text, style, bold)) {
-        this.#doc
-          .font(run.face)
+        this.#use(run.face)
           .fontSize(style.size)
           .fillColor(style.color ?? ink.text)
         this.#doc.text(run.text, at, baseline, { lineBreak: false, baseline: 'alphabetic', ...featuresOf(style) })
@@ -165,7 +162,7 @@ export class Paper {
     return fontRuns(
       text,
       bold ? 'bold' : (style.weight ?? 'regular'),
-      (face, codePoint) => this.#has(face, codePoint),
+      hasCharacter,
       (character) => void this.missing.add(character),
     )
   }
@@ -174,31 +171,16 @@ export class Paper {
     return this.#runs(text, style, bold).reduce((sum, run) => sum + this.#runWidth(run.face, run.text, style), 0)
   }
 
-  #runWidth(face: Face, text: string, style: Style): number {
-    this.#use(face).fontSize(style.size)
-    return this.#doc.widthOfString(text, featuresOf(style))
+  #runWidth(face: Face, text: string, { size, tabular, tracking = 0 }: Style): number {
+    return widthOf(face, text, { size, features: tabular === true ? ['tnum'] : [], tracking })
   }
 
-  /** A face is read when it is first needed: most documents need two. */
+  /** A face is opened when something is first drawn in it: most documents need two. */
   #use(face: Face): PDFKit.PDFDocument {
     if (!this.#known.has(face)) this.#doc.registerFont(face, bytesOf(face))
     this.#known.add(face)
     return this.#doc.font(face)
   }
-
-  #has(face: Face, codePoint: number): boolean {
-    const known = coverage.get(face)
-    if (known !== undefined) return known.has(codePoint)
-    this.#use(face)
-    const { font } = (this.#doc as unknown as FontHolder)._font
-    coverage.set(face, new Set(font.characterSet))
-    return this.#has(face, codePoint)
-  }
-}
-
-/** The typeface in use, as the library keeps it. */
-interface FontHolder {
-  readonly _font: { readonly font: { readonly characterSet: readonly number[] } }
 }
 
 const featuresOf = ({ tabular, tracking }: Style) => ({
