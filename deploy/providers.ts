@@ -6,11 +6,14 @@ import type { Provider } from '../connectors/effects/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
+import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
+import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+import { openObjectStore, readyOrLater } from './object-store.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -20,11 +23,15 @@ export interface Providers {
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
   readonly addresses: ProviderAddresses | null
+  /** Documents and demos. */
+  readonly objects: ObjectStore
   close(): Promise<void>
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
+  const objects = openObjectStore(foundation.config)
+  await readyOrLater(objects)
   const sandbox = needsSandbox
     ? await startSandbox({
         directory: join(foundation.config.dataDir, 'sandbox'),
@@ -33,11 +40,19 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
       })
     : null
   const addresses = sandbox?.baseUrls ?? null
-  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+  const close = async (): Promise<void> => {
+    objects.close()
+    await sandbox?.close()
+  }
+  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
 }
 
 /** @param addresses of the sandbox; null when every provider is live */
-export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
+export function providersAt(
+  foundation: StreamFoundation,
+  addresses: ProviderAddresses | null,
+  objects: ObjectStore,
+): readonly Provider[] {
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
@@ -47,6 +62,16 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       ...settingsOf('sendgrid', sendgrid, addresses),
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
+    }),
+    renderingProvider({
+      store: objects,
+      sellerName: sendgrid.from.name,
+      shareLink: shareLinks({
+        secret: Buffer.from(foundation.secrets.code),
+        publicUrl: foundation.config.http.publicUrl,
+      }),
+      concurrency: 4,
+      timeoutMs: 60_000,
     }),
     languageModels(foundation, addresses),
   ]

@@ -42,6 +42,13 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/postgres': { values: [], packages: ['pg'] },
   'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
   'connectors/registry': { ...connector, packages: ['zod'] },
+  'connectors/storage': { values: ['connectors/http'], packages: ['@aws-sdk/client-s3'] },
+  'connectors/rendering': {
+    ...connector,
+    values: ['schemas', 'connectors/storage'],
+    packages: ['pdfkit', 'qrcode'],
+  },
+  'connectors/sandbox': { ...connector, values: [...connector.values, 'connectors/storage'], packages: ['zod'] },
   'connectors/llm': { ...connector, packages: ['openai', '@anthropic-ai/sdk', 'ajv', 'zod'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
