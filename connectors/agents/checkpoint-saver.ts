@@ -7,7 +7,8 @@
  * CS2  A checkpoint's values are the channels that changed with it; the others are read at the version they stand at.
  * CS3  What a task has written stands once: a repeated task does not overwrite it, but for errors and interrupts.
  * CS4  Compaction keeps the newest checkpoints of each namespace of a thread, with what the tasks after them have written
- *      and every value that they name, and nothing else.
+ *      and every value that they name, and nothing else. What this saver has put last is the newest there, whatever clock
+ *      made the ids: one with a greater id, of a clock that was ahead, is dropped.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -47,6 +48,8 @@ interface Place {
 
 export class RowCheckpointSaver extends BaseCheckpointSaver {
   readonly #rows: CheckpointRows
+  /** What was put last, by thread and namespace. */
+  readonly #last = new Map<string, string>()
 
   /** @param serde how values become bytes; LangGraph's own unless told */
   constructor(rows: CheckpointRows, serde?: SerializerProtocol) {
@@ -96,6 +99,7 @@ export class RowCheckpointSaver extends BaseCheckpointSaver {
     const parent = getCheckpointId(config) || ''
     const value = packParts([...(await this.#dump(rest)), ...(await this.#dump(metadata)), Buffer.from(parent)])
     this.#rows.write([...rows, { key: rowKey('c', thread, ns, checkpoint.id), value }])
+    this.#last.set(idOf('c', thread, ns), checkpoint.id)
     return configOf({ thread, ns, id: checkpoint.id })
   }
 
@@ -131,7 +135,9 @@ export class RowCheckpointSaver extends BaseCheckpointSaver {
    */
   async compact(thread: string, keep: number): Promise<void> {
     if (!Number.isSafeInteger(keep) || keep < 1) throw new Error(`a thread keeps at least 1 checkpoint, not ${keep}`)
-    const places = Array.from(this.#places(thread, undefined))
+    const places = Array.from(this.#places(thread, undefined)).filter(
+      ({ ns, id }) => id <= (this.#last.get(idOf('c', thread, ns)) ?? id),
+    )
     const kept = places.filter(({ ns }, index) => {
       const newer = places.slice(0, index).filter((other) => other.ns === ns).length
       return newer < keep
