@@ -4,7 +4,7 @@
  *
  *   c · thread · ns · checkpoint                  a checkpoint without its values, its metadata, its parent
  *   b · thread · ns · channel · version           the value of a channel that this version was written with
- *   w · thread · ns · checkpoint · task · index   what a task of the step after a checkpoint has written
+ *   w · thread · ns · checkpoint · task           what a task of the step after a checkpoint has written
  *
  * Parts of a key are text, with a zero byte between them.
  */

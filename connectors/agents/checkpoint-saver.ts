@@ -2,8 +2,8 @@
  * Saves the checkpoints of LangGraph runs as rows (`checkpoint-rows.ts`). The package is heavy to load: import this file
  * where a graph runs, not at the start of a process.
  *
- * CS1  Each call writes one batch, values before the checkpoint that names them: also a prefix of its rows is a thread that
- *      can go on.
+ * CS1  Each call writes one batch, values before the checkpoint that names them, and what a task has written is one row: a
+ *      task of which some is there counts as done. So any prefix of the rows is a thread that can go on.
  * CS2  A checkpoint's values are the channels that changed with it; the others are read at the version they stand at.
  * CS3  What a task has written stands once: a repeated task does not overwrite it, but for errors and interrupts.
  * CS4  Compaction keeps the newest checkpoints of each namespace of a thread, with what the tasks after them have written
@@ -44,6 +44,16 @@ interface Place {
   readonly thread: string
   readonly ns: string
   readonly id: string
+}
+
+/** One write of a task. */
+interface Written {
+  /** Its position among them; negative for an error or an interrupt. */
+  readonly index: number
+  readonly channel: string
+  readonly path: string
+  readonly type: Buffer
+  readonly bytes: Buffer
 }
 
 export class RowCheckpointSaver extends BaseCheckpointSaver {
@@ -113,14 +123,16 @@ export class RowCheckpointSaver extends BaseCheckpointSaver {
     const { thread, ns } = threadOf(config, 'writes')
     const id = getCheckpointId(config)
     if (!id) throw new Error('writes need a checkpoint_id in their configurable')
-    const rows = await Promise.all(
-      writes.map(async ([channel, value], position) => {
-        const index = WRITES_IDX_MAP[channel] ?? position
-        const parts = [Buffer.from(channel), Buffer.from(taskPath), ...(await this.#dump(value))]
-        return { key: rowKey('w', thread, ns, id, taskId, index), index, value: packParts(parts) }
+    const told = await Promise.all(
+      writes.map(async ([channel, value], position): Promise<Written> => {
+        const [type, bytes] = await this.#dump(value)
+        return { index: WRITES_IDX_MAP[channel] ?? position, channel, path: taskPath, type, bytes }
       }),
     )
-    this.#rows.write(rows.filter(({ key, index }) => index < 0 || this.#rows.get(key) === undefined))
+    const key = rowKey('w', thread, ns, id, taskId)
+    const written = new Map(readWritten(this.#rows.get(key)).map((one) => [one.index, one]))
+    for (const one of told) if (one.index < 0 || !written.has(one.index)) written.set(one.index, one)
+    this.#rows.write([{ key, value: packWritten([...written.values()]) }])
   }
 
   override deleteThread(threadId: string): Promise<void> {
@@ -213,18 +225,13 @@ export class RowCheckpointSaver extends BaseCheckpointSaver {
 
   /** In the order in which a run applies them, which is not that of the keys. */
   async #writes({ thread, ns, id }: Place): Promise<{ task: string; channel: string; value: unknown }[]> {
-    const rows = Array.from(this.#rows.range(rowsUnder('w', thread, ns, id)), ([key, row]) => {
-      const [task = '', index = ''] = keyParts(key).slice(3)
-      const [channel, path, type, bytes] = unpackParts(row)
-      return { task, channel, type, bytes, order: writesSortKey(path?.toString('utf8') ?? '', task, Number(index)) }
+    const written = Array.from(this.#rows.range(rowsUnder('w', thread, ns, id))).flatMap(([key, row]) => {
+      const task = keyParts(key)[3] ?? ''
+      return readWritten(row).map((one) => ({ ...one, task, order: writesSortKey(one.path, task, one.index) }))
     })
-    rows.sort((a, b) => compareWritesSortKeys(a.order, b.order))
+    written.sort((a, b) => compareWritesSortKeys(a.order, b.order))
     return Promise.all(
-      rows.map(async ({ task, channel, type, bytes }) => ({
-        task,
-        channel: channel?.toString('utf8') ?? '',
-        value: await this.#parse(type, bytes),
-      })),
+      written.map(async ({ task, channel, type, bytes }) => ({ task, channel, value: await this.#parse(type, bytes) })),
     )
   }
 
@@ -248,6 +255,28 @@ export class RowCheckpointSaver extends BaseCheckpointSaver {
 }
 
 const idOf = (kind: string, ...parts: readonly string[]): string => JSON.stringify([kind, ...parts])
+
+const packWritten = (written: readonly Written[]): Buffer =>
+  packParts(
+    written.flatMap(({ index, channel, path, type, bytes }) => [
+      ...[String(index), channel, path].map((text) => Buffer.from(text, 'utf8')),
+      type,
+      bytes,
+    ]),
+  )
+
+function readWritten(row: Buffer | undefined): Written[] {
+  const parts = row === undefined ? [] : unpackParts(row)
+  const text = (at: number): string => parts[at]?.toString('utf8') ?? ''
+  const part = (at: number): Buffer => parts[at] ?? Buffer.alloc(0)
+  return Array.from({ length: parts.length / 5 }, (_, n) => ({
+    index: Number(text(5 * n)),
+    channel: text(5 * n + 1),
+    path: text(5 * n + 2),
+    type: part(5 * n + 3),
+    bytes: part(5 * n + 4),
+  }))
+}
 
 function placeIn(config: RunnableConfig): { readonly thread: string | undefined; readonly ns: string } {
   const { thread_id: thread, checkpoint_ns: ns } = (config.configurable ?? {}) as Record<string, string | undefined>

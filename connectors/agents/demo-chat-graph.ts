@@ -92,10 +92,9 @@ export async function takeTurn(talk: Talk, turn: Turn): Promise<Reply | null> {
   const saver = new RowCheckpointSaver(talk.rows, sealedSerde(talk.cipher))
   const graph = conversation(talk, turn, saver)
   const config = { configurable: { thread_id: turn.thread }, durability: 'sync' as const, recursionLimit }
-  const { values, next } = await graph.getState(config)
-  const before = values as Partial<State>
+  const before = (await graph.getState(config)).values as Partial<State>
   if (before.answered?.includes(turn.question.id) === true) return null
-  const isCutOff = next.length > 0 && before.question?.id === turn.question.id
+  const isCutOff = before.question?.id === turn.question.id
   const after = await graph.invoke(isCutOff ? null : { question: turn.question }, config)
   await saver.compact(turn.thread, talk.settings.checkpointsKept)
   return after.reply
