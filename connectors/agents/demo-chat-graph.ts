@@ -92,7 +92,7 @@ export async function takeTurn(talk: Talk, turn: Turn): Promise<Reply | null> {
   const saver = new RowCheckpointSaver(talk.rows, sealedSerde(talk.cipher))
   const graph = conversation(talk, turn, saver)
   const config = { configurable: { thread_id: turn.thread }, durability: 'sync' as const, recursionLimit }
-  const before = (await graph.getState(config)).values as Partial<State>
+  const before = await savedState(saver, turn.thread)
   if (before.answered?.includes(turn.question.id) === true) return null
   const isCutOff = before.question?.id === turn.question.id
   const after = await graph.invoke(isCutOff ? null : { question: turn.question }, config)
@@ -105,9 +105,13 @@ export async function exchangesOf(
   { rows, cipher }: Pick<Talk, 'rows' | 'cipher'>,
   thread: string,
 ): Promise<readonly Exchange[]> {
-  const saver = new RowCheckpointSaver(rows, sealedSerde(cipher))
+  return (await savedState(new RowCheckpointSaver(rows, sealedSerde(cipher)), thread)).exchanges ?? []
+}
+
+/** The newest checkpoint as it stands: what tasks after it have written counts when the run has gone on (DG3). */
+async function savedState(saver: BaseCheckpointSaver, thread: string): Promise<Partial<State>> {
   const saved = await saver.get({ configurable: { thread_id: thread } })
-  return (saved?.channel_values as Partial<State> | undefined)?.exchanges ?? []
+  return saved?.channel_values ?? {}
 }
 
 function conversation(talk: Talk, turn: Turn, checkpointer: BaseCheckpointSaver) {
