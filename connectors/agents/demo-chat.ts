@@ -29,7 +29,10 @@ export interface DemoChatOptions {
   readonly codec: Required<Serde<AnyEvent>>
   readonly keyRing: KeyRing
   readonly model: ChatModel
+  /** How long answers may take, and waits between tries. */
   readonly clock: Clock
+  /** What answers are stamped with; it may stand still while a call is in flight. */
+  readonly time: Pick<Clock, 'now'>
   readonly settings: DemoChatSettings
 }
 
@@ -121,7 +124,7 @@ async function converse(
 ): Promise<Answer> {
   const forgotten = rows.map(([key]) => ({ key, value: null }))
   if (told.kind === 'over') return { rows: forgotten, reply: null }
-  const { codec, keyRing, clock } = options
+  const { codec, keyRing, time } = options
   await codec.prepare([told])
   // Whoever has the task now may be asking already.
   signal.throwIfAborted()
@@ -142,7 +145,7 @@ async function converse(
       },
     )
     if (reply === null) return { rows: [], reply: null }
-    return { rows: overlay.changes(), reply: { key: told.key, event: replyEvent(message, reply, clock.now()) } }
+    return { rows: overlay.changes(), reply: { key: told.key, event: replyEvent(message, reply, time.now()) } }
   } finally {
     deadline.cancel()
   }

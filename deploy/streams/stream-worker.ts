@@ -1,6 +1,7 @@
 /** One stream worker: the applications of this process in one event loop, with its share of the budgets. */
 
 import { join } from 'node:path'
+import type { ChatModel } from '../../connectors/agents/index.ts'
 import type { Provider } from '../../connectors/effects/index.ts'
 import { topics } from '../../schemas/index.ts'
 import { StateBudget, rocksDatabases } from '../../state-stores/index.ts'
@@ -8,12 +9,15 @@ import type { RuntimeSettings, Topology } from '../../topology/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
+import { topicConfigOf } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
 import { hostedTopologies } from './hosted-topologies.ts'
 
 export interface StreamWorkerOptions {
   readonly foundation: StreamFoundation
   readonly providers: readonly Provider[]
+  /** What the agents speak with; without one they are not hosted. */
+  readonly model?: ChatModel
   /** Which of STREAM_WORKERS it is, from 0. */
   readonly index: number
   /** One line for the operator. */
@@ -31,7 +35,7 @@ export interface StreamWorker {
 export async function startStreamWorker(options: StreamWorkerOptions): Promise<StreamWorker> {
   const { foundation, providers, index, notice, failed } = options
   const { config, log, processId } = foundation
-  const topologies = hostedTopologies(foundation, providers)
+  const topologies = hostedTopologies(foundation, providers, options.model ?? null)
   const databases = rocksDatabases({
     databases: await taskCount(foundation, topologies),
     directory: join(config.dataDir, 'state'),
@@ -45,6 +49,7 @@ export async function startStreamWorker(options: StreamWorkerOptions): Promise<S
     databases,
     budget: budgetOf(config),
     clock: machineClock,
+    time: foundation.time,
     watch: () => performance.now(),
     settings: settingsOf(config),
     processId,
@@ -76,7 +81,8 @@ function budgetOf({ state, stream }: Config): StateBudget {
 }
 
 /** What has a name of its own in the configuration; the rest is as the engine has it. */
-function settingsOf({ stream }: Config): RuntimeSettings {
+function settingsOf(config: Config): RuntimeSettings {
+  const { stream } = config
   const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, timerRestartGraceMs } = stream
   const { sessionTimeoutMs, heartbeatIntervalMs, standbyReplicas, leaveOnClose } = stream
   return {
@@ -84,5 +90,6 @@ function settingsOf({ stream }: Config): RuntimeSettings {
     ...{ commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, timerRestartGraceMs },
     ...{ sessionTimeoutMs, heartbeatIntervalMs, standbyReplicas, leaveOnClose },
     staticMembership: true,
+    topicConfig: topicConfigOf(config),
   }
 }

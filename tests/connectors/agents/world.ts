@@ -114,7 +114,8 @@ export const chatProgram = (
   model: ChatModel,
   clock: HandClock,
   settings: Partial<DemoChatSettings> = {},
-): Topology => demoChatTopology({ codec, keyRing, model, clock, settings: { ...defaultDemoChatSettings, ...settings } })
+): Topology =>
+  demoChatTopology({ codec, keyRing, model, clock, time: clock, settings: { ...defaultDemoChatSettings, ...settings } })
 
 export async function say({ codec }: Codec, driver: TopologyDriver, event: AnyEvent): Promise<void> {
   const key = Buffer.from(`${event.tenant_id}|${event.organization_id}`)

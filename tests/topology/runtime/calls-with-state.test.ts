@@ -21,7 +21,8 @@ interface Talker {
   answered?(answer: string, context: NodeContext): void
 }
 
-const said = (key: string, context: LoadContext): string => context.store('said').get(Buffer.from(key))?.toString() ?? ''
+const said = (key: string, context: LoadContext): string =>
+  context.store('said').get(Buffer.from(key))?.toString() ?? ''
 
 /** Each answer is added to what was said in its lane, and sent on with it. */
 function talkProgram(talker: Talker): Topology {
@@ -54,7 +55,11 @@ function talkProgram(talker: Talker): Topology {
         },
       },
     })
-    .processor('count', { parents: ['call'], stores: ['other'], supplier: () => ({ process: (record, context) => context.forward(record) }) }) // prettier-ignore
+    .processor('count', {
+      parents: ['call'],
+      stores: ['other'],
+      supplier: () => ({ process: (record, context) => context.forward(record) }),
+    }) // prettier-ignore
     .sink('out', { parents: ['count'], topics: ['answers'], ...text })
     .build()
 }
