@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -19,11 +19,13 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../topology/index.ts'
 import { Agenda } from './agenda.ts'
+import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
@@ -74,6 +76,8 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  openai: '/openai/v1',
+  anthropic: '/anthropic',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -142,6 +146,8 @@ const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Par
   perplexity,
   webscraper: webScraper(join(directory, 'jobs.ndjson')),
   sendgrid: mail,
+  openai,
+  anthropic,
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

@@ -12,18 +12,18 @@ import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
 
-/** @param model what the agents speak with; null: a process without one hosts none of them */
+/** @param model what the agents speak with */
 export function hostedTopologies(
   foundation: StreamFoundation,
   providers: readonly Provider[],
-  model: ChatModel | null,
+  model: ChatModel,
 ): Topology[] {
   const { config, keyRing, codec, time } = foundation
   const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
   const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
   if (!config.roles.includes('effects')) return compiled
   const effects = effectsTopology({ providers, topics: callTopics(), codec, clock: time })
-  return [...compiled, effects, ...(model === null ? [] : [demoChat(foundation, model)])]
+  return [...compiled, effects, demoChat(foundation, model)]
 }
 
 function demoChat({ keyRing, codec, time }: StreamFoundation, model: ChatModel): Topology {

@@ -16,8 +16,8 @@ import { hostedTopologies } from './hosted-topologies.ts'
 export interface StreamWorkerOptions {
   readonly foundation: StreamFoundation
   readonly providers: readonly Provider[]
-  /** What the agents speak with; without one they are not hosted. */
-  readonly model?: ChatModel
+  /** What the agents speak with. */
+  readonly model: ChatModel
   /** Which of STREAM_WORKERS it is, from 0. */
   readonly index: number
   /** One line for the operator. */
@@ -33,9 +33,9 @@ export interface StreamWorker {
 
 /** Resolves when all its applications run. @throws EngineError or LogError, one clear line */
 export async function startStreamWorker(options: StreamWorkerOptions): Promise<StreamWorker> {
-  const { foundation, providers, index, notice, failed } = options
+  const { foundation, providers, model, index, notice, failed } = options
   const { config, log, processId } = foundation
-  const topologies = hostedTopologies(foundation, providers, options.model ?? null)
+  const topologies = hostedTopologies(foundation, providers, model)
   const databases = rocksDatabases({
     databases: await taskCount(foundation, topologies),
     directory: join(config.dataDir, 'state'),

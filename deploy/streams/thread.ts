@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ApplicationWorker } from '../../topology/index.ts'
 import { openStreamFoundation } from '../foundation.ts'
-import { providersAt } from '../providers.ts'
+import { languageModelAt, providersAt } from '../providers.ts'
 import { hostedHere } from './hosted-application.ts'
 import type { Question, Said, ThreadSeed } from './stream-thread.ts'
 import type { StreamWorker } from './stream-worker.ts'
@@ -26,7 +26,8 @@ async function run(): Promise<() => Promise<void>> {
   const foundation = await openStreamFoundation(seed.foundation, notice)
   try {
     const providers = providersAt(foundation, seed.providers)
-    const stream = await startStreamWorker({ foundation, providers, index: seed.index, notice, failed })
+    const model = languageModelAt(foundation, seed.providers)
+    const stream = await startStreamWorker({ foundation, providers, model, index: seed.index, notice, failed })
     // Its connections would keep the thread alive.
     const close = (): Promise<void> => stream.close().finally(() => foundation.close())
     port.on('message', (asked: Question & { id: number }) => void answer(stream, close, asked))

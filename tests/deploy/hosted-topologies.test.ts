@@ -18,11 +18,13 @@ const model = { complete: () => Promise.reject(new Error('not to be asked')) }
 const all = services().map(({ name }) => name)
 
 test.each([
-  [['worker'], model, all],
-  [['effects'], model, ['effects', 'demo-chat']],
-  [['effects'], null, ['effects']],
-  [['worker', 'effects'], model, [...all, 'effects', 'demo-chat']],
-  [['api', 'sinks'], model, []],
-] as const)('roles %j host their applications; without a model no agent', (roles, spoken, expected) => {
-  expect(hostedTopologies(foundation(roles), [], spoken).map(({ name }) => name)).toEqual(expected)
+  [['worker'], all],
+  [['effects'], ['effects', 'demo-chat']],
+  [
+    ['worker', 'effects'],
+    [...all, 'effects', 'demo-chat'],
+  ],
+  [['api', 'sinks'], []],
+] as const)('roles %j host their applications', (roles, expected) => {
+  expect(hostedTopologies(foundation(roles), [], model).map(({ name }) => name)).toEqual(expected)
 })
