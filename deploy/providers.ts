@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import type { Llm } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
@@ -79,25 +80,32 @@ export function providersAt(
 
 function languageModels(foundation: StreamFoundation, addresses: ProviderAddresses | null): Provider {
   const { llm } = foundation.config.providers
-  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
-  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
-  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
-  const ledger = sqlLedger(foundation.pools.effects)
+  const vendors = [llm.openai, llm.anthropic].filter((vendor) => vendor !== null)
   return llmProvider({
-    llm: createLlm({
-      openai: vendorSettings('openai', openai, addresses),
-      anthropic: vendorSettings('anthropic', anthropic, addresses),
-      primaryAttempts,
-      effort,
-      embedding: openai === null ? null : { model: llm.embeddingModel },
-      prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
-      budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
-      now: () => machineClock.now(),
-    }),
+    llm: languageModelAt(foundation, addresses),
     mode: llm.mode,
     rate: rateOf(llm.ratePerMinute),
     concurrency: llm.concurrency,
     timeoutMs: Math.max(...vendors.map(({ timeoutMs }) => timeoutMs)) + 15_000, // the ledger is asked around the call
+  })
+}
+
+/** What speaks itself with a model: agents. Whoever only asks for one call goes through the effect worker. */
+export function languageModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
+  const { llm } = foundation.config.providers
+  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
+  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
+  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
+  const ledger = sqlLedger(foundation.pools.effects)
+  return createLlm({
+    openai: vendorSettings('openai', openai, addresses),
+    anthropic: vendorSettings('anthropic', anthropic, addresses),
+    primaryAttempts,
+    effort,
+    embedding: openai === null ? null : { model: llm.embeddingModel },
+    prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
+    budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
+    now: () => machineClock.now(),
   })
 }
 

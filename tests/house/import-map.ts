@@ -49,6 +49,10 @@ export const importMap: Readonly<Record<string, Allowance>> = {
     packages: ['pdfkit', 'qrcode'],
   },
   'connectors/sandbox': { ...connector, values: [...connector.values, 'connectors/storage'], packages: ['zod'] },
+  'connectors/agents': {
+    ...connector,
+    packages: ['@langchain/core', '@langchain/langgraph', '@langchain/langgraph-checkpoint'],
+  },
   'connectors/llm': { ...connector, packages: ['openai', '@anthropic-ai/sdk', 'ajv', 'zod'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
