@@ -1,7 +1,7 @@
 /** A checked webhook of the payment service, laid over what is known of its object. */
 
 import type { PayloadOf } from '../../schemas/index.ts'
-import { billingEvents } from '../../schemas/index.ts'
+import type { billingEvents } from '../../schemas/index.ts'
 import type { Move } from './jobs.ts'
 import { still } from './jobs.ts'
 import { invoiceOf, isForgotten, learnt as invoiceLearnt, withInvoice } from './invoices.ts'
