@@ -42,6 +42,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/postgres': { values: [], packages: ['pg'] },
   'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
   'connectors/registry': { ...connector, packages: ['zod'] },
+  'connectors/payments': { ...connector, packages: ['zod', 'stripe'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
