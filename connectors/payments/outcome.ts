@@ -28,7 +28,9 @@ export function outcomeOfError(error: unknown, nowMs: number): CallOutcome {
   if (!(error instanceof Stripe.errors.StripeError)) return broken('could not be reached or broke off its answer')
   if (error instanceof Stripe.errors.StripeConnectionError)
     return broken('could not be reached or gave no answer in time')
-  const status = error.statusCode ?? 0
+  // Without a status it was no answer of the service: a page of something that stands before it.
+  if (error.statusCode === undefined) return broken('answered something that is not its own')
+  const status = error.statusCode
   if (error instanceof Stripe.errors.StripeCardError)
     return done({ declined: plainWord(error.decline_code) ?? plainWord(error.code) ?? 'card_declined' }, status)
   const own = classOfStatus(status)

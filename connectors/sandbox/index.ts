@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/stripe
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -29,6 +29,8 @@ import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
+import type { StripeStandIn } from './stripe.ts'
+import { stripe } from './stripe.ts'
 import { webScraper } from './web-scraper.ts'
 
 export { fromLoopback } from './http.ts'
@@ -52,6 +54,8 @@ export interface SandboxOptions {
 export interface Sandbox {
   readonly url: string
   readonly baseUrls: Readonly<Record<SandboxProvider, string>>
+  /** What the stand-ins sign their webhooks with. */
+  readonly webhookSecrets: Readonly<{ stripe: string }>
   /** Answers `/sandbox/*`; refuses what does not come from this machine. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void
   /** Webhooks go to `{platformUrl}/webhooks/{provider}/sandbox` from now on. */
@@ -65,7 +69,7 @@ interface Parts {
   readonly script: Script
   readonly calls: CallLog
   readonly mail: SendGridStandIn
-  readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
+  readonly standIns: Readonly<Record<SandboxProvider, StandIn>> & { readonly stripe: StripeStandIn }
   readonly agenda: Agenda
   readonly now: () => number
 }
@@ -74,6 +78,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  stripe: '/stripe',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -108,6 +113,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   return {
     url,
     baseUrls: Object.fromEntries(sandboxProviders.map((name) => [name, url + prefixes[name]])) as Sandbox['baseUrls'],
+    webhookSecrets: { stripe: parts.standIns.stripe.webhookSecret },
     handler,
     deliverTo: (address) => {
       platformUrl = address
@@ -138,10 +144,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** One line for each provider. */
-const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
   perplexity,
-  webscraper: webScraper(join(directory, 'jobs.ndjson')),
+  webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
+  stripe: stripe(context),
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

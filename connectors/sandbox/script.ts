@@ -6,12 +6,13 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'stripe'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) · webhook */
+  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) · webhook ·
+   *  pay · give_up and the names of calls (stripe) */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -37,7 +38,16 @@ const rule = z.strictObject({
     .max(64 * 1024 * 1024)
     .optional(),
   /** low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed */
-  answer: z.enum(['low_confidence', 'few_competitors', 'failed']).optional(),
+  answer: z
+    .enum([
+      ...(['low_confidence', 'few_competitors', 'failed'] as const),
+      // stripe, operation pay: what comes of an attempt to collect; operation give_up: what is done after the last one
+      ...(['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'] as const),
+      ...(['unpaid', 'uncollectible', 'canceled'] as const),
+    ])
+    .optional(),
+  /** When a person acts at last, after the attempt, in business time. */
+  after_ms: z.int().min(0).optional(),
 
   // Of operation `webhook`: what a stand-in posts to the platform.
   /** Delivered so much later, in business time: what was sent after it comes first. */
