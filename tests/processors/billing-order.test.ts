@@ -3,9 +3,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { billingService } from '../../processors/index.ts'
+import { counts } from '../../processors/billing/mrr.ts'
+import type { BillingState } from '../../processors/billing/state.ts'
 import type { Told } from '../../processors/scenario.ts'
 import { scenarioEvent, servicePlayer } from '../../processors/scenario.ts'
 import { billingEvents } from '../../schemas/index.ts'
+import { mrr as mrrProjection } from '../../sinks/projections/mrr.ts'
 import type { Happened } from './billing-histories.ts'
 import { story, told } from './billing-histories.ts'
 
@@ -75,4 +78,33 @@ test('1,200 histories in another order, with duplicates, give the same state and
     'subscription_changed',
     'subscription_created',
   ])
+})
+
+test('what the facts make the revenue to be is what the payment service says it is, after every event', () => {
+  fc.assert(
+    fc.property(story, (whole) => {
+      const player = servicePlayer(billingService())
+      const points: { readonly effective_at: number; readonly mrr: number }[] = []
+      for (const [n, { id, type, at, object }] of told(whole).entries()) {
+        const object_id = 'id' in object ? object.id : object.invoice
+        const payload = { stripe_event_id: id, type, object_id, created: at, object }
+        const by = { type: 'provider', id: 'stripe' } as const
+        const event = scenarioEvent('a', 'stripe_event_received', payload, at, `e-${n}`, by)
+        for (const fact of player.send({ topic: billingEvents, event })) {
+          const place = { topic: 'billing_events', partition: 0, offset: 0n }
+          for (const change of mrrProjection.apply(fact.event as never, place))
+            if (change.op === 'put')
+              points.push({ effective_at: Number(change.key['effective_at']), mrr: Number(change.values['mrr']) })
+        }
+        const [state] = [...player.states().values()] as BillingState[]
+        const known = state?.subscriptions[0]
+        const last = points.reduce((best, each) => (each.effective_at >= best.effective_at ? each : best), {
+          effective_at: 0,
+          mrr: 0,
+        })
+        expect(last.mrr).toBe(known !== undefined && counts(known.status) ? known.mrr : 0)
+      }
+    }),
+    { seed, numRuns: 300 },
+  )
 })
