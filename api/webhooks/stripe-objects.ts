@@ -4,9 +4,11 @@
  * `processors/billing/objects.ts`.
  */
 
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Json } from '../../schemas/index.ts'
-import type { WebhookEvent } from './verifier.ts'
+import { billingEvents } from '../../schemas/index.ts'
+import type { UnusableEvent, WebhookEvent } from './verifier.ts'
 
 const id = z.string().min(1).max(255)
 const reference = z.union([id, z.object({ id }).transform((object) => object.id)]).nullish()
@@ -114,21 +116,23 @@ const taken =
 
 const ms = (value: number | null | undefined): number | null => (value == null ? null : value * 1000)
 
-/** What is appended for an event; null for one that is not taken or not understood. */
-export function stripeEvent(text: string): WebhookEvent | null {
-  const told = event.safeParse(jsonOf(text))
-  if (!told.success || !taken.test(told.data.type)) return null
+/** What is appended for an event; null for a type that is not taken. */
+export function stripeEvent(raw: Buffer): WebhookEvent | UnusableEvent | null {
+  const told = event.safeParse(jsonOf(raw.toString('utf8')))
+  if (!told.success) return { deliveryId: createHash('sha256').update(raw).digest('hex'), unusable: 'not an event' }
   const { id: stripe_event_id, type, created, data } = told.data
+  if (!taken.test(type)) return null
   const read = objectOf(data.object, data.previous_attributes)
-  if (read === null) return null
+  if (read === null) return { deliveryId: stripe_event_id, unusable: `the object of ${type} is not whole` }
   return {
     deliveryId: stripe_event_id,
-    topic: 'billing_events',
+    topic: billingEvents,
     type: 'stripe_event_received',
     tenantId: read.metadata?.['tenant_id'] ?? null,
     organizationId: read.metadata?.['organization_id'] ?? null,
     payload: { stripe_event_id, type, object_id: read.id, created: created * 1000, object: read.object },
-    objectId: read.owner,
+    objectId: read.id,
+    relatedIds: read.related.filter((each) => each != null),
   }
 }
 
@@ -142,8 +146,8 @@ function jsonOf(text: string): unknown {
 
 interface Trimmed {
   readonly id: string
-  /** The object by which its tenant is found when it carries no metadata. */
-  readonly owner: string
+  /** Objects by which its tenant is found when it carries no metadata. */
+  readonly related: readonly (string | null | undefined)[]
   readonly metadata: Readonly<Record<string, string>> | null | undefined
   readonly object: Json
 }
@@ -193,7 +197,7 @@ function trimmedSubscription(told: z.infer<typeof subscription>, before: unknown
         }
       : null,
   }
-  return { id: told.id, owner: told.customer ?? told.id, metadata: told.metadata, object }
+  return { id: told.id, related: [told.customer], metadata: told.metadata, object }
 }
 
 const ourReasons = ['compensation', 'payment_failed', 'voluntary']
@@ -249,7 +253,8 @@ function trimmedInvoice(told: z.infer<typeof invoice>): Trimmed {
     voided_at: ms(voided_at),
     uncollectible_at: ms(marked_uncollectible_at),
   }
-  return { id: told.id, owner: told.customer ?? told.id, metadata: details?.metadata ?? told.metadata, object }
+  const related = [told.customer, details?.subscription]
+  return { id: told.id, related, metadata: details?.metadata ?? told.metadata, object }
 }
 
 const declined = z.object({
@@ -282,11 +287,11 @@ function trimmedCharge(told: z.infer<typeof charge>, before: unknown): Trimmed {
     amount_refunded: told.amount_refunded,
     previously_refunded: changed.success ? changed.data.amount_refunded : 0,
   }
-  return { id: told.id, owner: told.customer ?? told.id, metadata: told.metadata, object }
+  return { id: told.id, related: [told.customer], metadata: told.metadata, object }
 }
 
 function trimmedPayment({ object, id: own, invoice: of, payment }: z.infer<typeof invoicePayment>): Trimmed | null {
   if (of == null || payment.payment_intent == null) return null
   const kept = { object, invoice: of, payment_intent: payment.payment_intent }
-  return { id: own, owner: of, metadata: null, object: kept }
+  return { id: own, related: [of], metadata: null, object: kept }
 }

@@ -10,7 +10,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { stripeEvent } from './stripe-objects.ts'
-import type { WebhookEvent, WebhookVerifier } from './verifier.ts'
+import type { UnusableEvent, WebhookEvent, WebhookVerifier } from './verifier.ts'
 
 const toleranceMs = 300_000
 const signaturesAtMost = 10
@@ -62,9 +62,9 @@ function anyHolds({ time, signatures }: Header, raw: Buffer, secrets: readonly s
   return holds
 }
 
-function read(raw: Buffer): readonly WebhookEvent[] {
-  const event = stripeEvent(raw.toString('utf8'))
+function read(raw: Buffer): readonly (WebhookEvent | UnusableEvent)[] {
+  const event = stripeEvent(raw)
   return event === null ? [] : [event]
 }
 
-export const stripeVerifier: WebhookVerifier = Object.freeze({ provider: 'stripe', verify, read })
+export const stripeWebhooks: WebhookVerifier = Object.freeze({ provider: 'stripe', verify, read })

@@ -3,7 +3,8 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/stripe
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic ·
+ *               {url}/stripe
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -19,17 +20,18 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../topology/index.ts'
 import { Agenda } from './agenda.ts'
+import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
-import type { StripeStandIn } from './stripe.ts'
 import { stripe } from './stripe.ts'
 import { webScraper } from './web-scraper.ts'
 
@@ -45,6 +47,8 @@ export interface SandboxOptions {
   readonly clock: Clock
   /** Real time in ms, for signatures; that of the clock unless told. */
   readonly realNow?: () => number
+  /** Signs webhooks to the platform's endpoints named `sandbox`. */
+  readonly webhookSecret?: string
   /** Where webhooks go; `deliverTo` says it later. */
   readonly platformUrl?: string
   /** Replaces the script that stands in the directory. */
@@ -54,8 +58,6 @@ export interface SandboxOptions {
 export interface Sandbox {
   readonly url: string
   readonly baseUrls: Readonly<Record<SandboxProvider, string>>
-  /** What the stand-ins sign their webhooks with. */
-  readonly webhookSecrets: Readonly<{ stripe: string }>
   /** Answers `/sandbox/*`; refuses what does not come from this machine. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void
   /** Webhooks go to `{platformUrl}/webhooks/{provider}/sandbox` from now on. */
@@ -69,7 +71,7 @@ interface Parts {
   readonly script: Script
   readonly calls: CallLog
   readonly mail: SendGridStandIn
-  readonly standIns: Readonly<Record<SandboxProvider, StandIn>> & { readonly stripe: StripeStandIn }
+  readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
   readonly agenda: Agenda
   readonly now: () => number
 }
@@ -78,6 +80,8 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  openai: '/openai/v1',
+  anthropic: '/anthropic',
   stripe: '/stripe',
 }
 
@@ -113,7 +117,6 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   return {
     url,
     baseUrls: Object.fromEntries(sandboxProviders.map((name) => [name, url + prefixes[name]])) as Sandbox['baseUrls'],
-    webhookSecrets: { stripe: parts.standIns.stripe.webhookSecret },
     handler,
     deliverTo: (address) => {
       platformUrl = address
@@ -131,12 +134,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
   }
 
-  function partsOf({ realNow }: SandboxOptions, addressOf: () => string | null): Parts {
+  function partsOf({ realNow, webhookSecret = 'sandbox' }: SandboxOptions, addressOf: () => string | null): Parts {
     const now = (): number => clock.now()
     const script = new Script(join(directory, 'script.json'))
     const agenda = new Agenda(join(directory, 'agenda.ndjson'), clock)
-    const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
-    const context: StandInContext = { directory, now, agenda, deliveries, script }
+    const real = realNow ?? now
+    const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
+    const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
     const mail = sendGrid(join(directory, 'mail.ndjson'), now)
     const standIns = openStandIns(context, mail)
     return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
@@ -148,6 +152,8 @@ const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['st
   perplexity,
   webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
+  openai,
+  anthropic,
   stripe: stripe(context),
 })
 

@@ -6,13 +6,16 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'stripe'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 'stripe'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) · webhook ·
-   *  pay · give_up and the names of calls (stripe) */
+  /**
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * respond · embed (openai) · message (anthropic) ·
+   * pay · give_up and the names of its calls (stripe) · webhook
+   */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -37,16 +40,22 @@ const rule = z.strictObject({
     .min(0)
     .max(64 * 1024 * 1024)
     .optional(),
-  /** low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed */
+  /**
+   * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed ·
+   * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
+   * invented_finding: it cites a finding that nobody gave it ·
+   * of pay (stripe), what comes of an attempt: pays · declined · hard_declined · never_pays · pays_late ·
+   * of give_up, what is done after the last one: unpaid · uncollectible · canceled
+   */
   answer: z
     .enum([
-      ...(['low_confidence', 'few_competitors', 'failed'] as const),
-      // stripe, operation pay: what comes of an attempt to collect; operation give_up: what is done after the last one
-      ...(['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'] as const),
-      ...(['unpaid', 'uncollectible', 'canceled'] as const),
-    ])
+      ...['low_confidence', 'few_competitors', 'failed'],
+      ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
+      ...['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'],
+      ...['unpaid', 'uncollectible', 'canceled'],
+    ] as const)
     .optional(),
-  /** When a person acts at last, after the attempt, in business time. */
+  /** When people act at last, in business time. */
   after_ms: z.int().min(0).optional(),
 
   // Of operation `webhook`: what a stand-in posts to the platform.

@@ -6,8 +6,7 @@
  * are refused, and while the first call is still being answered a second one is (409).
  */
 
-import { createHash, createHmac, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash, createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import type { Signer } from './deliveries.ts'
 import type { Answer, Asked, StandIn, StandInContext } from './exchange.ts'
@@ -20,14 +19,9 @@ import { StripeLife } from './stripe-life.ts'
 import type { Books, Shared } from './stripe-routes.ts'
 import { Refusal, routes } from './stripe-routes.ts'
 
-export interface StripeStandIn extends StandIn {
-  /** What its webhooks are signed with: made once, kept in the directory. */
-  readonly webhookSecret: string
-}
-
 const toleranceS = 300
 
-export function stripe(context: StandInContext): StripeStandIn {
+export function stripe(context: StandInContext): StandIn {
   const accounts = new Records<Account>(join(context.directory, 'stripe-accounts.ndjson'))
   const shared = new Records<Shared>(join(context.directory, 'stripe-shared.ndjson'))
   const keys = new Records<Kept>(join(context.directory, 'stripe-keys.ndjson'))
@@ -46,12 +40,10 @@ export function stripe(context: StandInContext): StripeStandIn {
       return accounts.get(holders.get(id) ?? '') ?? null
     },
   }
-  const webhookSecret = secretIn(context.directory)
-  context.deliveries.signer('stripe', signer(webhookSecret))
+  context.deliveries.signer('stripe', signer(context.webhookSecret))
   const inFlight = new Map<string, number>()
   return {
     name: 'stripe',
-    webhookSecret,
     recognise(asked) {
       const found = routeOf(asked)
       return found === null ? null : { operation: found.route.operation, companies: companiesOf(books, asked) }
@@ -154,12 +146,6 @@ const wire = ({ status, body }: Omit<Kept, 'fingerprint'>, headers: Readonly<Rec
 
 const refusal = ({ status, code, message }: Refusal, type: string): Answer =>
   jsonAnswer(status, { error: { type, message, ...(code === '' ? {} : { code }) } }, { 'request-id': 'req_sandbox' })
-
-function secretIn(directory: string): string {
-  const path = join(directory, 'stripe-webhook-secret')
-  if (!existsSync(path)) writeFileSync(path, `whsec_${randomBytes(24).toString('hex')}`, { mode: 0o600 })
-  return readFileSync(path, 'utf8')
-}
 
 /** `t=…,v1=…`; a fault makes it one that must be refused. */
 const signer =

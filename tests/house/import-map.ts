@@ -43,12 +43,17 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
   'connectors/registry': { ...connector, packages: ['zod'] },
   'connectors/payments': { ...connector, packages: ['zod', 'stripe'] },
+  'connectors/llm': { ...connector, packages: ['openai', '@anthropic-ai/sdk', 'ajv', 'zod'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
+  'api/webhooks': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
-  api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
+  api: {
+    values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', 'api/webhooks', ...endpoints.values],
+    packages: [],
+  },
 
   // What runs in other people's processes: nothing of the platform's own comes with it.
   client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },
@@ -66,6 +71,7 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'topology/errors.ts': 'one class; the door would load the whole engine into a codec',
   'topology/clock.ts': 'types alone',
   'topology/graph/serde.ts': 'the codec interface, types alone',
+  'connectors/llm/prices.ts': 'a table; the door would load two SDKs into whoever reads the configuration',
   'deploy/local/kafka.ts': 'benchmarks start a broker of their own; deploy has no door, nothing is built on it',
   'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',

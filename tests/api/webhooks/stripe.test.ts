@@ -3,8 +3,10 @@
 import { createHmac } from 'node:crypto'
 import Stripe from 'stripe'
 import { describe, expect, test } from 'vitest'
-import { stripeVerifier } from '../../../api/webhooks/stripe.ts'
+import { stripeWebhooks } from '../../../api/webhooks/stripe.ts'
+import type { WebhookEvent } from '../../../api/webhooks/verifier.ts'
 import { readObject } from '../../../processors/billing/objects.ts'
+import { billingEvents } from '../../../schemas/index.ts'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
 const at = now / 1000
@@ -14,7 +16,7 @@ const raw = Buffer.from('{"id":"evt_1"}')
 const sign = (t: number | string, with_ = secret, body = raw): string =>
   createHmac('sha256', with_).update(`${t}.`).update(body).digest('hex')
 const verify = (header: string | undefined, body = raw, secrets: readonly string[] = [secret, former]) =>
-  stripeVerifier.verify(header === undefined ? {} : { 'stripe-signature': header }, body, secrets, now)
+  stripeWebhooks.verify(header === undefined ? {} : { 'stripe-signature': header }, body, secrets, now)
 
 describe('a signature', () => {
   test('of the official library holds', () => {
@@ -85,6 +87,7 @@ const subscription = {
   cancellation_details: { comment: 'they were rude to Ada', reason: 'cancellation_requested' },
   default_payment_method: { card: { last4: '4242' } },
 }
+const read = (raw: Buffer): readonly WebhookEvent[] => stripeWebhooks.read(raw) as readonly WebhookEvent[]
 const event = (type: string, object: unknown, previous_attributes?: unknown) =>
   Buffer.from(
     JSON.stringify({ id: 'evt_1', object: 'event', type, created: 50, data: { object, previous_attributes } }),
@@ -92,22 +95,23 @@ const event = (type: string, object: unknown, previous_attributes?: unknown) =>
 
 describe('what travels', () => {
   test.each(['tenant-a', 'tenant-b'])('of a subscription of %s: what decides, and nothing of a person', (tenant) => {
-    const told = event(
+    const raw = event(
       'customer.subscription.updated',
       { ...subscription, metadata: metadata(tenant) },
       { status: 'incomplete', items: { data: [item(30)] } },
     )
-    const [read] = stripeVerifier.read(told)
-    expect(read).toMatchObject({
+    const [told] = read(raw)
+    expect(told).toMatchObject({
       deliveryId: 'evt_1',
-      topic: 'billing_events',
+      topic: billingEvents,
       type: 'stripe_event_received',
       tenantId: tenant,
       organizationId: 'o1',
-      objectId: 'cus_1',
+      objectId: 'sub_1',
+      relatedIds: ['cus_1'],
       payload: { stripe_event_id: 'evt_1', object_id: 'sub_1', created: 50_000 },
     })
-    expect(readObject(read?.payload['object'])).toEqual({
+    expect(readObject(told?.payload['object'])).toEqual({
       object: 'subscription',
       id: 'sub_1',
       customer: 'cus_1',
@@ -126,7 +130,7 @@ describe('what travels', () => {
         items: [{ unit_amount: 2_000, quantity: 30, interval: 'month', interval_count: 1, metered: false }],
       },
     })
-    expect(JSON.stringify(read)).not.toMatch(/4242|rude/)
+    expect(JSON.stringify(told)).not.toMatch(/4242|rude/)
   })
 
   test('of an invoice: its subscription and metadata from its parent', () => {
@@ -154,9 +158,14 @@ describe('what travels', () => {
         ],
       },
     }
-    const [read] = stripeVerifier.read(event('invoice.payment_failed', invoice))
-    expect(read).toMatchObject({ tenantId: 'tenant-a', organizationId: 'o1', objectId: 'cus_1' })
-    expect(readObject(read?.payload['object'])).toEqual({
+    const [told] = read(event('invoice.payment_failed', invoice))
+    expect(told).toMatchObject({
+      tenantId: 'tenant-a',
+      organizationId: 'o1',
+      objectId: 'in_1',
+      relatedIds: ['cus_1', 'sub_1'],
+    })
+    expect(readObject(told?.payload['object'])).toEqual({
       object: 'invoice',
       id: 'in_1',
       subscription: 'sub_1',
@@ -175,7 +184,7 @@ describe('what travels', () => {
       voided_at: null,
       uncollectible_at: null,
     })
-    expect(JSON.stringify(read)).not.toContain('ada@')
+    expect(JSON.stringify(told)).not.toContain('ada@')
   })
 
   test('of a refund: the total after it and before it; it waits for its customer', () => {
@@ -188,9 +197,9 @@ describe('what travels', () => {
       amount_refunded: 9,
       metadata: {},
     }
-    const [read] = stripeVerifier.read(event('charge.refunded', charge, { amount_refunded: 4 }))
-    expect(read).toMatchObject({ tenantId: null, organizationId: null, objectId: 'cus_1' })
-    expect(read?.payload['object']).toEqual({
+    const [told] = read(event('charge.refunded', charge, { amount_refunded: 4 }))
+    expect(told).toMatchObject({ tenantId: null, organizationId: null, objectId: 'ch_1', relatedIds: ['cus_1'] })
+    expect(told?.payload['object']).toEqual({
       object: 'charge',
       id: 'ch_1',
       payment_intent: 'pi_1',
@@ -200,10 +209,14 @@ describe('what travels', () => {
     })
   })
 
+  test('nothing of an event of another kind', () => {
+    expect(stripeWebhooks.read(event('customer.created', { object: 'customer', id: 'cus_1' }))).toEqual([])
+  })
+
   test.each([
     ['no JSON', Buffer.from('<html>')],
     ['no event', Buffer.from('{"object":"list"}')],
-    ['an event of another kind', event('customer.updated', { object: 'customer', id: 'cus_1' })],
+    ['an object of another kind', event('invoice.paid', { object: 'customer', id: 'cus_1' })],
     ['an object that is not whole', event('customer.subscription.updated', { ...subscription, items: undefined })],
     ['a text without end', event('customer.subscription.updated', { ...subscription, id: 'x'.repeat(300) })],
     [
@@ -213,7 +226,12 @@ describe('what travels', () => {
         items: { data: Array.from({ length: 21 }, () => item(1)) },
       }),
     ],
-  ])('nothing of %s', (_, body) => {
-    expect(stripeVerifier.read(body)).toEqual([])
+  ])('%s is set aside, with a reason', (_, body) => {
+    expect(stripeWebhooks.read(body)).toEqual([
+      {
+        deliveryId: expect.any(String) as unknown,
+        unusable: expect.stringMatching(/^(not an event|the object of)/) as unknown,
+      },
+    ])
   })
 })

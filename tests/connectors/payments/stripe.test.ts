@@ -31,7 +31,11 @@ describe('a life', () => {
       'customer.subscription.updated',
     ])
     expect(to.events.filter(({ tenantId }) => tenantId === 'tenant-a')).toHaveLength(5)
-    expect(to.events[0]).toMatchObject({ organizationId: 'organization-a', objectId: customer_id })
+    expect(to.events[0]).toMatchObject({
+      organizationId: 'organization-a',
+      objectId: subscription_id,
+      relatedIds: [customer_id],
+    })
     expect(objects(to, 'customer.subscription.updated')[0]).toMatchObject({
       status: 'active',
       document_id: 'doc1',
