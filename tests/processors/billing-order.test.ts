@@ -85,6 +85,7 @@ test('what the facts make the revenue to be is what the payment service says it 
     fc.property(story, (whole) => {
       const player = servicePlayer(billingService())
       const points: { readonly effective_at: number; readonly mrr: number }[] = []
+      const statuses = new Map<string, string>()
       for (const [n, { id, type, at, object }] of told(whole).entries()) {
         const object_id = 'id' in object ? object.id : object.invoice
         const payload = { stripe_event_id: id, type, object_id, created: at, object }
@@ -98,6 +99,9 @@ test('what the facts make the revenue to be is what the payment service says it 
         }
         const [state] = [...player.states().values()] as BillingState[]
         const known = state?.subscriptions[0]
+        if ('status' in object) statuses.set(object.id, object.status)
+        for (const each of [...(state?.subscriptions ?? []), ...(state?.invoices ?? [])])
+          expect(each.status, each.id).toBe(statuses.get(each.id))
         const last = points.reduce((best, each) => (each.effective_at >= best.effective_at ? each : best), {
           effective_at: 0,
           mrr: 0,
