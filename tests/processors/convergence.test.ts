@@ -2,11 +2,18 @@
 
 import { describe, expect, test } from 'vitest'
 import { client, erasing, finding, page, researched, written } from '../../processors/demo/scenario-data.ts'
-import { billingService, demoService, lifecycleSaga, researchService } from '../../processors/index.ts'
+import type { SagaSettings } from '../../processors/index.ts'
+import { billingService, demoService, lifecycleSaga, researchService, sagaDefaults } from '../../processors/index.ts'
 import type { BillingState } from '../../processors/billing/state.ts'
 import * as money from '../../processors/billing/scenario-data.ts'
 import {
+  activated,
   created as organization,
+  days,
+  demo,
+  engaged,
+  proposalMade,
+  signed,
   researchCompleted,
   researchFailed,
   researchInReview,
@@ -110,6 +117,24 @@ describe('lifecycle-saga', () => {
     ),
     history('research that a person rejects', researchInReview(seconds(2)), researchFailed(seconds(40))),
   ])
+
+  // No deadline passes before what would have met it is read: the engine reads what is older first.
+  const year = 365 * 24 * 3_600_000
+  const patient = Object.fromEntries(Object.keys(sagaDefaults.withinMs).map((step) => [step, year]))
+  convergence(lifecycleSaga({ ...sagaDefaults, withinMs: patient as SagaSettings['withinMs'] }), [
+    history(
+      'the whole way to the first payment (SG1)',
+      researchCompleted(seconds(4)),
+      engaged(days(1)),
+      ...[signed('nda', days(2)), proposalMade(days(3)), signed('proposal', days(4)), signed('contract', days(5))],
+      activated(days(6)),
+    ),
+    history(
+      'facts that come twice, and facts about steps that are over (SG2)',
+      ...[researchCompleted(seconds(4)), researchCompleted(seconds(5)), engaged(days(1)), engaged(days(1))],
+      ...[signed('nda', days(2)), signed('nda', days(3)), demo('demo_expired', days(14))],
+    ),
+  ])
 })
 
 describe('demo', () => {
@@ -161,16 +186,16 @@ describe('billing', () => {
       event: scenarioEvent('a', type, payload, cause.event.timestamp + 60_000 + n, id, by),
     }
   }
-  const signed = [money.clientCreated(), money.signed(money.start)] as Said[]
+  const contract = [money.clientCreated(), money.signed(money.start)] as Said[]
   const used = [money.usage(money.start, 120), money.usage(money.start, 7, money.start + 3_600_000)] as Said[]
   convergence(billingService(), [
-    { it: 'a contract that is set up', said: signed, reacts: service },
+    { it: 'a contract that is set up', said: contract, reacts: service },
     // When a report is made depends on when the customer was known.
-    { it: 'a contract that is set up and used', said: [...signed, ...used], reacts: service, statesOnly: true },
+    { it: 'a contract that is set up and used', said: [...contract, ...used], reacts: service, statesOnly: true },
     {
       it: 'an erasure at any moment',
       said: [
-        ...signed,
+        ...contract,
         ...used,
         { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: money.days(2) },
       ],
@@ -182,7 +207,7 @@ describe('billing', () => {
   test('a wish to take everything back, at any moment, leaves nothing running and no money kept', () => {
     for (let moment = 0; moment < 14; moment++) {
       const player = servicePlayer(billingService())
-      const queue = [...signed].map(({ topic, type, payload, at }, n) => ({
+      const queue = [...contract].map(({ topic, type, payload, at }, n) => ({
         topic,
         event: scenarioEvent('a', type, payload, at, `said-${n}`, { type: 'user', id: 'user-1' }),
       })) as Told[]
