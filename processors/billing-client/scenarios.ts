@@ -76,6 +76,14 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    it: 'says that nothing is set up when the creation fails after the wish',
+    play: [
+      ...live.slice(0, 3),
+      { when: compensation(seconds(2)) },
+      { when: refusal(seconds(3), 'invalid'), then: [fact('subscription_failed', { reason: 'compensation' })] },
+    ],
+  },
+  {
     it: 'gives back what was paid after the wish',
     play: [
       ...live.slice(0, 5),

@@ -101,11 +101,11 @@ export function customerMade(state: BillingState, outcome: Outcome): Move {
 export function subscriptionMade(state: BillingState, job: Job, outcome: Outcome): Move {
   const id = outcome.ok ? textOf(outcome.output, 'subscription_id') : null
   const order = orderOf(state, job.ref)
-  if (!outcome.ok || id === null) {
-    const failure = failedOrder(state, job.ref, outcome.ok ? 'invalid' : outcome.reason, endOf(order))
-    return failure
-  }
   const taken = order?.status === 'compensated'
+  if (!outcome.ok || id === null) {
+    const reason = outcome.ok ? 'invalid' : outcome.reason
+    return failedOrder(state, job.ref, taken ? 'compensation' : reason, endOf(order))
+  }
   const set = withOrder(state, job.ref, { subscription_id: id, ...(taken ? {} : { status: 'set' }) })
   const known = subscriptionOf(set, id)
   const status = textOf(outcome.output, 'status') ?? 'incomplete'
