@@ -154,6 +154,7 @@ export interface Config {
   readonly providers: {
     readonly perplexity: ProviderConfig
     readonly webscraper: ProviderConfig
+    readonly stripe: ProviderConfig
     readonly sendgrid: ProviderConfig & { readonly from: { readonly email: string; readonly name: string } }
     readonly llm: LlmConfig
   }
@@ -261,6 +262,7 @@ function assemble(values: Values): Config {
     providers: {
       perplexity: providerOf(values, 'PERPLEXITY'),
       webscraper: providerOf(values, 'WEBSCRAPER'),
+      stripe: providerOf(values, 'STRIPE'),
       sendgrid: {
         ...providerOf(values, 'SENDGRID'),
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
@@ -313,11 +315,12 @@ const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
   WEBSCRAPER: 'https://api.webscraper.io/api/v1',
   SENDGRID: 'https://api.sendgrid.com',
+  STRIPE: 'https://api.stripe.com',
   OPENAI: 'https://api.openai.com/v1',
   ANTHROPIC: 'https://api.anthropic.com',
 } as const
 
-function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID'): ProviderConfig {
+function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID' | 'STRIPE'): ProviderConfig {
   const apiKey = values[`${name}_API_KEY`]
   const given = values[`${name}_BASE_URL`]
   const ratePerMinute = values[`${name}_RATE_PER_MINUTE`]

@@ -6,6 +6,8 @@ import type { Provider } from '../connectors/effects/index.ts'
 import type { Llm } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
+import { ownerReader } from '../connectors/owners/index.ts'
+import { stripeProvider } from '../connectors/payments/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
 import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
@@ -54,7 +56,7 @@ export function providersAt(
   addresses: ProviderAddresses | null,
   objects: ObjectStore,
 ): readonly Provider[] {
-  const { perplexity, webscraper, sendgrid } = foundation.config.providers
+  const { perplexity, webscraper, sendgrid, stripe } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
     perplexityProvider(settingsOf('perplexity', perplexity, addresses)),
@@ -73,6 +75,10 @@ export function providersAt(
       }),
       concurrency: 4,
       timeoutMs: 60_000,
+    }),
+    stripeProvider({
+      ...settingsOf('stripe', stripe, addresses),
+      resolveOwner: ownerReader(foundation.pools.effects),
     }),
     languageModels(foundation, addresses),
   ]
@@ -127,7 +133,7 @@ const rateOf = (ratePerMinute: number | null): Provider['rate'] =>
   ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
 
 function settingsOf(
-  name: 'perplexity' | 'webscraper' | 'sendgrid',
+  name: 'perplexity' | 'webscraper' | 'sendgrid' | 'stripe',
   config: ProviderConfig,
   addresses: ProviderAddresses | null,
 ) {

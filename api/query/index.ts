@@ -3,12 +3,14 @@
 import type { Endpoint } from '../http/endpoint.ts'
 import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
+import { billingEndpoints } from './billing.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
 import { createReader } from './reader.ts'
 import { researchEndpoints } from './research.ts'
 import { reviewClaimEndpoints } from './review-claim.ts'
+import { revenueEndpoints } from './revenue.ts'
 import { reviewDecisionEndpoint } from './review-decision.ts'
 import { reviewEndpoints } from './reviews.ts'
 
@@ -27,6 +29,8 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...auditEndpoints(reader),
     ...researchEndpoints(reader),
     ...lifecycleEndpoints(reader),
+    ...billingEndpoints(reader),
+    ...revenueEndpoints(reader, options.time),
     ...reviewEndpoints(reader, options.time),
     ...reviewClaimEndpoints(commands),
     reviewDecisionEndpoint(commands),

@@ -20,6 +20,7 @@ const prefixes = [
     'WEBSCRAPER_',
     'SENDGRID_',
     'S3_',
+    'STRIPE_',
     'LLM_',
   ],
 ]

@@ -8,8 +8,8 @@ import { roles } from './variables.ts'
 type Relation = (config: Config, values: Values) => string | null
 type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
-const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid']
-const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
+const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'stripe']
+const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID', stripe: 'STRIPE' } as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [

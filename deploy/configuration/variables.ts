@@ -239,6 +239,7 @@ export const variables = {
   ...provider('PERPLEXITY', { timeoutMs: 60_000, ratePerMinute: 10, concurrency: 16 }),
   ...provider('WEBSCRAPER', { timeoutMs: 120_000, ratePerMinute: 13, concurrency: 4 }),
   ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
+  ...provider('STRIPE', { timeoutMs: 30_000, ratePerMinute: 1_200, concurrency: 16 }),
   ...vendor('OPENAI', { model: 'gpt-6-luna' }),
   ...vendor('ANTHROPIC', { model: 'claude-sonnet-5-5' }),
   OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {

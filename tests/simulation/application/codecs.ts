@@ -5,6 +5,7 @@ import { services } from '../../../processors/index.ts'
 import type { AnyEvent, EventTopic, KeyRing, SchemaRegistry } from '../../../schemas/index.ts'
 import {
   authEvents,
+  analyticsEvents,
   billingEvents,
   canonicalText,
   clientEvents,
@@ -27,6 +28,7 @@ export const spokenTopics = [
   researchEvents,
   demoEvents,
   documentEvents,
+  analyticsEvents,
   billingEvents,
   reviewEvents,
   communicationEvents,
