@@ -11,7 +11,7 @@ export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) */
+  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) · webhook */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -38,6 +38,16 @@ const rule = z.strictObject({
     .optional(),
   /** low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed */
   answer: z.enum(['low_confidence', 'few_competitors', 'failed']).optional(),
+
+  // Of operation `webhook`: what a stand-in posts to the platform.
+  /** Delivered so much later, in business time: what was sent after it comes first. */
+  late_ms: z.int().min(0).optional(),
+  /** So many further copies of the delivery. */
+  duplicate: z.int().min(1).max(10).optional(),
+  /** wrong: by a key that nobody has · stale, future: with a time out of tolerance */
+  signature: z.enum(['wrong', 'stale', 'future']).optional(),
+  /** Not delivered at all. */
+  drop: z.literal(true).optional(),
 })
 
 const script = z.union([z.array(rule), z.object({ rules: z.array(rule) }).transform(({ rules }) => rules)])
