@@ -50,7 +50,7 @@ export function quote(settings: PricingSettings, figures: Figures): Quote {
     currency: settings.currency,
     list_amount,
     amount,
-    discount_basis_points: list_amount === 0 ? 0 : -share(amount - list_amount, list_amount),
+    discount_basis_points: list_amount === 0 ? 0 : whole - share(amount, list_amount),
     margin_basis_points: amount === 0 ? -whole : share(amount - cost, amount),
   }
 }
