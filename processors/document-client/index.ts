@@ -36,13 +36,15 @@ export const documentClient = (settings: DocumentsSettings) =>
     },
   })
 
+const unprintable = /[\p{Cc}\u2028\u2029\ufeff]/gu
+
 /** A company as it is kept: what people write about it is cut to what a document needs. */
 function companyOf(told: {
   readonly company_name: string
   readonly domain?: string | null
   readonly industry?: string | null
 }) {
-  const cut = (text: string): string => text.slice(0, 200).toWellFormed()
+  const cut = (text: string): string => text.slice(0, 200).toWellFormed().replace(unprintable, ' ').trim()
   return {
     company_name: cut(told.company_name),
     domain: told.domain == null ? null : cut(told.domain),

@@ -11,6 +11,7 @@ import { documentEvents, reviewEvents } from '../../schemas/index.ts'
 import type { Emission, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
 import { retryTime } from '../retry.ts'
+import { documentData } from './content.ts'
 import type { Quote } from './pricing.ts'
 import { yearAmount } from './pricing.ts'
 import type { DocumentsSettings } from './settings.ts'
@@ -217,15 +218,7 @@ function requestOf(
   const named = { document_id, document_type, version }
   switch (call.purpose) {
     case 'render': {
-      const data = {
-        company_name: company.company_name,
-        domain: company.domain ?? null,
-        industry: company.industry ?? null,
-        /** When it was asked for, in ms. */
-        drawn_up_at: context.time,
-        figures: document.quote ?? null,
-        signers: settings.signers[document_type],
-      }
+      const data = documentData(settings, document, company, context.time)
       return { provider: 'rendering', operation: 'document', request: { ...named, data } }
     }
     case 'create': {

@@ -16,6 +16,7 @@ import { emit } from '../define.ts'
 import type { Answer, Around, Moved } from './document.ts'
 import { after, called, calledAgain, drawnUp, generated, ignored, maybeReached, notGenerated } from './document.ts'
 import type { Quote } from './pricing.ts'
+import { quote } from './pricing.ts'
 import type { SalesDocument, Webhook } from './state.ts'
 import { isRef, keptEnvelopes, keptKeys, refOf } from './state.ts'
 
@@ -110,7 +111,7 @@ function over(around: Around, document: SalesDocument): Moved {
   const ended: SalesDocument = { ...document, past_envelopes, closing: null, next: null, call: null }
   switch (closing?.why) {
     case 'change':
-      return drawnUp(around, ended, nextQuote(document), next?.by ?? null)
+      return drawnUp(around, ended, nextQuote(around, document), next?.by ?? null)
     case 'expired':
       return expired(ended)
     default:
@@ -118,8 +119,10 @@ function over(around: Around, document: SalesDocument): Moved {
   }
 }
 
-/** The figures of the version that waits were checked when it was asked for, and stand in its quote. */
-const nextQuote = (document: SalesDocument): Quote | null => document.next?.quote ?? null
+/** The figures of the version that waits, at today's prices. */
+function nextQuote({ settings }: Around, { next }: SalesDocument): Quote | null {
+  return next?.quote == null ? null : quote(settings.pricing, next.quote)
+}
 
 export function voided(document: SalesDocument, reason: string): Moved {
   const { document_id, document_type } = document
@@ -144,15 +147,15 @@ function signed(
   signed_ref: NonNullable<SalesDocument['ref']>,
   certificate_ref: typeof signed_ref,
 ): Moved {
-  const { document_id, document_type, version, quote } = document
+  const { document_id, document_type, version, quote: figures } = document
   const terms =
-    document_type === 'contract' && quote != null
+    document_type === 'contract' && figures != null
       ? {
-          plan: quote.plan,
-          quantity: quote.seats,
-          interval: quote.interval,
-          currency: quote.currency,
-          amount: quote.amount,
+          plan: figures.plan,
+          quantity: figures.seats,
+          interval: figures.interval,
+          currency: figures.currency,
+          amount: figures.amount,
         }
       : null
   const fact = emit(documentEvents, 'document_signed', {

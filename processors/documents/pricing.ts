@@ -36,16 +36,41 @@ export interface Quote extends Figures {
 
 const whole = 10_000
 
-export function quote(settings: PricingSettings, figures: Figures): Quote {
+/** An amount line by line, each of one interval. */
+export interface Breakdown {
+  readonly months: number
+  readonly seats: number
+  readonly usage: number
+  readonly volumeDiscount: number
+  readonly negotiated: number
+  readonly yearDiscount: number
+}
+
+export function breakdown(settings: PricingSettings, figures: Figures): Breakdown {
   const months = figures.interval === 'year' ? 12 : 1
-  const monthList = seatsAmount(settings, figures.seats) + usageAmount(settings, figures.conversations)
-  const afterVolume = monthList - volumeDiscount(settings, monthList)
+  const seats = seatsAmount(settings, figures.seats)
+  const usage = usageAmount(settings, figures.conversations)
+  const volume = volumeDiscount(settings, seats + usage)
+  const afterVolume = seats + usage - volume
   const monthNet = less(afterVolume, figures.discountBasisPoints)
-  const list_amount = monthList * months
-  const amount = figures.interval === 'year' ? less(monthNet * 12, settings.yearBasisPoints) : monthNet
-  const cost = costAmount(settings, figures) * months
   return {
-    ...figures,
+    months,
+    seats: seats * months,
+    usage: usage * months,
+    volumeDiscount: volume * months,
+    negotiated: (afterVolume - monthNet) * months,
+    yearDiscount: months === 12 ? monthNet * 12 - less(monthNet * 12, settings.yearBasisPoints) : 0,
+  }
+}
+
+export function quote(settings: PricingSettings, figures: Figures): Quote {
+  const parts = breakdown(settings, figures)
+  const list_amount = parts.seats + parts.usage
+  const amount = list_amount - parts.volumeDiscount - parts.negotiated - parts.yearDiscount
+  const cost = costAmount(settings, figures) * parts.months
+  const { seats, conversations, interval, discountBasisPoints } = figures
+  return {
+    ...{ seats, conversations, interval, discountBasisPoints },
     plan: planOf(settings, figures.seats),
     currency: settings.currency,
     list_amount,

@@ -38,7 +38,26 @@ export interface ApprovalSettings {
   readonly withinMs: number
 }
 
+/** What the documents say besides figures. */
+export interface WordsSettings {
+  readonly seller: { readonly name: string; readonly address: readonly string[] }
+  readonly law: { readonly governing_law: string; readonly jurisdiction: string }
+  readonly nda: { readonly term_months: number; readonly survival_years: number; readonly purpose: string }
+  /** An offer stands so long, in ms. */
+  readonly offerStandsMs: number
+  readonly contract: {
+    /** From the drawing up to the first day, in ms. */
+    readonly startsAfterMs: number
+    readonly term_months: number
+    readonly renewal_months: number | null
+    readonly notice_days: number
+    readonly payment_days: number
+    readonly availability_bp: number
+  }
+}
+
 export interface DocumentsSettings {
+  readonly words: WordsSettings
   readonly pricing: PricingSettings
   readonly approval: ApprovalSettings
   readonly templateVersion: number
@@ -93,6 +112,20 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
     marginBelowBasisPoints: 4_000,
     yearAmountAbove: 25_000_000,
     withinMs: 2 * day,
+  },
+  words: {
+    seller: { name: 'Lifecycle', address: ['1 Example Street', '00000 Example'] },
+    law: { governing_law: 'England and Wales', jurisdiction: 'London' },
+    nda: { term_months: 24, survival_years: 3, purpose: 'considering a customer support platform for the client' },
+    offerStandsMs: 30 * day,
+    contract: {
+      startsAfterMs: 7 * day,
+      term_months: 12,
+      renewal_months: 12,
+      notice_days: 60,
+      payment_days: 14,
+      availability_bp: 9_990,
+    },
   },
   templateVersion: 1,
   signers: {
