@@ -42,6 +42,8 @@ import { openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { visibility } from './visibility.ts'
+import { openWarp, warpHandler } from './warp/open-warp.ts'
+import type { Warp } from './warp/warp.ts'
 
 export interface Platform {
   readonly url: string
@@ -124,9 +126,13 @@ async function startDoors(
   closers.push(() => admin.close())
   const identity = identityOf(running)
   const endpoints = config.roles.includes('api') ? openApi(options, running, identity, closers) : []
-  const server = httpOf(options, running, identity, endpoints)
+  const warp = openWarp(running, options.notice)
+  const server = httpOf(options, running, identity, endpoints, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
+  running.providers.sandbox?.deliverTo(url)
+  warp?.start()
+  closers.push(async () => warp?.stop())
   return { url, endpoints }
 }
 
@@ -143,7 +149,7 @@ function openApi(
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
-  const { secrets, keyRing, pools } = foundation
+  const { secrets, keyRing, pools, time } = foundation
   const settings = identitySettings({
     tokenKeys: [{ kid: 'k1', secret: Buffer.from(secrets.jwt) }],
     codeSecret: Buffer.from(secrets.code),
@@ -152,6 +158,7 @@ function identityOf({ foundation, relay }: Running): Identity {
   return createIdentity({
     pool: pools.auth,
     clock: machineClock,
+    time: () => time.now(),
     random: machineRandom,
     settings,
     keys: keyRing,
@@ -160,14 +167,14 @@ function identityOf({ foundation, relay }: Running): Identity {
 }
 
 function ingestOf({ foundation }: Running, notice: (line: string) => void): Ingest {
-  const { log, codec, keyRing, pools, processId } = foundation
+  const { log, codec, keyRing, pools, processId, time } = foundation
   return createIngest({
     log,
     codec: (name) => codec({ name }),
     keyRing,
     reservations: postgresReservations(pools.auth),
     clock: machineClock,
-    time: () => machineClock.now(),
+    time: () => time.now(),
     random: machineRandom,
     settings: { ...ingestDefaults, transactionalId: `${ingestPrefix}${processId}` },
     crash: foundation.crash,
@@ -177,7 +184,7 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
 
 function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endpoint[] {
   const { foundation, sinks, relay } = running
-  const { log, pools, secrets } = foundation
+  const { log, pools, secrets, time } = foundation
   const waitVisible = visibility({ log, relay, sinks, projections, services: services(), clock: machineClock })
   return [
     ...identityEndpoints(identity),
@@ -186,7 +193,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
       pool: pools.api,
       waitVisible,
       clock: machineClock,
-      time: () => machineClock.now(),
+      time: () => time.now(),
       ingest,
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
@@ -198,6 +205,7 @@ function httpOf(
   running: Running,
   identity: Identity,
   endpoints: readonly Endpoint[],
+  warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
   const { foundation, providers, streams } = running
@@ -211,6 +219,7 @@ function httpOf(
         foundation.ownRegistry === null
           ? registryElsewhere
           : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
     },
     settings: {

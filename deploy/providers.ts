@@ -26,7 +26,11 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const needsSandbox = [perplexity, webscraper, sendgrid].some((provider) => provider.mode === 'sandbox')
   const sandbox = needsSandbox
-    ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
+    ? await startSandbox({
+        directory: join(foundation.config.dataDir, 'sandbox'),
+        clock: foundation.time,
+        realNow: () => machineClock.now(),
+      })
     : null
   const addresses = sandbox?.baseUrls ?? null
   return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }

@@ -6,7 +6,7 @@
 import type { Queryable } from '../../connectors/postgres/index.ts'
 import { recordKey } from '../../schemas/index.ts'
 import type { AnyEvent, EventDefinitions, EventTopic, PayloadOf } from '../../schemas/index.ts'
-import type { Clock, Random } from '../../topology/clock.ts'
+import type { Random } from '../../topology/clock.ts'
 import { uuid } from './digest.ts'
 
 /** Tenant and organization of an event about nobody we know: a refused sign-up, a login with an unknown address. */
@@ -45,18 +45,20 @@ export interface Outbox {
   put(client: Queryable, about: Party, drafts: readonly Draft[]): Promise<string>
 }
 
-export function createOutbox(clock: Clock, random: Random): Outbox {
+/** @param time event time in ms: runs ahead of the clock where business time is warped */
+export function createOutbox(time: () => number, random: Random): Outbox {
   return {
     async put(client, about, drafts) {
       const rows: { topic: string; key: string; event: AnyEvent }[] = []
       const place = { tenant_id: about.tenantId, organization_id: about.organizationId }
       let cause = ''
+      const now = time()
       for (const { topic, type, payload } of drafts) {
         const event: AnyEvent = {
           event_id: uuid(random),
           event_type: type,
           event_version: topic.events[type]!.version,
-          timestamp: clock.now(),
+          timestamp: now,
           ...place,
           correlation_id: about.organizationId,
           causation_id: cause,
@@ -67,7 +69,7 @@ export function createOutbox(clock: Clock, random: Random): Outbox {
         rows.push({ topic: topic.name, key: recordKey(topic, { ...place, payload }), event })
         cause = event.event_id
       }
-      return `outbox:${await insert(client, rows, new Date(clock.now()))}`
+      return `outbox:${await insert(client, rows, new Date(now))}`
     },
   }
 }

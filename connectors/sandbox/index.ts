@@ -31,6 +31,7 @@ import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
 import { webScraper } from './web-scraper.ts'
 
+export { fromLoopback } from './http.ts'
 export type { LoggedCall } from './calls.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net'
 import type { Config, Values } from '../config.ts'
+import { roles } from './variables.ts'
 
 type Relation = (config: Config, values: Values) => string | null
 type ProviderName = keyof Config['providers']
@@ -15,6 +16,7 @@ export function brokenRelations(config: Config, values: Values): string[] {
     ...kafka,
     ...registry,
     ...served,
+    ...warped,
     ...development,
     ...production,
     ...providerNames.flatMap(ofProvider),
@@ -111,8 +113,24 @@ const served: readonly Relation[] = [
     stream.processingGuarantee === 'exactly_once_v2'
       ? null
       : 'PROCESSING_GUARANTEE: at_least_once is given, but this build is always exactly once; wanted exactly_once_v2',
-  ({ clock }) =>
-    clock === 'real' ? null : 'CLOCK: warp is given, but this build has no warped clock yet; wanted real',
+]
+
+/** A warped clock is for practice, and everything that it moves has to be in this process. */
+const warped: readonly Relation[] = [
+  ({ clock, mode }) =>
+    clock === 'warp' && mode === 'production'
+      ? 'CLOCK: warp is given in production; wanted real: nobody there waits for a clock that jumps'
+      : null,
+  ({ clock, stream, roles: of, services }) =>
+    clock === 'warp' && (stream.workers !== 1 || of.length < roles.length || services !== 'all')
+      ? 'CLOCK: warp is given with a part of the platform; wanted all ROLES, all SERVICES and STREAM_WORKERS=1: the clock jumps when nobody in this process works'
+      : null,
+  ({ clock, providers }) => {
+    const live = Object.entries(providers).find(([, { mode }]) => mode === 'live')?.[0]
+    return clock === 'warp' && live !== undefined
+      ? `CLOCK: warp is given with a key for ${live}; wanted the sandbox alone: real services do not jump with it`
+      : null
+  },
 ]
 
 const secretVariables = {

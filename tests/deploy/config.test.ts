@@ -267,7 +267,9 @@ describe('settings that are fine alone but not together', () => {
       { SCHEMA_REGISTRY_URL: 'http://127.0.0.1:8081', SCHEMA_REGISTRY_CA: 'ca.pem' },
       'SCHEMA_REGISTRY_CA: is given with an address of plain http; wanted https',
     ],
-    [{ CLOCK: 'warp' }, 'CLOCK: warp is given, but'],
+    [{ CLOCK: 'warp', ROLES: 'api' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
+    [{ CLOCK: 'warp', SERVICES: 'research' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
+    [{ CLOCK: 'warp', PERPLEXITY_API_KEY: 'hunter22' }, 'CLOCK: warp is given with a key for perplexity; wanted'],
     [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
     [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
     [
