@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/docusign
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -23,6 +23,7 @@ import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
+import { docuSign } from './docusign.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
@@ -43,6 +44,8 @@ export interface SandboxOptions {
   readonly clock: Clock
   /** Real time in ms, for signatures; that of the clock unless told. */
   readonly realNow?: () => number
+  /** Signs webhooks to the platform's endpoints named `sandbox`. */
+  readonly webhookSecret?: string
   /** Where webhooks go; `deliverTo` says it later. */
   readonly platformUrl?: string
   /** Replaces the script that stands in the directory. */
@@ -74,6 +77,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  docusign: '/docusign',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -125,12 +129,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
   }
 
-  function partsOf({ realNow }: SandboxOptions, addressOf: () => string | null): Parts {
+  function partsOf({ realNow, webhookSecret = 'sandbox' }: SandboxOptions, addressOf: () => string | null): Parts {
     const now = (): number => clock.now()
     const script = new Script(join(directory, 'script.json'))
     const agenda = new Agenda(join(directory, 'agenda.ndjson'), clock)
-    const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
-    const context: StandInContext = { directory, now, agenda, deliveries, script }
+    const real = realNow ?? now
+    const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
+    const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
     const mail = sendGrid(join(directory, 'mail.ndjson'), now)
     const standIns = openStandIns(context, mail)
     return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
@@ -138,10 +143,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** One line for each provider. */
-const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
   perplexity,
-  webscraper: webScraper(join(directory, 'jobs.ndjson')),
+  webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
+  docusign: docuSign(context),
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

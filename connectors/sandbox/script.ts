@@ -6,12 +6,16 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'docusign'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
+
+const answers = ['low_confidence', 'few_competitors', 'failed'] as const
+const signers = ['signs', 'declines', 'ignores'] as const
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) · webhook */
+  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid)
+   * token · create_envelope · list_envelopes · envelope · void_envelope · combined · certificate (docusign) · webhook */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -36,8 +40,13 @@ const rule = z.strictObject({
     .min(0)
     .max(64 * 1024 * 1024)
     .optional(),
-  /** low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed */
-  answer: z.enum(['low_confidence', 'few_competitors', 'failed']).optional(),
+  /**
+   * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed
+   * Of create_envelope, what its people do: signs · declines: the first of them · ignores
+   */
+  answer: z.enum([...answers, ...signers]).optional(),
+  /** Of create_envelope: how long each signer takes, in business time. */
+  after_ms: z.int().min(0).optional(),
 
   // Of operation `webhook`: what a stand-in posts to the platform.
   /** Delivered so much later, in business time: what was sent after it comes first. */
