@@ -22,3 +22,4 @@ export type {
 } from './ingest/index.ts'
 export * from './query/index.ts'
 export * from './relay/index.ts'
+export * from './webhooks/index.ts'
