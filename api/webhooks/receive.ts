@@ -30,6 +30,8 @@ export interface WebhookSettings {
   readonly waitsAtMostMs: number
   /** A delivery's id is remembered so much longer than other idempotency keys, in ms. */
   readonly rememberedLongerMs: number
+  /** Parts of one delivery that are appended beside one another. */
+  readonly concurrency: number
   /** Deliveries looked at in one round of the waiting room. */
   readonly roundSize: number
 }
@@ -40,6 +42,7 @@ export const webhookDefaults: WebhookSettings = Object.freeze({
   bodyLimitBytes: 1024 * 1024,
   waitsAtMostMs: 3 * dayMs,
   rememberedLongerMs: 6 * dayMs,
+  concurrency: 16,
   roundSize: 1_000,
 })
 
@@ -83,7 +86,17 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
       counted(provider, 'refused')
       throw refusal(verified.status)
     }
-    for (const event of verifier.read(raw)) counted(provider, await taken(provider, event))
+    await allTaken(provider, verifier.read(raw))
+  }
+
+  /** Of one object one after the other, of several beside one another. */
+  async function allTaken(provider: string, events: readonly (WebhookEvent | UnusableEvent)[]): Promise<void> {
+    const lanes = [...Map.groupBy(events, (event) => (isUnusable(event) ? '' : event.objectId)).values()]
+    const worker = async (): Promise<void> => {
+      for (let lane = lanes.shift(); lane !== undefined; lane = lanes.shift())
+        for (const event of lane) counted(provider, await taken(provider, event))
+    }
+    await Promise.all(Array.from({ length: settings.concurrency }, worker))
   }
 
   async function taken(provider: string, event: WebhookEvent | UnusableEvent): Promise<WebhookOutcome> {
