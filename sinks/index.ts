@@ -1,6 +1,7 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { documents } from './projections/documents.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
 import { lifecycleInstances } from './projections/lifecycle-instances.ts'
 import { organizations } from './projections/organizations.ts'
@@ -19,6 +20,7 @@ export const projections: readonly AnyProjection[] = Object.freeze([
   enrichmentData,
   lifecycleInstances,
   reviewQueue,
+  documents,
 ])
 
 export type { AnyProjection, EventPlace, Projection } from './projection.ts'
