@@ -3,6 +3,8 @@
 import type { CommunicationSettings } from './communication/index.ts'
 import { communicationService } from './communication/index.ts'
 import type { Service } from './define.ts'
+import type { DemoSettings } from './demo/index.ts'
+import { demoService } from './demo/index.ts'
 import type { DocumentsSettings } from './documents/index.ts'
 import { documentsService } from './documents/index.ts'
 import type { SagaSettings } from './lifecycle-saga/index.ts'
@@ -16,15 +18,24 @@ export * from './define.ts'
 export { compileService } from './compile.ts'
 export type { Codecs } from './compile.ts'
 export { researchDefaults, researchService } from './research/index.ts'
+export { demoDefaults, demoService } from './demo/index.ts'
 export { documentsDefaults, documentsService } from './documents/index.ts'
 export { lifecycleSaga, sagaDefaults } from './lifecycle-saga/index.ts'
 export { reviewQueueDefaults, reviewQueueService } from './review-queue/index.ts'
 export { communicationDefaults, communicationService } from './communication/index.ts'
-export type { CommunicationSettings, DocumentsSettings, ResearchSettings, ReviewQueueSettings, SagaSettings }
+export type {
+  CommunicationSettings,
+  DemoSettings,
+  DocumentsSettings,
+  ResearchSettings,
+  ReviewQueueSettings,
+  SagaSettings,
+}
 
 /** By service; what is left out is the default. */
 export interface ServiceSettings {
   readonly research?: ResearchSettings
+  readonly demo?: DemoSettings
   readonly documents?: DocumentsSettings
   readonly lifecycleSaga?: SagaSettings
   readonly reviewQueue?: ReviewQueueSettings
@@ -34,6 +45,7 @@ export interface ServiceSettings {
 export function services(settings: ServiceSettings = {}): readonly Service[] {
   return Object.freeze([
     researchService(settings.research),
+    demoService(settings.demo),
     documentsService(settings.documents),
     lifecycleSaga(settings.lifecycleSaga),
     reviewQueueService(settings.reviewQueue),

@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/docusign
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/docusign
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -19,12 +19,14 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../topology/index.ts'
 import { Agenda } from './agenda.ts'
+import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { docuSign } from './docusign.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
@@ -78,6 +80,8 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
   docusign: '/docusign',
+  openai: '/openai/v1',
+  anthropic: '/anthropic',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -148,6 +152,8 @@ const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['st
   webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
   docusign: docuSign(context),
+  openai,
+  anthropic,
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

@@ -6,16 +6,16 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'docusign'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 'docusign'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
-
-const answers = ['low_confidence', 'few_competitors', 'failed'] as const
-const signers = ['signs', 'declines', 'ignores'] as const
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid)
-   * token · create_envelope · list_envelopes · envelope · void_envelope · combined · certificate (docusign) · webhook */
+  /**
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * respond · embed (openai) · message (anthropic) · token · create_envelope · list_envelopes ·
+   * envelope · void_envelope · combined · certificate (docusign) · webhook
+   */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -41,10 +41,18 @@ const rule = z.strictObject({
     .max(64 * 1024 * 1024)
     .optional(),
   /**
-   * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed
-   * Of create_envelope, what its people do: signs · declines: the first of them · ignores
+   * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed ·
+   * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
+   * invented_finding: it cites a finding that nobody gave it ·
+   * of create_envelope, what its people do: signs · declines: the first of them · ignores
    */
-  answer: z.enum([...answers, ...signers]).optional(),
+  answer: z
+    .enum([
+      ...['low_confidence', 'few_competitors', 'failed'],
+      ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
+      ...['signs', 'declines', 'ignores'],
+    ] as const)
+    .optional(),
   /** Of create_envelope: how long each signer takes, in business time. */
   after_ms: z.int().min(0).optional(),
 

@@ -1,14 +1,20 @@
 /** What must hold between settings that are each fine alone. One line per finding. */
 
 import { isIP } from 'node:net'
+import { knownPrices } from '../../connectors/llm/prices.ts'
 import type { Config, Values } from '../config.ts'
 import { roles } from './variables.ts'
 
 type Relation = (config: Config, values: Values) => string | null
-type ProviderName = keyof Config['providers']
+type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
-const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid']
-const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
+const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'docusign']
+const prefixOf = {
+  perplexity: 'PERPLEXITY',
+  webscraper: 'WEBSCRAPER',
+  sendgrid: 'SENDGRID',
+  docusign: 'DOCUSIGN',
+} as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [
@@ -20,6 +26,9 @@ export function brokenRelations(config: Config, values: Values): string[] {
     ...development,
     ...production,
     ...providerNames.flatMap(ofProvider),
+    ...docuSign,
+    llmInProduction,
+    ...llmVendors.flatMap(ofVendor),
     secretsDiffer,
   ]
   return relations.map((relation) => relation(config, values)).filter((line) => line !== null)
@@ -178,6 +187,58 @@ function ofProvider(name: ProviderName): Relation[] {
       name === 'sendgrid' && providers.sendgrid.mode === 'live' && providers.sendgrid.from.email.endsWith('.example')
         ? 'SENDGRID_FROM_EMAIL: is not given; wanted the address that SendGrid knows as a sender'
         : null,
+  ]
+}
+
+const docuSignSettings = ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID'] as const
+
+const docuSign: readonly Relation[] = [
+  ...docuSignSettings.map(
+    (name): Relation =>
+      (_, values) =>
+        (values[name] === null) === (values.DOCUSIGN_API_KEY === null)
+          ? null
+          : `${name}: one of it and DOCUSIGN_API_KEY is given; wanted both, or neither for the sandbox`,
+  ),
+  (_, values) =>
+    values.DOCUSIGN_AUTH_URL !== null && values.DOCUSIGN_API_KEY === null
+      ? 'DOCUSIGN_AUTH_URL: is given without DOCUSIGN_API_KEY; wanted both, or neither for the sandbox'
+      : null,
+  (_, values) =>
+    isPlainHttpElsewhere(values.DOCUSIGN_AUTH_URL)
+      ? 'DOCUSIGN_AUTH_URL: is plain http to another machine; wanted https, keys are sent there'
+      : null,
+  ({ providers, signer }) =>
+    providers.docusign.mode === 'live' && signer.email.endsWith('.example')
+      ? 'SIGNER_EMAIL: is not given; wanted the address of the person who signs for us'
+      : null,
+]
+
+const llmVendors = ['openai', 'anthropic'] as const
+const vendorPrefix = { openai: 'OPENAI', anthropic: 'ANTHROPIC' } as const
+
+const llmInProduction: Relation = ({ mode, providers }) =>
+  mode === 'production' && providers.llm.mode === 'sandbox'
+    ? 'OPENAI_API_KEY: is not given; wanted in production, or ANTHROPIC_API_KEY: it has no sandbox'
+    : null
+
+function ofVendor(name: (typeof llmVendors)[number]): Relation[] {
+  const prefix = vendorPrefix[name]
+  return [
+    (_, values) =>
+      values[`${prefix}_BASE_URL`] !== null && values[`${prefix}_API_KEY`] === null
+        ? `${prefix}_BASE_URL: is given without ${prefix}_API_KEY; wanted both, or neither for the sandbox`
+        : null,
+    (_, values) =>
+      isPlainHttpElsewhere(values[`${prefix}_BASE_URL`])
+        ? `${prefix}_BASE_URL: is plain http to another machine; wanted https, keys are sent there`
+        : null,
+    ({ providers }) => {
+      const vendor = providers.llm[name]
+      if (vendor === null || vendor.price !== null || vendor.model in knownPrices.models) return null
+      const shown = JSON.stringify(vendor.model)
+      return `${prefix}_MODEL: ${shown} is given, whose price is not known here; wanted ${prefix}_MODEL_PRICE too`
+    },
   ]
 }
 

@@ -97,6 +97,8 @@ export const demoEvents = eventTopic({
         demo_id: string(),
         session_id: string(),
         message_id: string(),
+        /** Of the visitor who asked. */
+        viewer_hash: optional(string()),
         role: oneOf('visitor', 'assistant'),
         excerpt: personal(),
         /** Findings the answer rests on. */

@@ -103,6 +103,22 @@ describe('a good value', () => {
     expect(elsewhere.providers.perplexity.baseUrl).toBe('http://127.0.0.1:9/x')
   })
 
+  test('a key makes language models live, and a vendor without one is never the sandbox then', () => {
+    expect(configOf({}).providers.llm).toMatchObject({
+      ...{ mode: 'sandbox', ratePerMinute: null, primaryAttempts: 2, effort: 'low' },
+      openai: { model: 'gpt-6-luna', baseUrl: null },
+      anthropic: { model: 'claude-sonnet-5-5', baseUrl: null },
+    })
+    const { llm } = configOf({ ANTHROPIC_API_KEY: 'sk-ant-12345678', LLM_EFFORT: 'default' }).providers
+    expect(llm).toMatchObject({ mode: 'live', openai: null, ratePerMinute: 500, effort: null })
+    expect(llm.anthropic?.baseUrl).toBe('https://api.anthropic.com')
+    const both = configOf({ OPENAI_API_KEY: 'sk-12345678', OPENAI_MODEL: 'gpt-7', OPENAI_MODEL_PRICE: '0.15/12' })
+    expect(both.providers.llm.openai?.price).toMatchObject({ input: 150_000, output: 12_000_000 })
+    expect(configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }).providers.llm).toMatchObject({
+      tenantDailyBudgetMicrodollars: null,
+    })
+  })
+
   test('names that others use in every environment are left alone', () => {
     const foreign = { PATH: '/bin', HOME: '/', NODE_ENV: 'production', NODE: 'x', LOST: 'x', SESSION_MANAGER: 'x' }
     const kubernetes = {
@@ -277,6 +293,15 @@ describe('settings that are fine alone but not together', () => {
       'WEBSCRAPER_BASE_URL: is plain http to another machine; wanted https',
     ],
     [{ SENDGRID_API_KEY: 'hunter22' }, 'SENDGRID_FROM_EMAIL: is not given'],
+    [{ OPENAI_BASE_URL: 'https://o.test' }, 'OPENAI_BASE_URL: is given without OPENAI_API_KEY'],
+    [
+      { ANTHROPIC_BASE_URL: 'http://a.test', ANTHROPIC_API_KEY: 'hunter22' },
+      'ANTHROPIC_BASE_URL: is plain http to another machine; wanted https',
+    ],
+    [
+      { OPENAI_MODEL: 'gpt-7' },
+      'OPENAI_MODEL: "gpt-7" is given, whose price is not known here; wanted OPENAI_MODEL_PRICE',
+    ],
     [
       { JWT_SECRET: goodSecret('a'), CODE_SECRET: goodSecret('a') },
       'CODE_SECRET: has the same value as JWT_SECRET; wanted a secret of its own',
@@ -296,7 +321,7 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(3)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(4)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 

@@ -1,7 +1,8 @@
 /** Services that read several topics come to the same whatever the order in which the topics are read. */
 
 import { describe } from 'vitest'
-import { lifecycleSaga, researchService } from '../../processors/index.ts'
+import { client, erasing, finding, page, researched, written } from '../../processors/demo/scenario-data.ts'
+import { demoService, lifecycleSaga, researchService } from '../../processors/index.ts'
 import {
   created as organization,
   researchCompleted,
@@ -12,7 +13,7 @@ import {
 import { created, everything, threeCompetitors } from '../../processors/research/scenario-data.ts'
 import type { Told } from '../../processors/scenario.ts'
 import { scenarioEvent } from '../../processors/scenario.ts'
-import { authEvents, clientEvents, researchEvents, reviewEvents, uuidv5 } from '../../schemas/index.ts'
+import { authEvents, clientEvents, demoEvents, researchEvents, reviewEvents, uuidv5 } from '../../schemas/index.ts'
 import type { History } from '../contracts/processor.ts'
 import { convergence } from '../contracts/processor.ts'
 
@@ -98,5 +99,23 @@ describe('lifecycle-saga', () => {
       researchCompleted(seconds(40)),
     ),
     history('research that a person rejects', researchInReview(seconds(2)), researchFailed(seconds(40))),
+  ])
+})
+
+describe('demo', () => {
+  /** A model and a renderer that answer at once. */
+  const world = (told: Told): readonly Told[] => {
+    const { call_id, provider, operation, attempt } = told.event
+    if (told.event.event_type !== 'call_requested') return []
+    const output = provider === 'llm' ? { json: written, model: 'm' } : { ...page(), removed: 2 }
+    const call = { call_id, provider, operation, attempt, class: 'ok', status: 200, output, cost_microdollars: 1 }
+    return [reaction(told, demoEvents, 'call_answered', { ...call, sandbox: 'sandbox' })]
+  }
+  const said = [client, finding('f1', { employees: 120 }), finding('f2', { founded: 1990 }), researched()].map(
+    (input) => ({ ...input, at: seconds(2) }) as Said, // when a demo is made follows from when the last of them came
+  )
+  convergence(demoService(), [
+    { it: 'a demo of what was found', said, reacts: world },
+    { it: 'an erasure at any moment', said: [...said, erasing(seconds(9)) as Said], reacts: world, statesOnly: true },
   ])
 })
