@@ -11,6 +11,7 @@ import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+import { sandboxWebhookSecret } from './webhooks.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -30,6 +31,7 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
         directory: join(foundation.config.dataDir, 'sandbox'),
         clock: foundation.time,
         realNow: () => machineClock.now(),
+        webhookSecret: sandboxWebhookSecret(foundation.secrets),
       })
     : null
   const addresses = sandbox?.baseUrls ?? null

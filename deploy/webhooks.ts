@@ -3,7 +3,13 @@
 import { createHmac } from 'node:crypto'
 import type { Counter } from 'prom-client'
 import type { Ingest, Webhooks, WebhookSecrets } from '../api/index.ts'
-import { createWebhooks, docuSignWebhooks, postgresWaitingRoom, sendGridWebhooks, webhookDefaults } from '../api/index.ts'
+import {
+  createWebhooks,
+  docuSignWebhooks,
+  postgresWaitingRoom,
+  sendGridWebhooks,
+  webhookDefaults,
+} from '../api/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { machineClock } from './machine.ts'
 import type { Running } from './running.ts'

@@ -4,6 +4,5 @@ export type { WebhookOptions, WebhookOutcome, Webhooks, WebhookSecrets, WebhookS
 export type { UnusableEvent, WebhookEvent, WebhookVerifier } from './verifier.ts'
 export { docuSignWebhooks } from './docusign.ts'
 export { sendGridWebhooks } from './send-grid.ts'
-export { MemoryWaitingRoom } from './memory-waiting.ts'
 export { postgresWaitingRoom } from './waiting.ts'
 export type { Owned, WaitingEvent, WaitingRoom } from './waiting.ts'

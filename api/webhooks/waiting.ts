@@ -1,6 +1,6 @@
 /**
  * What webhooks need to remember: which tenant an outside object belongs to, deliveries whose tenant is not known yet, and
- * those that were set aside for good. In SQL here; in memory for tests (memory-waiting.ts).
+ * those that were set aside for good.
  */
 
 import type { Pool } from '../../connectors/postgres/index.ts'

@@ -143,7 +143,7 @@ describe('docusign', () => {
     ['of another key', (raw) => signedBy(raw, 'somebody else')],
     ['of another endpoint (27)', (raw) => signedBy(raw, 'current key of us')],
     ['of another provider (27)', (raw) => signedBy(raw, 'the plain secret')],
-  ])('signature %s: 401, and no event (21)', async (_, headers) => {
+  ])('signature %s: 401, and no event (21; WH1, WH2)', async (_, headers) => {
     const raw = connect()
     const before = (await world.written()).length
     const response = await post('docusign/eu', raw, headers(raw))
@@ -168,7 +168,7 @@ describe('docusign', () => {
     expect((await post('docusign/eu', raw, signedBy(packed, current))).status).toBe(401)
   })
 
-  test('a delivery that comes twice, with another count of tries, and three days later: one event (24)', async () => {
+  test('a delivery that comes twice, with another count of tries, and three days later: one event (24; WH3)', async () => {
     const id = `e${envelopes + 1}`
     const first = connect()
     const again = first.replace('"retryCount": 0', '"retryCount": 3')
@@ -328,7 +328,7 @@ describe('the door', () => {
     expect((await post('docusign/eu', large, {})).status).toBe(413)
   })
 
-  test('an object without a tenant waits until one that belongs to it is known', async () => {
+  test('an object without a tenant waits until one that belongs to it is known (WH5)', async () => {
     expect((await post('plain/main', body({ id: 'w1', object: 'invoice', related: 'customer' }), headers)).status).toBe(
       200,
     )
@@ -369,7 +369,7 @@ describe('the door', () => {
     expect(counts.get('plain set_aside')).toBe(1)
   })
 
-  test('while nothing can be written the sender is told to come again', async () => {
+  test('while nothing can be written the sender is told to come again (WH4)', async () => {
     const away = createWebhooks({
       ...{ verifiers: [plain], secrets, clock: systemClock, settings: webhookDefaults },
       room: postgresWaitingRoom(world.pool),

@@ -53,7 +53,7 @@ describe('an envelope', () => {
     expect(of(idOf(b))).toContain('"tenant_id","value":"tenant-b"')
   })
 
-  test('outlives a kill of the service with what its people still have to do', async () => {
+  test('outlives a kill of the service with what its people still have to do (DP1)', async () => {
     const { client, heard, passTo, reopen } = await practice()
     const made = await client.call(call('create_envelope', envelope()))
     await passTo(start + hour / 2)
