@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import type { FileStore } from '../connectors/esign/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
@@ -10,6 +11,7 @@ import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
+import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
 import { sandboxWebhookSecret } from './webhooks.ts'
 
@@ -38,8 +40,15 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
   return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
 }
 
-/** @param addresses of the sandbox; null when every provider is live */
-export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
+/**
+ * @param addresses of the sandbox; null when every provider is live
+ * @param files where documents stand; without it nothing can be signed
+ */
+export function providersAt(
+  foundation: StreamFoundation,
+  addresses: ProviderAddresses | null,
+  files: FileStore | null = null,
+): readonly Provider[] {
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
@@ -51,6 +60,7 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
     languageModels(foundation, addresses),
+    ...(files === null ? [] : [signatures(foundation, addresses?.docusign ?? null, files)]),
   ]
 }
 
