@@ -93,11 +93,17 @@ interface Ended {
   readonly documents: unknown
 }
 
+/** The same news in a delivery of its own. */
+const toldAnew = (input: ScenarioInput): ScenarioInput =>
+  'topic' in input
+    ? { ...input, payload: { ...input.payload, delivery_id: `${String(input.payload['delivery_id'])} anew` } }
+    : input
+
 /** One order of deliveries, some of them twice, the answer with the envelope's id among them. */
 function played(events: readonly ScenarioInput[], seed: number): { readonly a: Ended; readonly b: Ended } {
   const random = seeded(seed)
   const talking = beingMade()
-  const twice = events.filter(() => random() < 0.5)
+  const twice = events.filter(() => random() < 0.5).map((input) => (random() < 0.5 ? input : toldAnew(input)))
   const order = shuffled([...events, ...twice, made('e1')], random)
   const said: AnyEvent[] = []
   for (const [n, input] of order.entries()) {
