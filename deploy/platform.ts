@@ -10,14 +10,17 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Webhooks } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff, Webhooks } from '../api/index.ts'
 import {
   OutboxRelay,
+  agentEndpoints,
   createHttpServer,
   createIdentity,
   createIngest,
+  createStaff,
   httpDefaults,
   identityEndpoints,
+  identityLimits,
   identitySettings,
   ingestDefaults,
   ingestPrefix,
@@ -124,12 +127,13 @@ async function startDoors(
   closers: (() => Promise<void>)[],
 ): Promise<Pick<Platform, 'url' | 'endpoints'>> {
   const { config } = options
-  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
+  const staff = staffOf(running)
+  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running, staff))
   closers.push(() => admin.close())
   const identity = identityOf(running)
   const metrics = new Registry()
   const { endpoints, webhooks } = config.roles.includes('api')
-    ? openApi(options, running, { identity, metrics }, closers)
+    ? openApi(options, running, { identity, staff, metrics }, closers)
     : { endpoints: [], webhooks: null }
   const warp = openWarp(running, options.notice)
   const server = httpOf(options, running, { identity, metrics, endpoints, webhooks }, warp)
@@ -144,14 +148,14 @@ async function startDoors(
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
-  { identity, metrics }: Pick<Doors, 'identity' | 'metrics'>,
+  { identity, staff, metrics }: Pick<Doors, 'identity' | 'metrics'> & { readonly staff: Staff },
   closers: (() => Promise<void>)[],
 ): Pick<Doors, 'endpoints' | 'webhooks'> {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
   const webhooks = openWebhooks(running, ingest, webhookCounter(metrics))
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep(), webhooks.again()]), notice))
-  return { endpoints: endpointsOf(running, identity, ingest), webhooks }
+  return { endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest)], webhooks }
 }
 
 /** What is served beside health and metrics. */
@@ -180,6 +184,19 @@ function identityOf({ foundation, relay }: Running): Identity {
     time: () => time.now(),
     random: machineRandom,
     settings,
+    keys: keyRing,
+    nudge: () => relay.nudge(),
+  })
+}
+
+function staffOf({ foundation, relay }: Running): Staff {
+  const { keyRing, pools, time } = foundation
+  return createStaff({
+    pool: pools.auth,
+    clock: machineClock,
+    time: () => time.now(),
+    random: machineRandom,
+    hashing: identityLimits.hashing,
     keys: keyRing,
     nudge: () => relay.nudge(),
   })
@@ -214,6 +231,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
       clock: machineClock,
       time: () => time.now(),
       ingest,
+      files: running.providers.objects,
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
   ]

@@ -3,17 +3,19 @@
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
-import type { FileStore } from '../connectors/esign/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
+import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
+import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
 import { sandboxWebhookSecret } from './webhooks.ts'
+import { openObjectStore, readyOrLater } from './object-store.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -23,11 +25,15 @@ export interface Providers {
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
   readonly addresses: ProviderAddresses | null
+  /** Documents and demos. */
+  readonly objects: ObjectStore
   close(): Promise<void>
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
+  const objects = openObjectStore(foundation.config)
+  await readyOrLater(objects)
   const sandbox = needsSandbox
     ? await startSandbox({
         directory: join(foundation.config.dataDir, 'sandbox'),
@@ -37,17 +43,18 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
       })
     : null
   const addresses = sandbox?.baseUrls ?? null
-  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+  const close = async (): Promise<void> => {
+    objects.close()
+    await sandbox?.close()
+  }
+  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
 }
 
-/**
- * @param addresses of the sandbox; null when every provider is live
- * @param files where documents stand; without it nothing can be signed
- */
+/** @param addresses of the sandbox; null when every provider is live */
 export function providersAt(
   foundation: StreamFoundation,
   addresses: ProviderAddresses | null,
-  files: FileStore | null = null,
+  objects: ObjectStore,
 ): readonly Provider[] {
   const { perplexity, webscraper, sendgrid } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
@@ -59,8 +66,18 @@ export function providersAt(
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    renderingProvider({
+      store: objects,
+      sellerName: sendgrid.from.name,
+      shareLink: shareLinks({
+        secret: Buffer.from(foundation.secrets.code),
+        publicUrl: foundation.config.http.publicUrl,
+      }),
+      concurrency: 4,
+      timeoutMs: 60_000,
+    }),
     languageModels(foundation, addresses),
-    ...(files === null ? [] : [signatures(foundation, addresses?.docusign ?? null, files)]),
+    signatures(foundation, addresses?.docusign ?? null, objects),
   ]
 }
 

@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/docusign
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/s3 · {url}/docusign
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -28,6 +28,7 @@ import { docuSign } from './docusign.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
+import { s3 } from './s3.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
@@ -40,7 +41,7 @@ export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
 export interface SandboxOptions {
-  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
+  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
   readonly directory: string
   /** Business time. */
   readonly clock: Clock
@@ -82,6 +83,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   docusign: '/docusign',
   openai: '/openai/v1',
   anthropic: '/anthropic',
+  s3: '/s3',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -154,6 +156,7 @@ const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['st
   docusign: docuSign(context),
   openai,
   anthropic,
+  s3: s3(join(context.directory, 's3'), { now: context.now }),
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

@@ -6,14 +6,17 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 'docusign'] as const
+export const sandboxProviders = [
+  ...(['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'docusign'] as const),
+] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
    * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
-   * respond · embed (openai) · message (anthropic) · token · create_envelope · list_envelopes ·
+   * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
+   * · respond · embed (openai) · message (anthropic) · token · create_envelope · list_envelopes ·
    * envelope · void_envelope · combined · certificate (docusign) · webhook
    */
   operation: z.string().optional(),

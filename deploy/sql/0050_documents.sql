@@ -1,7 +1,7 @@
 -- What the documents service and webhooks need: whom to ask to sign, and deliveries whose tenant is not known yet.
 
 -- A call to a provider reads the owner of the organization it is for, when it is made; no event carries a name.
-grant select (user_id, tenant_id, organization_id, role, first_name, last_name, email, signed_up_at, verified_at)
+grant select (user_id, tenant_id, organization_id, role, first_name, last_name, email, signed_up_at, verified_at, removed_at)
   on auth.users to lifecycle_effects;
 create policy effects_select on auth.users for select to lifecycle_effects using (role = 'owner');
 
