@@ -10,7 +10,7 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff, Webhooks } from '../api/index.ts'
 import {
   OutboxRelay,
   agentEndpoints,
@@ -41,11 +41,12 @@ import type { Config } from './config.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { registerStreamMetrics } from './metrics.ts'
+import { registerStreamMetrics, webhookCounter } from './metrics.ts'
 import { openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { visibility } from './visibility.ts'
+import { openWebhooks } from './webhooks.ts'
 import { openWarp, warpHandler } from './warp/open-warp.ts'
 import type { Warp } from './warp/warp.ts'
 
@@ -130,9 +131,12 @@ async function startDoors(
   const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running, staff))
   closers.push(() => admin.close())
   const identity = identityOf(running)
-  const endpoints = config.roles.includes('api') ? openApi(options, running, { identity, staff }, closers) : []
+  const metrics = new Registry()
+  const { endpoints, webhooks } = config.roles.includes('api')
+    ? openApi(options, running, { identity, staff, metrics }, closers)
+    : { endpoints: [], webhooks: null }
   const warp = openWarp(running, options.notice)
-  const server = httpOf(options, running, identity, endpoints, warp)
+  const server = httpOf(options, running, { identity, metrics, endpoints, webhooks }, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   running.providers.sandbox?.deliverTo(url)
@@ -144,13 +148,23 @@ async function startDoors(
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
-  people: { readonly identity: Identity; readonly staff: Staff },
+  { identity, staff, metrics }: Pick<Doors, 'identity' | 'metrics'> & { readonly staff: Staff },
   closers: (() => Promise<void>)[],
-): Endpoint[] {
+): Pick<Doors, 'endpoints' | 'webhooks'> {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
-  closers.push(everyFewMinutes(() => Promise.all([people.identity.sweep(), ingest.sweep()]), notice))
-  return [...agentEndpoints(people.staff), ...endpointsOf(running, people.identity, ingest)]
+  const webhooks = openWebhooks(running, ingest, webhookCounter(metrics))
+  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep(), webhooks.again()]), notice))
+  return { endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest)], webhooks }
+}
+
+/** What is served beside health and metrics. */
+interface Doors {
+  readonly identity: Identity
+  readonly metrics: Registry
+  readonly endpoints: readonly Endpoint[]
+  /** Null where there is no API. */
+  readonly webhooks: Webhooks | null
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -217,6 +231,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
       clock: machineClock,
       time: () => time.now(),
       ingest,
+      files: running.providers.objects,
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
   ]
@@ -225,13 +240,11 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
 function httpOf(
   options: PlatformOptions,
   running: Running,
-  identity: Identity,
-  endpoints: readonly Endpoint[],
+  { identity, metrics, endpoints, webhooks }: Doors,
   warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
   const { foundation, providers, streams } = running
-  const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   registerStreamMetrics(metrics, running)
   return createHttpServer({
@@ -241,6 +254,7 @@ function httpOf(
         foundation.ownRegistry === null
           ? registryElsewhere
           : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      ...(webhooks === null ? {} : { '/webhooks': webhooks.handler }),
       ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
     },

@@ -61,6 +61,8 @@ export interface Answer {
   readonly status: number
   /** JSON; absent for 204. */
   readonly body?: unknown
+  /** A file, instead of `body`. */
+  readonly bytes?: { readonly type: string; readonly content: Buffer }
   readonly headers?: Readonly<Record<string, string>>
 }
 

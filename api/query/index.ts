@@ -4,6 +4,8 @@ import type { Endpoint } from '../http/endpoint.ts'
 import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
 import { billingEndpoints } from './billing.ts'
+import type { FileReader } from './documents.ts'
+import { documentEndpoints } from './documents.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -19,6 +21,8 @@ export interface QueryOptions extends ReaderOptions {
   readonly ingest: Ingest
   /** Event time in ms: what is overdue. */
   readonly time: () => number
+  /** Where documents' files are read; without it they cannot be downloaded. */
+  readonly files?: FileReader | null
 }
 
 export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
@@ -32,6 +36,7 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...billingEndpoints(reader),
     ...revenueEndpoints(reader, options.time),
     ...reviewEndpoints(reader, options.time),
+    ...documentEndpoints(reader, options.files ?? null),
     ...reviewClaimEndpoints(commands),
     reviewDecisionEndpoint(commands),
   ]
@@ -40,3 +45,4 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
 export type { WaitVisible } from './reader.ts'
 export type { QuerySettings } from './settings.ts'
 export { queryDefaults } from './settings.ts'
+export type { FileReader } from './documents.ts'

@@ -2,10 +2,19 @@
 
 import { describe, expect, test } from 'vitest'
 import type { AnyEvent } from '../../schemas/index.ts'
-import { authEvents, billingEvents, clientEvents, erased, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import {
+  authEvents,
+  billingEvents,
+  clientEvents,
+  documentEvents,
+  erased,
+  researchEvents,
+  reviewEvents,
+} from '../../schemas/index.ts'
 import type { AnyProjection, Table } from '../../sinks/index.ts'
 import { MemoryTables, projections } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
+import { documents, documentsTable, documentVersionsTable } from '../../sinks/projections/documents.ts'
 import { dunning, dunningTable } from '../../sinks/projections/dunning.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
 import { invoices, invoicesTable, refundsTable } from '../../sinks/projections/invoices.ts'
@@ -408,6 +417,67 @@ describe('review-queue', () => {
   })
 })
 
+describe('documents', () => {
+  const file = (key: string) => ({ bucket: 'b', key, version_id: 'v1', sha256: `hash of ${key}`, bytes: 1 })
+  const drawn = (version: number, amount: number): Said => [
+    'document_generated',
+    { document_id: 'd1', document_type: 'contract', version, amount, ref: file(`v${version}`) },
+  ]
+  const signed: Said = [
+    'document_signed',
+    { document_id: 'd1', version: 2, signed_ref: file('signed'), certificate_ref: file('certificate'), signed_at: 7 },
+  ]
+  const said: readonly Said[] = [
+    drawn(1, 100),
+    ['document_approved', { document_id: 'd1', version: 1, by: 'policy' }],
+    ['envelope_sent', { document_id: 'd1', version: 1, envelope_id: 'e1' }],
+    drawn(2, 200),
+    ['document_approved', { document_id: 'd1', version: 2, by: 'h1' }],
+    ['envelope_sent', { document_id: 'd1', version: 2, envelope_id: 'e2' }],
+    ['reminder_due', { document_id: 'd1', n: 2 }],
+    ['document_viewed', { document_id: 'd1' }],
+    signed,
+    ['document_move_ignored', { document_id: 'd1' }],
+    ['call_requested'],
+  ]
+
+  test('stand as their newest version', async () => {
+    const [row] = await rowsAfter(documents, documentsTable, said)
+    expect(row).toMatchObject({
+      ...{ document_type: 'contract', version: 2, status: 'signed', amount: 200, envelope_id: 'e2' },
+      ...{ approved_by: 'h1', reminders: 2, signed_at: 7, viewed_at: 1007, terms: { quantity: 40 } },
+    })
+  })
+
+  test('a new version forgets how the one before stood', async () => {
+    const [row] = await rowsAfter(documents, documentsTable, said.slice(0, 4))
+    expect(row).toMatchObject({ version: 2, status: 'generated' })
+    expect([row?.['envelope_id'], row?.['approved_by'], row?.['sent_at']]).toEqual([null, null, null])
+  })
+
+  test('each version keeps its figures, files and hashes', async () => {
+    const [first, second] = await rowsAfter(documents, documentVersionsTable, said)
+    expect(first).toMatchObject({ amount: 100, envelope_id: 'e1', ref: file('v1') })
+    expect(first?.['signed_ref'] ?? null).toBeNull()
+    expect(second).toMatchObject({ amount: 200, signed_ref: file('signed'), certificate_ref: file('certificate') })
+  })
+
+  test.each([
+    ['document_declined', 'declined', 'budget'],
+    ['document_voided', 'voided', 'compensation'],
+    ['document_rejected', 'rejected', 'rejected by h1'],
+    ['document_generation_failed', 'failed', 'exhausted'],
+    ['document_expired', 'expired', null],
+  ])('%s ends it', async (type, status, reason) => {
+    const [row] = await rowsAfter(documents, documentsTable, [drawn(1, 1), [type, { document_id: 'd1' }]])
+    expect(row).toMatchObject({ status, ended_at: 1001, reason })
+  })
+
+  test('what was never drawn up has no row', async () => {
+    expect(await rowsAfter(documents, documentsTable, [['document_voided', { document_id: 'd1' }]])).toEqual([])
+  })
+})
+
 describe('values that SQL cannot hold are bad records', () => {
   const put = (over: Partial<AnyEvent>): (() => unknown) => {
     const event = { ...eventOf(authEvents, 'organization_created', { owner_user_id: userId(1) }), ...over }
@@ -441,7 +511,9 @@ describe('values that SQL cannot hold are bad records', () => {
   })
   test('topics of the list are those that are projected', () => {
     expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(
-      new Set([authEvents, billingEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
+      new Set(
+        [authEvents, billingEvents, clientEvents, documentEvents, researchEvents, reviewEvents].map(({ name }) => name),
+      ),
     )
   })
 })
