@@ -286,6 +286,9 @@ function loggerOf(config: Config): Logger {
   return pino({ level: config.logLevel }, pino.destination({ fd: process.stderr.fd, sync: false }))
 }
 
+/** Effects that ask nobody outside. */
+const madeHere: ReadonlySet<string> = new Set(['rendering'])
+
 async function healthOf(
   { config, version }: PlatformOptions,
   { providers, streams, sinks }: Running,
@@ -301,7 +304,7 @@ async function healthOf(
     status: stopped.length === 0 ? 'ok' : 'degraded',
     version,
     roles: config.roles,
-    providers: providers.list.map(({ name, mode }) => ({ name, mode })),
+    providers: providers.list.filter(({ name }) => !madeHere.has(name)).map(({ name, mode }) => ({ name, mode })),
     applications: statuses,
     lag,
   }

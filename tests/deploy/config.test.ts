@@ -350,7 +350,7 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(5)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(6)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 
