@@ -1,6 +1,8 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { clientMilestones } from './projections/client-milestones.ts'
+import { demos } from './projections/demos.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
 import { lifecycleInstances } from './projections/lifecycle-instances.ts'
 import { organizations } from './projections/organizations.ts'
@@ -19,6 +21,8 @@ export const projections: readonly AnyProjection[] = Object.freeze([
   enrichmentData,
   lifecycleInstances,
   reviewQueue,
+  demos,
+  clientMilestones,
 ])
 
 export type { AnyProjection, EventPlace, Projection } from './projection.ts'

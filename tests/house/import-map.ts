@@ -46,9 +46,10 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
+  'api/demo': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
-  api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
+  api: { values: ['api/http', 'api/auth', 'api/demo', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
 
   // What runs in other people's processes: nothing of the platform's own comes with it.
   client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },
@@ -71,6 +72,11 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
+  'api/http/body.ts': 'reads bytes; the door would load the server',
+  'api/http/json.ts': 'reads JSON; the door would load the server',
+  'api/http/rate-limit.ts': 'counts requests; the door would load the server',
+  'api/http/server.ts': 'what a mount is, types alone',
+  'api/http/validate.ts': 'checks bodies; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',
 }
 
