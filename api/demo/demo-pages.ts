@@ -134,7 +134,10 @@ export function demoPages(options: DemoPagesOptions): Mount {
   async function append(demo: SharedDemo, { topic, type, payload }: DemoEvent, request: unknown): Promise<void> {
     const { tenantId, organizationId } = demo
     const actor = { type: 'user', id: 'viewer' } as const
-    await options.ingest.command({ draft: { topic, type, payload, tenantId, organizationId, actor }, request }, undefined)
+    await options.ingest.command(
+      { draft: { topic, type, payload, tenantId, organizationId, actor }, request },
+      undefined,
+    )
   }
 
   const doors: Readonly<Record<string, { readonly get?: typeof show; readonly post?: typeof show }>> = {

@@ -20,7 +20,10 @@ export const beacon = z.strictObject({
   /** From 1. */
   step: z.union([z.int().min(1).max(1_000), z.string().regex(/^[1-9]\d{0,2}$/)]).optional(),
   dwell_ms: z.number().min(0).max(longestDwellMs).optional(),
-  cta: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/).optional(),
+  cta: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/)
+    .optional(),
 })
 
 export const question = z.strictObject({ session_id: sessionId, text: z.string().trim().min(1).max(2_000) })
@@ -42,7 +45,8 @@ export function eventOf(demo: SharedDemo, viewer: Viewer, told: z.infer<typeof b
   const who = { demo_id, viewer_hash: viewer.hash, session_id: told.session_id }
   if (viewer.device !== 'bot' && told.type === 'cta')
     return demoEvent('demo_cta_clicked', { ...who, cta: told.cta ?? 'main' })
-  if (viewer.device === 'bot' || told.type !== 'step') return demoEvent('demo_viewed', { ...who, device: viewer.device })
+  if (viewer.device === 'bot' || told.type !== 'step')
+    return demoEvent('demo_viewed', { ...who, device: viewer.device })
   const step = Number(told.step ?? 0)
   if (step < 1 || step > steps) throw new ApiProblem(422, 'invalid_field', `step: expected 1 to ${String(steps)}.`)
   return demoEvent('demo_step_completed', { ...who, step: String(step), dwell_ms: Math.round(told.dwell_ms ?? 0) })

@@ -3,6 +3,8 @@
 import type { Endpoint } from '../http/endpoint.ts'
 import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
+import { demoEndpoints } from './demos.ts'
+import { funnelEndpoints } from './funnel.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -25,6 +27,8 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...auditEndpoints(reader),
     ...researchEndpoints(reader),
     ...lifecycleEndpoints(reader),
+    ...demoEndpoints(reader),
+    ...funnelEndpoints(reader),
     ...reviewEndpoints(reader, options.time),
     reviewDecisionEndpoint(reader, options.ingest, options.time),
   ]

@@ -33,7 +33,8 @@ const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** @param secret at least 32 bytes; other uses of it derive other keys */
 export function shareLinks(secret: string | Uint8Array): ShareLinks {
-  const derive = (use: string): Buffer => Buffer.from(hkdfSync('sha256', secret, '', `lifecycle share-link 1 ${use}`, 32))
+  const derive = (use: string): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, '', `lifecycle share-link 1 ${use}`, 32))
   const [encryptionKey, macKey, viewerKey] = [derive('encrypt'), derive('authenticate'), derive('viewer')]
   const ivOf = (plain: Buffer): Buffer => createHmac('sha256', macKey).update(plain).digest().subarray(0, ivBytes)
   return Object.freeze({

@@ -95,7 +95,9 @@ export const demos = defineProjection({
       case 'demo_published':
         return published(event)
       case 'demo_expired':
-        return [patch(demosTable, keyOf(event), { status: 'expired', ended_at: event.timestamp, end_reason: 'expired' })]
+        return [
+          patch(demosTable, keyOf(event), { status: 'expired', ended_at: event.timestamp, end_reason: 'expired' }),
+        ]
       case 'demo_unpublished':
         return event.reason === 'erased'
           ? tables.map((table: Table) => removeAll(table, keyOf(event)))

@@ -80,7 +80,13 @@ async function insert(table: string, row: Readonly<Record<string, unknown>>): Pr
 
 async function fill(tenant_id: string, mark: string): Promise<void> {
   const place = { tenant_id, demo_id: demoId, organization_id: organizationOf(tenant_id) }
-  const ref = (name: string) => ({ bucket: 'b', key: `${mark}/${name}`, version_id: 'v', sha256: `${mark}${name}`, bytes: 1 })
+  const ref = (name: string) => ({
+    bucket: 'b',
+    key: `${mark}/${name}`,
+    version_id: 'v',
+    sha256: `${mark}${name}`,
+    bytes: 1,
+  })
   await insert('demos', {
     ...place,
     status: 'published',
@@ -114,7 +120,8 @@ async function fill(tenant_id: string, mark: string): Promise<void> {
 }
 
 beforeEach(async () => {
-  for (const table of ['demos', 'demo_versions', 'demo_chat_messages']) await owner.query(`delete from lifecycle.${table}`)
+  for (const table of ['demos', 'demo_versions', 'demo_chat_messages'])
+    await owner.query(`delete from lifecycle.${table}`)
   objects.clear()
   commands.length = 0
   time = now
@@ -215,7 +222,12 @@ describe('what a page tells', () => {
     expect(new Set(viewers).size).toBe(2)
   })
   test('of a robot counts as a robot was there, and no more', async () => {
-    const robots = ['Mozilla/5.0 (compatible; Googlebot/2.1)', 'Slackbot-LinkExpanding 1.0', 'curl/8.1', 'HeadlessChrome/130']
+    const robots = [
+      'Mozilla/5.0 (compatible; Googlebot/2.1)',
+      'Slackbot-LinkExpanding 1.0',
+      'curl/8.1',
+      'HeadlessChrome/130',
+    ]
     for (const agent of robots)
       for (const type of ['view', 'cta'])
         expect((await post(`${tokenA}/events`, { type, session_id: session }, `${agent}`)).status).toBe(204)
@@ -247,7 +259,11 @@ describe('what a page tells', () => {
     expect(commands).toEqual([])
   })
   test('what is no JSON is refused, and other methods are', async () => {
-    const plain = await ask(`${tokenA}/events`, { method: 'POST', body: '{}', headers: { 'content-type': 'text/plain' } })
+    const plain = await ask(`${tokenA}/events`, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'content-type': 'text/plain' },
+    })
     expect(plain.status).toBe(415)
     const read = await ask(`${tokenA}/events`)
     expect([read.status, read.headers.get('allow')]).toEqual([405, 'POST'])
@@ -255,7 +271,9 @@ describe('what a page tells', () => {
   })
   test('comes at a bounded pace: one viewer is stopped, the next is not (DP2)', async () => {
     const view = { type: 'view', session_id: session }
-    const statuses = await Promise.all(Array.from({ length: 25 }, async () => (await post(`${tokenA}/events`, view)).status))
+    const statuses = await Promise.all(
+      Array.from({ length: 25 }, async () => (await post(`${tokenA}/events`, view)).status),
+    )
     expect(statuses.filter((status) => status === 204).length).toBe(20)
     const refused = await post(`${tokenA}/events`, view)
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])

@@ -11,6 +11,7 @@ const idsOfB = {
   organization_id: organizationOf(tenantB),
   user_id: ownerB.userId,
   review_id: `review-${canary}`,
+  demo_id: `demo-${canary}`,
 }
 
 test("row 41: at least 500 requests with ids of tenant B under A's token show nothing, and 404 by path", async () => {

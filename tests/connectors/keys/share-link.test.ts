@@ -25,7 +25,8 @@ test('one changed character, another secret or another form does not open (SL2)'
     expect(links.open(token.slice(0, place) + other + token.slice(place + 1))).toBeNull()
   }
   expect(shareLinks('another secret of 32 characters!!').open(token)).toBeNull()
-  for (const bad of ['', token.slice(1), `${token}A`, `${token.slice(0, 63)}+`, demoId]) expect(links.open(bad)).toBeNull()
+  for (const bad of ['', token.slice(1), `${token}A`, `${token.slice(0, 63)}+`, demoId])
+    expect(links.open(bad)).toBeNull()
   expect(() => links.seal({ tenantId: 'acme', demoId })).toThrow(TypeError)
 })
 
