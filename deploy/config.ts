@@ -102,6 +102,13 @@ export interface Config {
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
   }
+  readonly identity: {
+    /** Secrets that signed access tokens before; they still verify. */
+    readonly previousTokenSecrets: readonly string[]
+    /** Of API keys without a quota of their own; 0 is no limit. */
+    readonly apiKeyPerMinute: number
+    readonly apiKeyPerDay: number
+  }
   readonly log: {
     readonly fsync: 'always' | 'interval' | 'never'
     readonly fsyncIntervalMs: number
@@ -197,6 +204,11 @@ function assemble(values: Values): Config {
       port: values.PORT,
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+    },
+    identity: {
+      previousTokenSecrets: values.JWT_SECRETS_PREVIOUS ?? [],
+      apiKeyPerMinute: values.API_KEY_PER_MINUTE,
+      apiKeyPerDay: values.API_KEY_PER_DAY,
     },
     log: {
       fsync: values.LOG_FSYNC,
@@ -338,6 +350,7 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
+  if (path.endsWith('TokenSecrets') && Array.isArray(value)) return value.length === 0 ? '-' : '(given)'
   if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password') || path.endsWith('.token'))
     return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)

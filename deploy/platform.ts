@@ -26,6 +26,7 @@ import {
   postgresReservations,
   queryDefaults,
   queryEndpoints,
+  tokenKeyOf,
 } from '../api/index.ts'
 import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
@@ -149,12 +150,16 @@ function openApi(
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
-  const { secrets, keyRing, pools, time } = foundation
-  const settings = identitySettings({
-    tokenKeys: [{ kid: 'k1', secret: Buffer.from(secrets.jwt) }],
-    codeSecret: Buffer.from(secrets.code),
-    pepper: Buffer.from(secrets.emailPepper),
-  })
+  const { config, secrets, keyRing, pools, time } = foundation
+  const { previousTokenSecrets, apiKeyPerMinute, apiKeyPerDay } = config.identity
+  const settings = identitySettings(
+    {
+      tokenKeys: [secrets.jwt, ...previousTokenSecrets].map(tokenKeyOf),
+      codeSecret: Buffer.from(secrets.code),
+      pepper: Buffer.from(secrets.emailPepper),
+    },
+    { apiKeyPerMinute, apiKeyPerDay },
+  )
   return createIdentity({
     pool: pools.auth,
     clock: machineClock,
@@ -234,6 +239,7 @@ function httpOf(
     random: machineRandom,
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
+    spendQuota: (key) => identity.spendQuota(key),
     health: () => healthOf(options, running),
     ready: async () => {
       const statuses = await Promise.all(streams.applications.map((application) => application.status()))

@@ -7,6 +7,7 @@ import type { Queryable } from '../../connectors/postgres/index.ts'
 import { recordKey } from '../../schemas/index.ts'
 import type { AnyEvent, EventDefinitions, EventTopic, PayloadOf } from '../../schemas/index.ts'
 import type { Random } from '../../topology/clock.ts'
+import type { UserPrincipal } from '../http/endpoint.ts'
 import { uuid } from './digest.ts'
 
 /** Tenant and organization of an event about nobody we know: a refused sign-up, a login with an unknown address. */
@@ -21,6 +22,13 @@ export interface Party {
 }
 
 export const stranger: Party = { tenantId: nobody, organizationId: nobody, userId: null }
+
+/** What a member decides about their organization. */
+export const partyOfPrincipal = ({ tenantId, organizationId, userId }: UserPrincipal): Party => ({
+  tenantId,
+  organizationId,
+  userId,
+})
 
 export interface Draft {
   readonly topic: EventTopic<EventDefinitions>
@@ -45,8 +53,11 @@ export interface Outbox {
   put(client: Queryable, about: Party, drafts: readonly Draft[]): Promise<string>
 }
 
-/** @param time event time in ms: runs ahead of the clock where business time is warped */
-export function createOutbox(time: () => number, random: Random): Outbox {
+/**
+ * @param time event time in ms: runs ahead of the clock where business time is warped
+ * @param ipHash of the address that asks; stands in every event that has a place for it and says nothing else there
+ */
+export function createOutbox(time: () => number, random: Random, ipHash: string | null = null): Outbox {
   return {
     async put(client, about, drafts) {
       const rows: { topic: string; key: string; event: AnyEvent }[] = []
@@ -64,6 +75,7 @@ export function createOutbox(time: () => number, random: Random): Outbox {
           causation_id: cause,
           source: 'identity',
           actor: { type: 'user', id: about.userId ?? 'anonymous' },
+          ...('ip_hash' in topic.events[type]!.fields ? { ip_hash: ipHash } : {}),
           ...payload,
         }
         rows.push({ topic: topic.name, key: recordKey(topic, { ...place, payload }), event })

@@ -24,6 +24,7 @@ export function brokenRelations(config: Config, values: Values): string[] {
     llmInProduction,
     ...llmVendors.flatMap(ofVendor),
     secretsDiffer,
+    previousDiffer,
   ]
   return relations.map((relation) => relation(config, values)).filter((line) => line !== null)
 }
@@ -222,6 +223,15 @@ const secretsDiffer: Relation = ({ secrets }) => {
     return `${variable(twin[0])}: has the same value as ${variable(name)}; wanted a secret of its own`
   }
   return null
+}
+
+const previousDiffer: Relation = ({ identity, secrets }) => {
+  const previous = identity.previousTokenSecrets
+  if (new Set(previous).size < previous.length) return 'JWT_SECRETS_PREVIOUS: has a secret twice; wanted each once'
+  const twin = Object.entries(secrets).find(([, value]) => value !== null && previous.includes(value))
+  if (twin === undefined) return null
+  const variable = secretVariables[twin[0] as keyof Config['secrets']]
+  return `JWT_SECRETS_PREVIOUS: has the value of ${variable}; wanted what JWT_SECRET was before`
 }
 
 function isPlainHttpElsewhere(address: string | null): boolean {

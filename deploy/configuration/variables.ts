@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, given, list, secret, text, url, whole } from './variable.ts'
+import { choice, given, list, secret, secrets, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -196,6 +196,23 @@ export const variables = {
     fallback: 'info',
   }),
   JWT_SECRET: secret({ meaning: 'signs access tokens', minLength: 32 }),
+  JWT_SECRETS_PREVIOUS: secrets({
+    meaning: 'what JWT_SECRET was before, with commas between them: they verify and sign nothing; drop one after a day',
+    minLength: 32,
+    most: 8,
+  }),
+  API_KEY_PER_MINUTE: whole({
+    meaning: 'requests a minute of an API key without a quota of its own; 0 is no limit',
+    fallback: '60000',
+    min: 0,
+    max: 1_000_000_000,
+  }),
+  API_KEY_PER_DAY: whole({
+    meaning: 'requests a day (UTC) of such a key; 0 is no limit',
+    fallback: '10000000',
+    min: 0,
+    max: 1_000_000_000,
+  }),
   CODE_SECRET: secret({ meaning: 'encrypts verification codes at rest', minLength: 32 }),
   EMAIL_PEPPER: secret({ meaning: 'keys the hashes of e-mail addresses', minLength: 32 }),
   DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),

@@ -60,6 +60,14 @@ describe('a good value', () => {
     expect(config.state.flushBytes).toBe(65536)
   })
 
+  test('secrets of tokens before: several, none of them shown', () => {
+    const config = configOf({ JWT_SECRETS_PREVIOUS: `${goodSecret('y')}, ${goodSecret('z')}`, API_KEY_PER_MINUTE: '0' })
+    expect(config.identity.previousTokenSecrets).toEqual([goodSecret('y'), goodSecret('z')])
+    expect(config.identity.apiKeyPerMinute).toBe(0)
+    expect(printConfig(config).join('\n')).not.toContain('yyyy')
+    expect(printConfig(config)).toContain('identity.previousTokenSecrets = (given)')
+  })
+
   test('brokers make Kafka the log', () => {
     expect(configOf({}).kafka).toBeNull()
     const plain = configOf({ KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092' }).kafka
@@ -305,6 +313,18 @@ describe('settings that are fine alone but not together', () => {
     [
       { JWT_SECRET: goodSecret('a'), CODE_SECRET: goodSecret('a') },
       'CODE_SECRET: has the same value as JWT_SECRET; wanted a secret of its own',
+    ],
+    [
+      { JWT_SECRET: goodSecret('a'), JWT_SECRETS_PREVIOUS: goodSecret('a') },
+      'JWT_SECRETS_PREVIOUS: has the value of JWT_SECRET; wanted what JWT_SECRET was before',
+    ],
+    [
+      { JWT_SECRETS_PREVIOUS: `${goodSecret('a')},${goodSecret('a')}` },
+      'JWT_SECRETS_PREVIOUS: has a secret twice; wanted each once',
+    ],
+    [
+      { JWT_SECRETS_PREVIOUS: `${goodSecret('a')},hunter22` },
+      'JWT_SECRETS_PREVIOUS: a value of 41 characters is given; wanted up to 8 secrets of at least 32 characters',
     ],
   ])('%o', (environment, line) => {
     const errors = errorsOf(environment)

@@ -73,10 +73,10 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
   'api/http/body.ts': 'reads bytes; the door would load the server',
-  'api/http/json.ts': 'reads JSON; the door would load the server',
   'api/http/rate-limit.ts': 'counts requests; the door would load the server',
   'api/http/server.ts': 'what a mount is, types alone',
   'api/http/validate.ts': 'checks bodies; the door would load the server',
+  'api/http/json.ts': 'one strict parser; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',
 }
 

@@ -2,9 +2,16 @@
 
 import { describe } from 'vitest'
 import { client, erasing, finding, page, researched, written } from '../../processors/demo/scenario-data.ts'
-import { demoService, lifecycleSaga, researchService } from '../../processors/index.ts'
+import type { SagaSettings } from '../../processors/index.ts'
+import { demoService, lifecycleSaga, researchService, sagaDefaults } from '../../processors/index.ts'
 import {
+  activated,
   created as organization,
+  days,
+  demo,
+  engaged,
+  proposalMade,
+  signed,
   researchCompleted,
   researchFailed,
   researchInReview,
@@ -99,6 +106,24 @@ describe('lifecycle-saga', () => {
       researchCompleted(seconds(40)),
     ),
     history('research that a person rejects', researchInReview(seconds(2)), researchFailed(seconds(40))),
+  ])
+
+  // No deadline passes before what would have met it is read: the engine reads what is older first.
+  const year = 365 * 24 * 3_600_000
+  const patient = Object.fromEntries(Object.keys(sagaDefaults.withinMs).map((step) => [step, year]))
+  convergence(lifecycleSaga({ ...sagaDefaults, withinMs: patient as SagaSettings['withinMs'] }), [
+    history(
+      'the whole way to the first payment (SG1)',
+      researchCompleted(seconds(4)),
+      engaged(days(1)),
+      ...[signed('nda', days(2)), proposalMade(days(3)), signed('proposal', days(4)), signed('contract', days(5))],
+      activated(days(6)),
+    ),
+    history(
+      'facts that come twice, and facts about steps that are over (SG2)',
+      ...[researchCompleted(seconds(4)), researchCompleted(seconds(5)), engaged(days(1)), engaged(days(1))],
+      ...[signed('nda', days(2)), signed('nda', days(3)), demo('demo_expired', days(14))],
+    ),
   ])
 })
 
