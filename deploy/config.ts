@@ -141,6 +141,7 @@ export interface Config {
     readonly perplexity: ProviderConfig
     readonly webscraper: ProviderConfig
     readonly sendgrid: ProviderConfig & { readonly from: { readonly email: string; readonly name: string } }
+    readonly mixpanel: ProviderConfig & { readonly projectId: string | null }
     readonly llm: LlmConfig
   }
 }
@@ -249,6 +250,7 @@ function assemble(values: Values): Config {
         ...providerOf(values, 'SENDGRID'),
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
       },
+      mixpanel: { ...providerOf(values, 'MIXPANEL'), projectId: values.MIXPANEL_PROJECT_ID },
       llm: llmOf(values),
     },
   }
@@ -283,11 +285,12 @@ const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
   WEBSCRAPER: 'https://api.webscraper.io/api/v1',
   SENDGRID: 'https://api.sendgrid.com',
+  MIXPANEL: 'https://api.mixpanel.com',
   OPENAI: 'https://api.openai.com/v1',
   ANTHROPIC: 'https://api.anthropic.com',
 } as const
 
-function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID'): ProviderConfig {
+function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID' | 'MIXPANEL'): ProviderConfig {
   const apiKey = values[`${name}_API_KEY`]
   const given = values[`${name}_BASE_URL`]
   const ratePerMinute = values[`${name}_RATE_PER_MINUTE`]

@@ -2,13 +2,14 @@
 
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
+import { mixpanelProvider } from '../connectors/analytics/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
-import type { LlmVendorConfig, ProviderConfig } from './config.ts'
+import type { Config, LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
 
@@ -38,7 +39,7 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
 
 /** @param addresses of the sandbox; null when every provider is live */
 export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
-  const { perplexity, webscraper, sendgrid } = foundation.config.providers
+  const { perplexity, webscraper, sendgrid, mixpanel } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
     perplexityProvider(settingsOf('perplexity', perplexity, addresses)),
@@ -48,8 +49,14 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    mixpanelOf(mixpanel, addresses),
     languageModels(foundation, addresses),
   ]
+}
+
+function mixpanelOf(config: Config['providers']['mixpanel'], addresses: ProviderAddresses | null): Provider {
+  const { apiKey: credential, ...settings } = settingsOf('mixpanel', config, addresses)
+  return mixpanelProvider({ ...settings, credential, projectId: config.projectId })
 }
 
 function languageModels(foundation: StreamFoundation, addresses: ProviderAddresses | null): Provider {
@@ -94,7 +101,7 @@ const rateOf = (ratePerMinute: number | null): Provider['rate'] =>
   ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
 
 function settingsOf(
-  name: 'perplexity' | 'webscraper' | 'sendgrid',
+  name: 'perplexity' | 'webscraper' | 'sendgrid' | 'mixpanel',
   config: ProviderConfig,
   addresses: ProviderAddresses | null,
 ) {

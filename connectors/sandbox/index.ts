@@ -3,9 +3,10 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/mixpanel
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
+ *               GET  /sandbox/analytics?limit=          { distinct, events }: imported by Mixpanel's, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
  *
@@ -25,6 +26,8 @@ import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import type { MixpanelStandIn } from './mixpanel.ts'
+import { mixpanel } from './mixpanel.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
@@ -35,6 +38,7 @@ import { webScraper } from './web-scraper.ts'
 
 export { fromLoopback } from './http.ts'
 export type { LoggedCall } from './calls.ts'
+export type { AnalyticsEvent } from './mixpanel.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
@@ -67,6 +71,7 @@ interface Parts {
   readonly script: Script
   readonly calls: CallLog
   readonly mail: SendGridStandIn
+  readonly analytics: MixpanelStandIn
   readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
   readonly agenda: Agenda
   readonly now: () => number
@@ -78,6 +83,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   sendgrid: '/sendgrid',
   openai: '/openai/v1',
   anthropic: '/anthropic',
+  mixpanel: '/mixpanel',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -136,18 +142,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
     const context: StandInContext = { directory, now, agenda, deliveries, script }
     const mail = sendGrid(join(directory, 'mail.ndjson'), now)
-    const standIns = openStandIns(context, mail)
-    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
+    const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
+    const standIns = openStandIns(context, mail, analytics)
+    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, analytics, standIns, agenda, now }
   }
 }
 
 /** One line for each provider. */
-const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+const openStandIns = (
+  { directory }: StandInContext,
+  mail: SendGridStandIn,
+  analytics: MixpanelStandIn,
+): Parts['standIns'] => ({
   perplexity,
   webscraper: webScraper(join(directory, 'jobs.ndjson')),
   sendgrid: mail,
   openai,
   anthropic,
+  mixpanel: analytics,
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */
@@ -203,6 +215,8 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         return sendProblem(response, 400, 'Bad request', `provider is one of ${sandboxProviders.join(', ')}`)
       return sendJson(response, 200, parts.calls.read(known, url.searchParams.get('operation'), limit))
     }
+    case 'GET /sandbox/analytics':
+      return sendJson(response, 200, parts.analytics.events(limit))
     case 'GET /sandbox/agenda':
       return sendJson(response, 200, parts.agenda.upcoming(limit))
     case 'GET /sandbox/script':
@@ -218,7 +232,7 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         response,
         404,
         'Not found',
-        'The sandbox has /sandbox/mail, /sandbox/calls, /sandbox/agenda and /sandbox/script.',
+        'The sandbox has /sandbox/mail, /sandbox/calls, /sandbox/analytics, /sandbox/agenda and /sandbox/script.',
       )
   }
 }

@@ -6,14 +6,14 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 'mixpanel'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
    * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
-   * respond · embed (openai) · message (anthropic) · webhook
+   * respond · embed (openai) · message (anthropic) · import (mixpanel) · webhook
    */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
