@@ -1,4 +1,5 @@
 /** HTTP: identity, ingest, queries, demo pages, and the server that carries them. */
+export * from './agents/index.ts'
 export * from './auth/index.ts'
 export * from './demo/index.ts'
 export * from './http/index.ts'

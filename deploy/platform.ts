@@ -10,14 +10,17 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff, Mount } from '../api/index.ts'
 import {
   OutboxRelay,
+  agentEndpoints,
   createHttpServer,
   createIdentity,
   createIngest,
+  createStaff,
   httpDefaults,
   identityEndpoints,
+  identityLimits,
   identitySettings,
   ingestDefaults,
   ingestPrefix,
@@ -39,7 +42,8 @@ import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics } from './metrics.ts'
-import { openProviders } from './providers.ts'
+import { demoPagesOf } from './demo-pages.ts'
+import { demoPath, openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { visibility } from './visibility.ts'
@@ -123,12 +127,15 @@ async function startDoors(
   closers: (() => Promise<void>)[],
 ): Promise<Pick<Platform, 'url' | 'endpoints'>> {
   const { config } = options
-  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
+  const staff = staffOf(running)
+  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running, staff))
   closers.push(() => admin.close())
   const identity = identityOf(running)
-  const endpoints = config.roles.includes('api') ? openApi(options, running, identity, closers) : []
+  const { endpoints, mounts } = config.roles.includes('api')
+    ? openApi(options, running, { identity, staff }, closers)
+    : { endpoints: [], mounts: {} }
   const warp = openWarp(running, options.notice)
-  const server = httpOf(options, running, identity, endpoints, warp)
+  const server = httpOf(options, running, identity, { endpoints, mounts }, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   running.providers.sandbox?.deliverTo(url)
@@ -137,16 +144,25 @@ async function startDoors(
   return { url, endpoints }
 }
 
+interface Doors {
+  readonly endpoints: readonly Endpoint[]
+  /** What else is served, by path. */
+  readonly mounts: Readonly<Record<string, Mount>>
+}
+
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
-  identity: Identity,
+  people: { readonly identity: Identity; readonly staff: Staff },
   closers: (() => Promise<void>)[],
-): Endpoint[] {
+): Doors {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
-  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), notice))
-  return endpointsOf(running, identity, ingest)
+  closers.push(everyFewMinutes(() => Promise.all([people.identity.sweep(), ingest.sweep()]), notice))
+  return {
+    endpoints: [...agentEndpoints(people.staff), ...endpointsOf(running, people.identity, ingest)],
+    mounts: { [demoPath]: demoPagesOf(running, ingest) },
+  }
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -166,6 +182,19 @@ function identityOf({ foundation, relay }: Running): Identity {
     time: () => time.now(),
     random: machineRandom,
     settings,
+    keys: keyRing,
+    nudge: () => relay.nudge(),
+  })
+}
+
+function staffOf({ foundation, relay }: Running): Staff {
+  const { keyRing, pools, time } = foundation
+  return createStaff({
+    pool: pools.auth,
+    clock: machineClock,
+    time: () => time.now(),
+    random: machineRandom,
+    hashing: identityLimits.hashing,
     keys: keyRing,
     nudge: () => relay.nudge(),
   })
@@ -209,7 +238,7 @@ function httpOf(
   options: PlatformOptions,
   running: Running,
   identity: Identity,
-  endpoints: readonly Endpoint[],
+  { endpoints, mounts }: Doors,
   warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
@@ -220,6 +249,7 @@ function httpOf(
   return createHttpServer({
     endpoints,
     mounts: {
+      ...mounts,
       '/registry':
         foundation.ownRegistry === null
           ? registryElsewhere

@@ -4,14 +4,21 @@ import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import { mixpanelProvider } from '../connectors/analytics/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import { shareLinks } from '../connectors/keys/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
+import { renderingProvider } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
+import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { Config, LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+import { openObjectStore, readyOrLater } from './object-store.ts'
+
+/** Where the pages of demos are served. */
+export const demoPath = '/d'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -21,11 +28,15 @@ export interface Providers {
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
   readonly addresses: ProviderAddresses | null
+  /** Documents and demos. */
+  readonly objects: ObjectStore
   close(): Promise<void>
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
+  const objects = openObjectStore(foundation.config)
+  await readyOrLater(objects)
   const sandbox = needsSandbox
     ? await startSandbox({
         directory: join(foundation.config.dataDir, 'sandbox'),
@@ -34,11 +45,19 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
       })
     : null
   const addresses = sandbox?.baseUrls ?? null
-  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+  const close = async (): Promise<void> => {
+    objects.close()
+    await sandbox?.close()
+  }
+  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
 }
 
 /** @param addresses of the sandbox; null when every provider is live */
-export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
+export function providersAt(
+  foundation: StreamFoundation,
+  addresses: ProviderAddresses | null,
+  objects: ObjectStore,
+): readonly Provider[] {
   const { perplexity, webscraper, sendgrid, mixpanel } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
@@ -50,8 +69,24 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
     mixpanelOf(mixpanel, addresses),
+    renderingProvider({
+      store: objects,
+      sellerName: sendgrid.from.name,
+      shareLink: shareLinkOf(foundation),
+      concurrency: 4,
+      timeoutMs: 60_000,
+    }),
     languageModels(foundation, addresses),
   ]
+}
+
+/** Where a demo is shown, under a token that the pages open again. */
+function shareLinkOf({ secrets, config }: StreamFoundation) {
+  const links = shareLinks(secrets.code)
+  return (tenantId: string, demoId: string) => {
+    const share_token = links.seal({ tenantId, demoId })
+    return { share_token, url: `${config.http.publicUrl}${demoPath}/${share_token}` }
+  }
 }
 
 function mixpanelOf(config: Config['providers']['mixpanel'], addresses: ProviderAddresses | null): Provider {

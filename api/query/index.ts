@@ -10,6 +10,7 @@ import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
 import { createReader } from './reader.ts'
 import { researchEndpoints } from './research.ts'
+import { reviewClaimEndpoints } from './review-claim.ts'
 import { reviewDecisionEndpoint } from './review-decision.ts'
 import { reviewEndpoints } from './reviews.ts'
 
@@ -22,6 +23,7 @@ export interface QueryOptions extends ReaderOptions {
 
 export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
   const reader = createReader(options)
+  const commands = { reader, ingest: options.ingest, time: options.time }
   return [
     ...organizationEndpoints(reader),
     ...auditEndpoints(reader),
@@ -30,7 +32,8 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...demoEndpoints(reader),
     ...funnelEndpoints(reader),
     ...reviewEndpoints(reader, options.time),
-    reviewDecisionEndpoint(reader, options.ingest, options.time),
+    ...reviewClaimEndpoints(commands),
+    reviewDecisionEndpoint(commands),
   ]
 }
 

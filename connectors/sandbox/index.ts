@@ -3,7 +3,7 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/mixpanel
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic · {url}/mixpanel · {url}/s3
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/analytics?limit=          { distinct, events }: imported by Mixpanel's, newest last
@@ -30,6 +30,7 @@ import type { MixpanelStandIn } from './mixpanel.ts'
 import { mixpanel } from './mixpanel.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
+import { s3 } from './s3.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
@@ -43,7 +44,7 @@ export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
 export interface SandboxOptions {
-  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
+  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
   readonly directory: string
   /** Business time. */
   readonly clock: Clock
@@ -84,6 +85,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   openai: '/openai/v1',
   anthropic: '/anthropic',
   mixpanel: '/mixpanel',
+  s3: '/s3',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -150,7 +152,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 
 /** One line for each provider. */
 const openStandIns = (
-  { directory }: StandInContext,
+  { directory, now }: StandInContext,
   mail: SendGridStandIn,
   analytics: MixpanelStandIn,
 ): Parts['standIns'] => ({
@@ -160,6 +162,7 @@ const openStandIns = (
   openai,
   anthropic,
   mixpanel: analytics,
+  s3: s3(join(directory, 's3'), { now }),
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

@@ -6,14 +6,23 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 'mixpanel'] as const
+export const sandboxProviders = [
+  'perplexity',
+  'webscraper',
+  'sendgrid',
+  'openai',
+  'anthropic',
+  'mixpanel',
+  's3',
+] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
    * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
-   * respond · embed (openai) · message (anthropic) · import (mixpanel) · webhook
+   * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
+   * · respond · embed (openai) · message (anthropic) · import (mixpanel) · webhook
    */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */

@@ -20,6 +20,7 @@ const prefixes = [
     'WEBSCRAPER_',
     'SENDGRID_',
     'MIXPANEL_',
+    'S3_',
     'LLM_',
   ],
 ]

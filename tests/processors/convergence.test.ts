@@ -90,6 +90,21 @@ describe('research', () => {
     { it: 'a session that ends at once', said: [created as Said, ...elsewhere], reacts: world(everything) },
     { it: 'a session that a person decides', said: [created as Said, ...elsewhere], reacts: world(threeCompetitors) },
     {
+      it: 'a client that is lost and deleted meanwhile',
+      said: [
+        created as Said,
+        ...elsewhere,
+        {
+          topic: clientEvents,
+          type: 'stage_changed',
+          payload: { from: 'researching', to: 'lost', reason: 'x' },
+          at: seconds(2),
+        },
+        { topic: authEvents, type: 'organization_deleted', payload: { mode: 'close' }, at: seconds(3) },
+      ],
+      reacts: world(everything),
+    },
+    {
       it: 'an erasure at any moment',
       said: [
         created as Said,

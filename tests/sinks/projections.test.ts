@@ -390,7 +390,16 @@ describe('review-queue', () => {
       },
     ])
     expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_expired']])).toMatchObject([
-      { status: 'expired', fallback: 'proceed_marked_unverified' },
+      { status: 'expired', fallback: 'proceed_marked_unverified', decided_at: 1001, claimed_by: null },
+    ])
+    const expires: Said[] = [
+      requested,
+      ['review_claimed'],
+      ['review_expired', { fallback: 'escalate' }],
+      ['review_escalated'],
+    ]
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, expires)).toMatchObject([
+      { status: 'open', fallback: 'escalate', queue: 'supervisors', decided_at: null, claimed_by: null },
     ])
   })
   test('personal fields that were erased are null, and nothing else is', async () => {

@@ -5,9 +5,12 @@ import { services } from '../../../processors/index.ts'
 import type { AnyEvent, EventTopic, KeyRing, SchemaRegistry } from '../../../schemas/index.ts'
 import {
   authEvents,
+  billingEvents,
   canonicalText,
   clientEvents,
   communicationEvents,
+  demoEvents,
+  documentEvents,
   eventCodec,
   researchEvents,
   reviewEvents,
@@ -22,6 +25,9 @@ export const spokenTopics = [
   authEvents,
   clientEvents,
   researchEvents,
+  demoEvents,
+  documentEvents,
+  billingEvents,
   reviewEvents,
   communicationEvents,
 ] as unknown as readonly EventTopic[]
