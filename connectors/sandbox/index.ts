@@ -35,6 +35,7 @@ import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
+import { visitors } from './visitors.ts'
 import { webScraper } from './web-scraper.ts'
 
 export { fromLoopback } from './http.ts'
@@ -143,7 +144,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const agenda = new Agenda(join(directory, 'agenda.ndjson'), clock)
     const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
     const context: StandInContext = { directory, now, agenda, deliveries, script }
-    const mail = sendGrid(join(directory, 'mail.ndjson'), now)
+    const readers = visitors({ agenda, script, now, platformUrl: addressOf })
+    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received) => readers.reads(received))
     const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
     const standIns = openStandIns(context, mail, analytics)
     return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, analytics, standIns, agenda, now }

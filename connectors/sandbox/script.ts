@@ -20,7 +20,7 @@ export type SandboxProvider = (typeof sandboxProviders)[number]
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
-   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send · visit (sendgrid) ·
    * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
    * · respond · embed (openai) · message (anthropic) · import (mixpanel) · webhook
    */
@@ -51,12 +51,14 @@ const rule = z.strictObject({
   /**
    * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed ·
    * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
-   * invented_finding: it cites a finding that nobody gave it
+   * invented_finding: it cites a finding that nobody gave it · of visits, what the reader of a mail does with the link to a
+   * demo in it: engages (unless told) · looks · ignores · robot
    */
   answer: z
     .enum([
       ...['low_confidence', 'few_competitors', 'failed'],
       ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
+      ...['engages', 'looks', 'ignores', 'robot'],
     ] as const)
     .optional(),
 
