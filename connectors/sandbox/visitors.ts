@@ -62,7 +62,7 @@ export function visitors({ agenda, script, now, platformUrl }: VisitorsOptions):
   agenda.on(kind, (entry) => goOn(entry))
 
   const note = (id: string, afterMs: number, visit: Visit): void =>
-    agenda.note({ id, at: now() + afterMs, kind, data: visit as unknown as Json })
+    agenda.note({ id, at: now() + Math.round(afterMs), kind, data: visit as unknown as Json })
 
   async function goOn({ id, data }: AgendaEntry): Promise<void> {
     const visit = data as unknown as Visit

@@ -18,10 +18,10 @@ export const outreachDemo = () =>
         case 'demo_published': {
           const { demo_id, expires_at } = input
           const url = typeof input.url === 'string' ? input.url : null
-          // A new version stands under the link that was written already.
+          // A new version stands under the link that was written already; who was taken with it needs no other.
           const isToldOf = known.demo?.demo_id === demo_id && known.demo.url === url
           const next = { ...known, demo: { demo_id, url, expires_at } }
-          if (url === null || isToldOf) return { state: next }
+          if (url === null || isToldOf || known.engaged) return { state: next }
           const data = { url, expires: dayOf(expires_at) }
           return write(
             next,
@@ -29,6 +29,8 @@ export const outreachDemo = () =>
             context,
           )
         }
+        case 'demo_engaged':
+          return { state: { ...known, engaged: true } }
         case 'demo_unviewed': {
           const { demo } = known
           if (demo == null || demo.demo_id !== input.demo_id || typeof demo.url !== 'string') return { state }

@@ -62,6 +62,23 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    it: 'writes no more of demos once one was taken with',
+    play: [
+      ...known,
+      { when: published(seconds(10), 'published-1'), then: link },
+      {
+        when: {
+          topic: demoEvents,
+          type: 'demo_engaged',
+          payload: { demo_id: 'd1', score: 72, sessions: 2 },
+          at: days(1),
+        },
+      },
+      { when: ended('demo_expired', days(14)) },
+      { when: published(days(90), 'published-2', { version: 2 }) },
+    ],
+  },
+  {
     it: 'nudges as often as the demo was not viewed: who signed up agreed to that',
     play: [
       ...known,

@@ -33,6 +33,8 @@ export const outreachState = defineState({
     /** Who agreed to mail about their demo by asking for it. */
     consented: array(string()),
     demo: optional(record('Demo', { demo_id: string(), url: optional(personal()), expires_at: instant() })),
+    /** A demo did what it was for: one that is made anew is not written about. */
+    engaged: boolean(),
     documents: array(record('Document', { document_id: string(), document_type: string(), envelope_id: string() })),
     /** Written, or waiting to be, by key; in the order of their times. */
     written: array(record('Written', { key: string(), at: instant() })),
@@ -53,6 +55,7 @@ export const outreachState = defineState({
     people: [{ user_id: 'u1', invitation_id: '', email: 'ada@acme.example', first_name: 'Ada' }],
     consented: ['u1'],
     demo: { demo_id: 'd1', url: 'https://demo.example/d/b1c5', expires_at: 1_768_435_200_000 },
+    engaged: false,
     documents: [{ document_id: 'doc1', document_type: 'nda', envelope_id: 'env1' }],
     written: [{ key: 'demo_link:e1', at: 1_767_225_600_000 }],
     waiting: [
@@ -75,6 +78,7 @@ export const nothingYet: OutreachState = Object.freeze({
   owner_user_id: '',
   people: [],
   consented: [],
+  engaged: false,
   documents: [],
   written: [],
   waiting: [],

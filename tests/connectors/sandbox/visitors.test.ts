@@ -127,6 +127,8 @@ test('two people go through their demos as the page would tell, and come back an
     const dwelt = got.filter(({ body, door }) => body?.['type'] === 'step' && door.includes(token(of)))
     expect(dwelt[1]!.at - dwelt[0]!.at).toBe(dwelt[1]!.body!['dwell_ms'])
   }
+  // Event times are whole milliseconds, also where business time jumps to what is next.
+  expect(got.every(({ at }) => Number.isInteger(at))).toBe(true)
   expect(told(got, 'a')[0]?.['session_id']).not.toBe(told(got, 'b')[0]?.['session_id'])
 })
 
