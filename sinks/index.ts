@@ -1,6 +1,8 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { clientMilestones } from './projections/client-milestones.ts'
+import { demos } from './projections/demos.ts'
 import { documents } from './projections/documents.ts'
 import { dunning } from './projections/dunning.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
@@ -29,6 +31,8 @@ export const projections: readonly AnyProjection[] = Object.freeze([
   dunning,
   mrr,
   documents,
+  demos,
+  clientMilestones,
 ])
 
 export type { AnyProjection, EventPlace, Projection } from './projection.ts'
