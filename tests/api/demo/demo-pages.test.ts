@@ -171,10 +171,10 @@ describe('the page', () => {
     }
   })
   test.each([
-    ['when its time is over', () => void (time = now + day)],
+    ['when its time is over', () => Promise.resolve(void (time = now + day))],
     ['when it was taken down', () => owner.query(`update lifecycle.demos set status = 'unpublished'`)],
     ['when it expired', () => owner.query(`update lifecycle.demos set status = 'expired'`)],
-    ['when its bytes are gone', () => objects.clear()],
+    ['when its bytes are gone', () => Promise.resolve(objects.clear())],
   ])('is gone %s', async (_, happens) => {
     await happens()
     const answer = await ask(tokenA)

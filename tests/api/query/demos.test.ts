@@ -79,6 +79,15 @@ test('the funnel: a demo counts in the month it was first published in, and of i
   // An NDA of a foreign tenant with the same organization id says nothing here.
   const stranger = { tenant_id: tenantB, organization_id: organizationOf(tenantA) }
   await world.insert('client_milestones', { ...stranger, step: 'contract', reached_at: at(-3), ms: 1 })
+  // Nor does one of another organization of the same tenant.
+  for (const step of ['nda', 'contract', 'billing'])
+    await world.insert('client_milestones', {
+      tenant_id: tenantA,
+      organization_id: tenantA,
+      step,
+      reached_at: at(-3),
+      ms: 1,
+    })
   const { status, body } = await world.get('/funnel')
   const month = { month: ago.slice(0, 7), published: 1, engaged: 1, nda_signed: 1, contract_signed: 0, paid: 0 }
   expect([status, body]).toEqual([
@@ -99,4 +108,9 @@ test('the funnel: a demo counts in the month it was first published in, and of i
       cohorts: [{ ...month, demo_to_nda: 1 }],
     },
   ])
+  // Who sees all tenants sees the same of each.
+  const { rows } = await world.owner.query(
+    'select tenant_id, signed_at from lifecycle.client_funnel order by tenant_id',
+  )
+  expect(rows).toEqual([tenantA, tenantB].map((tenant_id) => ({ tenant_id, signed_at: null })))
 })

@@ -63,6 +63,13 @@ test('many events go in batches of 2,000', async () => {
   expect((await kept(to)).distinct).toBe(4_001)
 })
 
+test('and none is larger than Mixpanel takes', async () => {
+  const to = await sandbox()
+  const large = Array.from({ length: 20 }, (_, n) => event(n, { detail: 'x'.repeat(600_000) }))
+  expect(await provider(to).call(imports(large))).toMatchObject({ class: 'ok', output: { imported: 20 } })
+  expect(await get(`${to.url}/sandbox/calls?provider=mixpanel`)).toMatchObject({ total: 2 })
+})
+
 test('the second batch fails: the call fails, and what was taken counts once when it is made again', async () => {
   const events = Array.from({ length: 2_001 }, (_, n) => event(n))
   const to = await sandbox({ provider: 'mixpanel', contains: 'insert-2000"', status: 429, times: 1 })
