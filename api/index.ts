@@ -20,5 +20,6 @@ export type {
   Reservation,
   Reservations,
 } from './ingest/index.ts'
+export * from './operator/index.ts'
 export * from './query/index.ts'
 export * from './relay/index.ts'

@@ -73,6 +73,11 @@ export interface Config {
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
   }
+  readonly console: {
+    /** Addresses in lower case. */
+    readonly operators: readonly string[]
+  }
+  readonly timelineDays: number
   readonly log: {
     readonly fsync: 'always' | 'interval' | 'never'
     readonly fsyncIntervalMs: number
@@ -168,6 +173,8 @@ function assemble(values: Values): Config {
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     },
+    console: { operators: operatorsOf(values.CONSOLE_OPERATORS) },
+    timelineDays: values.TIMELINE_DAYS,
     log: {
       fsync: values.LOG_FSYNC,
       fsyncIntervalMs: values.LOG_FSYNC_INTERVAL_MS,
@@ -210,6 +217,9 @@ function assemble(values: Values): Config {
     },
   }
 }
+
+const operatorsOf = (list: string): readonly string[] =>
+  list === 'nobody' ? [] : list.split(',').map((address) => address.trim().toLowerCase())
 
 function kafkaOf(values: Values): KafkaConfig | null {
   if (values.KAFKA_BROKERS === null) return null

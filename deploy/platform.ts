@@ -10,7 +10,7 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, ReadEvent, UserPrincipal } from '../api/index.ts'
 import {
   OutboxRelay,
   createHttpServer,
@@ -22,25 +22,31 @@ import {
   ingestDefaults,
   ingestPrefix,
   ingestEndpoints,
+  operatorEndpoints,
   postgresOutbox,
   postgresReservations,
   queryDefaults,
   queryEndpoints,
+  readAt,
 } from '../api/index.ts'
 import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
+import { BadRecord } from '../topology/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
 import { serveAdmin } from './admin-socket.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { Config } from './config.ts'
+import type { Foundation } from './foundation.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics } from './metrics.ts'
+import { platformView } from './platform-view.ts'
 import { openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
+import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
 
 export interface Platform {
@@ -97,7 +103,11 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
     clock: machineClock,
     notice,
   })
-  if (config.roles.includes('sinks')) sinks.start()
+  if (config.roles.includes('sinks')) {
+    sinks.start()
+    const sweep = () => sweepTimeline(foundation.pools.sink, config.timelineDays, machineClock.now())
+    closers.push(everyFewMinutes(sweep, notice))
+  }
   closers.push(() => sinks.stop())
   const relay = new OutboxRelay({
     rows: postgresOutbox(foundation.pools.relay),
@@ -139,7 +149,7 @@ function openApi(
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), notice))
-  return endpointsOf(running, identity, ingest)
+  return endpointsOf(running, identity, ingest, notice)
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -175,9 +185,18 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
   })
 }
 
-function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endpoint[] {
+function endpointsOf(
+  running: Running,
+  identity: Identity,
+  ingest: Ingest,
+  notice: (line: string) => void,
+): Endpoint[] {
   const { foundation, sinks, relay } = running
-  const { log, pools, secrets } = foundation
+  const { log, pools, secrets, config, codec } = foundation
+  const operators = {
+    named: new Set(config.console.operators),
+    emailOf: async (principal: UserPrincipal) => (await identity.profile(principal)).email,
+  }
   const waitVisible = visibility({ log, relay, sinks, projections, services: services(), clock: machineClock })
   return [
     ...identityEndpoints(identity),
@@ -188,9 +207,27 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
       clock: machineClock,
       time: () => machineClock.now(),
       ingest,
+      readEvent: eventReader(foundation),
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
+    ...operatorEndpoints({ log, codec, operators, platform: platformView(running), notice }),
   ]
+}
+
+/** One event, decoded; null for what is not there, or no event of ours. */
+function eventReader({ log, codec }: Foundation): ReadEvent {
+  return async (topic, partition, offset) => {
+    const record = await readAt(log, topic, partition, offset)
+    if (record === null || record.value === null) return null
+    const serde = codec({ name: topic })
+    await serde.prepare([record])
+    try {
+      return serde.deserialize(record.value, record.key)
+    } catch (error) {
+      if (error instanceof BadRecord) return null
+      throw error
+    }
+  }
 }
 
 function httpOf(

@@ -123,7 +123,7 @@ export function queryParameters({ query }: Endpoint): (Document & { readonly nam
 
 function responses(list: readonly ResponseSpec[]): Document {
   return Object.fromEntries(
-    list.map(({ status, description: text, schema }) => [
+    list.map(({ status, description: text, schema, type = 'application/json' }) => [
       status,
       status >= 400
         ? problemResponse(text)
@@ -131,7 +131,7 @@ function responses(list: readonly ResponseSpec[]): Document {
             description: text,
             ...(schema === undefined
               ? {}
-              : { content: { 'application/json': { schema: schemaOf(schema, 'output') } } }),
+              : { content: { [type]: { schema: schemaOf(schema, 'output') } } }),
           },
     ]),
   )

@@ -3,6 +3,7 @@
 import type { Endpoint } from '../http/endpoint.ts'
 import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
+import { boardEndpoint } from './lifecycle-board.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -10,26 +11,37 @@ import { createReader } from './reader.ts'
 import { researchEndpoints } from './research.ts'
 import { reviewDecisionEndpoint } from './review-decision.ts'
 import { reviewEndpoints } from './reviews.ts'
+import { sinkPositions } from './sink-positions.ts'
+import { streamEndpoint } from './stream.ts'
+import type { ReadEvent } from './timeline.ts'
+import { timelineEndpoints } from './timeline.ts'
 
 export interface QueryOptions extends ReaderOptions {
   /** Commands leave through it. */
   readonly ingest: Ingest
   /** Event time in ms: what is overdue. */
   readonly time: () => number
+  readonly readEvent: ReadEvent
 }
 
 export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
+  const { pool, clock, settings } = options
   const reader = createReader(options)
+  const positions = sinkPositions(pool, clock, settings.stream.lookMs)
   return [
     ...organizationEndpoints(reader),
     ...auditEndpoints(reader),
     ...researchEndpoints(reader),
+    boardEndpoint(reader),
     ...lifecycleEndpoints(reader),
+    ...timelineEndpoints(reader, options.readEvent),
+    streamEndpoint({ reader, positions, clock, settings: settings.stream }),
     ...reviewEndpoints(reader, options.time),
     reviewDecisionEndpoint(reader, options.ingest, options.time),
   ]
 }
 
 export type { WaitVisible } from './reader.ts'
+export type { ReadEvent } from './timeline.ts'
 export type { QuerySettings } from './settings.ts'
 export { queryDefaults } from './settings.ts'

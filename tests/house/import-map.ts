@@ -47,7 +47,16 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
-  api: { values: ['api/http', 'api/auth', 'api/ingest', 'api/query', 'api/relay', ...endpoints.values], packages: [] },
+  api: { values: [
+      'api/http',
+      'api/auth',
+      'api/console',
+      'api/ingest',
+      'api/operator',
+      'api/query',
+      'api/relay',
+      ...endpoints.values,
+    ], packages: [] },
 
   // What runs in other people's processes: nothing of the platform's own comes with it.
   client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },

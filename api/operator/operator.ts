@@ -1,0 +1,23 @@
+/** Who may look at the platform as a whole: named accounts, and nobody unless named. */
+
+import type { ResponseSpec, UserPrincipal } from '../http/endpoint.ts'
+import { ApiProblem } from '../http/problem.ts'
+
+export interface Operators {
+  /** The address of a verified account. @throws ApiProblem 401 when it is gone */
+  emailOf(principal: UserPrincipal): Promise<string>
+  /** Addresses in lower case, from `CONSOLE_OPERATORS`. */
+  readonly named: ReadonlySet<string>
+}
+
+/** @throws ApiProblem 403 `not_an_operator`, for everyone else in the same words */
+export async function requireOperator({ emailOf, named }: Operators, principal: UserPrincipal): Promise<string> {
+  const email = named.size === 0 ? null : (await emailOf(principal)).toLowerCase()
+  if (email !== null && named.has(email)) return email
+  throw new ApiProblem(403, 'not_an_operator', 'This is for operators: the accounts that CONSOLE_OPERATORS names.')
+}
+
+export const operatorsOnly: ResponseSpec = {
+  status: 403,
+  description: '`not_an_operator`: for the accounts that `CONSOLE_OPERATORS` names',
+}
