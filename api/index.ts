@@ -1,5 +1,6 @@
 /** HTTP: identity, ingest, queries, and the server that carries them. */
 export * from './auth/index.ts'
+export * from './console/index.ts'
 export * from './http/index.ts'
 export {
   MemoryReservations,

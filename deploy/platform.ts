@@ -13,6 +13,7 @@ import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, ReadEvent, UserPrincipal } from '../api/index.ts'
 import {
   OutboxRelay,
+  consoleHandler,
   createHttpServer,
   createIdentity,
   createIngest,
@@ -244,6 +245,7 @@ function httpOf(
   return createHttpServer({
     endpoints,
     mounts: {
+      ...(config.roles.includes('api') ? { '/console': consoleHandler('/console') } : {}),
       '/registry':
         foundation.ownRegistry === null
           ? registryElsewhere

@@ -5,7 +5,7 @@ import type { Endpoint } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { DeadLetterOptions } from './dead-letters.ts'
 import { deadLetterEndpoints } from './dead-letters.ts'
-import { operatorsOnly, requireOperator } from './operator.ts'
+import { operatorEmail, operatorsOnly, requireOperator } from './operator.ts'
 import { topologyView } from './platform-view.ts'
 import type { BrowserOptions } from './topics.ts'
 import { topicEndpoints } from './topics.ts'
@@ -21,14 +21,11 @@ export function operatorEndpoints(options: OperatorOptions): readonly Endpoint[]
       summary: 'Whether you are an operator',
       tag: 'operator',
       auth: 'bearer',
-      response: [
-        { status: 200, description: 'You are', schema: z.object({ operator: z.literal(true) }) },
-        operatorsOnly,
-      ],
-      handler: async ({ principal }) => {
-        await requireOperator(operators, principal)
-        return { status: 200, body: { operator: true } }
-      },
+      response: [{ status: 200, description: 'Yes or no', schema: z.object({ operator: z.boolean() }) }],
+      handler: async ({ principal }) => ({
+        status: 200,
+        body: { operator: (await operatorEmail(operators, principal)) !== null },
+      }),
     }),
     endpoint({
       method: 'get',

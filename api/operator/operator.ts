@@ -10,10 +10,16 @@ export interface Operators {
   readonly named: ReadonlySet<string>
 }
 
-/** @throws ApiProblem 403 `not_an_operator`, for everyone else in the same words */
-export async function requireOperator({ emailOf, named }: Operators, principal: UserPrincipal): Promise<string> {
+/** The address under which somebody is an operator; null when they are none. */
+export async function operatorEmail({ emailOf, named }: Operators, principal: UserPrincipal): Promise<string | null> {
   const email = named.size === 0 ? null : (await emailOf(principal)).toLowerCase()
-  if (email !== null && named.has(email)) return email
+  return email !== null && named.has(email) ? email : null
+}
+
+/** @throws ApiProblem 403 `not_an_operator`, for everyone else in the same words */
+export async function requireOperator(operators: Operators, principal: UserPrincipal): Promise<string> {
+  const email = await operatorEmail(operators, principal)
+  if (email !== null) return email
   throw new ApiProblem(403, 'not_an_operator', 'This is for operators: the accounts that CONSOLE_OPERATORS names.')
 }
 

@@ -46,6 +46,8 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
+  // Its modules run in browsers; the libraries they name are served to them.
+  'api/console': { values: ['api/http'], packages: ['amaro', '@dagrejs/dagre', 'uplot'] },
   'api/*': endpoints,
   api: { values: [
       'api/http',
