@@ -46,7 +46,8 @@ export function platformView(running: Running): PlatformView {
     },
     async redrive(name, key, skipFirst) {
       const application = streams.applications.find((candidate) => candidate.name === name)
-      if (application === undefined || !(await application.blocked()).some((blocked) => blocked.key === key)) return null
+      if (application === undefined || !(await application.blocked()).some((blocked) => blocked.key === key))
+        return null
       return application.redrive(Buffer.from(key, 'utf8'), { skipFirst })
     },
   }
@@ -146,7 +147,10 @@ async function kept(
   all: readonly Topology[],
   topics: ReadonlyMap<string, TopicMetadata>,
 ): Promise<TopologyView['topics']> {
-  const used = new Set([...all.flatMap((topology) => [...topicNames(topology)]), ...projections.map(({ reads }) => reads.name)])
+  const used = new Set([
+    ...all.flatMap((topology) => [...topicNames(topology)]),
+    ...projections.map(({ reads }) => reads.name),
+  ])
   const known = [...topics.values()].filter(({ name }) => used.has(name))
   return Promise.all(
     known.map(async (topic) => {

@@ -186,12 +186,7 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
   })
 }
 
-function endpointsOf(
-  running: Running,
-  identity: Identity,
-  ingest: Ingest,
-  notice: (line: string) => void,
-): Endpoint[] {
+function endpointsOf(running: Running, identity: Identity, ingest: Ingest, notice: (line: string) => void): Endpoint[] {
   const { foundation, sinks, relay } = running
   const { log, pools, secrets, config, codec } = foundation
   const operators = {

@@ -39,8 +39,7 @@ function plain(field: Field<unknown>, value: unknown, noteErased: () => void): J
   if (field.kind === 'optional' && inner !== undefined) return plain(inner, value, noteErased)
   if (field.kind === 'array' && inner !== undefined)
     return (value as readonly unknown[]).map((each) => plain(inner, each, noteErased))
-  if (field.kind === 'map' && inner !== undefined)
-    return mapped(value, () => inner, noteErased)
+  if (field.kind === 'map' && inner !== undefined) return mapped(value, () => inner, noteErased)
   if (field.kind === 'record') return mapped(value, (name) => field.fields?.[name], noteErased)
   return value as Json
 }

@@ -34,7 +34,8 @@ export async function readAssets(): Promise<ReadonlyMap<string, Asset>> {
   const names = (await readdir(folder, { recursive: true })).map((name) => name.replaceAll('\\', '/'))
   for (const name of names) {
     const module = /^(.+)\.(ts|js)$/.exec(name)
-    if (module !== null && !name.endsWith('.d.ts')) assets.set(`${module[1]!}.js`, assetOf(javascript, await script(name)))
+    if (module !== null && !name.endsWith('.d.ts'))
+      assets.set(`${module[1]!}.js`, assetOf(javascript, await script(name)))
     if (name.endsWith('.css')) assets.set(name, assetOf(stylesheet, await readFile(new URL(name, folder))))
     if (name.endsWith('.svg')) assets.set(name, assetOf('image/svg+xml', await readFile(new URL(name, folder))))
   }

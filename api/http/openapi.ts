@@ -129,9 +129,7 @@ function responses(list: readonly ResponseSpec[]): Document {
         ? problemResponse(text)
         : {
             description: text,
-            ...(schema === undefined
-              ? {}
-              : { content: { [type]: { schema: schemaOf(schema, 'output') } } }),
+            ...(schema === undefined ? {} : { content: { [type]: { schema: schemaOf(schema, 'output') } } }),
           },
     ]),
   )

@@ -109,7 +109,9 @@ const redriveEndpoint = ({ operators, platform, notice }: DeadLetterOptions): En
       const email = await requireOperator(operators, principal)
       const left = await platform.redrive(application, key, skip_first)
       if (left === null) throw new ApiProblem(404, 'not_blocked', 'Nothing is set aside under this key.')
-      notice(`console: ${email} redrove ${application} ${key}${skip_first ? ', the first one skipped' : ''}: ${left} left`)
+      notice(
+        `console: ${email} redrove ${application} ${key}${skip_first ? ', the first one skipped' : ''}: ${left} left`,
+      )
       return { status: 200, body: { application, key, left } }
     },
   })

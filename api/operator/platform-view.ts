@@ -18,7 +18,10 @@ const part = z.object({
 
 const read = z.object({
   topic: z.string(),
-  lag: z.int().nullable().meta({ description: 'Records between what is committed and the end; null when it cannot be said' }),
+  lag: z
+    .int()
+    .nullable()
+    .meta({ description: 'Records between what is committed and the end; null when it cannot be said' }),
 })
 
 export const topologyView = z.object({

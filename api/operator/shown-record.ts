@@ -46,7 +46,9 @@ export async function shownRecords(
 ): Promise<readonly ShownRecord[]> {
   const [first] = records
   if (first === undefined) return []
-  const topic = topicByName(first.topic.endsWith(deadLetterEnd) ? first.topic.slice(0, -deadLetterEnd.length) : first.topic)
+  const topic = topicByName(
+    first.topic.endsWith(deadLetterEnd) ? first.topic.slice(0, -deadLetterEnd.length) : first.topic,
+  )
   if (topic === undefined) return records.map((record) => ({ ...outside(record), kind: kindWithoutCodec(record) }))
   const codec = codecOf(topic)
   await codec.prepare(records)

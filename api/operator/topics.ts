@@ -6,6 +6,7 @@ import { topicByName } from '../../schemas/index.ts'
 import type { Endpoint } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
+import type { LogPage } from './log-reader.ts'
 import { boundsOf, offsetAtTime, readPage } from './log-reader.ts'
 import type { Operators } from './operator.ts'
 import { operatorsOnly, requireOperator } from './operator.ts'
@@ -99,9 +100,9 @@ export function topicEndpoints({ log, codec, operators }: BrowserOptions): reado
         const [known] = await log.metadata([name])
         if (known === undefined || query.partition >= known.partitions)
           throw new ApiProblem(404, 'not_found', 'There is no such topic or partition.')
-        const { partition, limit } = query
+        const { partition } = query
         const { start, end } = await boundsOf(log, name, partition)
-        const page = await readPage(log, { topic: name, partition }, await beginning(log, name, query, end), limit)
+        const page = await pageOf(log, { topic: name, partition }, query, end)
         const records = await shownRecords(page.records, codec, principal)
         const place = { topic: name, partition, start: String(start), end: String(end) }
         return { status: 200, body: { ...place, records, next_offset: String(page.next) } }
@@ -110,12 +111,17 @@ export function topicEndpoints({ log, codec, operators }: BrowserOptions): reado
   ]
 }
 
-function beginning(log: Log, topic: string, query: RecordsQuery, end: bigint): Promise<bigint> {
-  if (query.offset !== undefined) return Promise.resolve(query.offset)
-  if (query.at !== undefined) return offsetAtTime(log, topic, query.partition, query.at)
-  // Commit markers take offsets too: a little further back, so that a page is seldom empty.
-  const back = end - BigInt(query.limit) * 2n
-  return Promise.resolve(back > 0n ? back : 0n)
+async function pageOf(
+  log: Log,
+  place: { readonly topic: string; readonly partition: number },
+  { offset, at, limit }: RecordsQuery,
+  end: bigint,
+): Promise<LogPage> {
+  if (offset !== undefined) return readPage(log, place, offset, limit)
+  if (at !== undefined) return readPage(log, place, await offsetAtTime(log, place.topic, place.partition, at), limit)
+  // The newest: commit markers take offsets too, so from further back, and of that the last.
+  const { records, next } = await readPage(log, place, end - BigInt(limit) * 4n, limit * 4)
+  return { records: records.slice(-limit), next }
 }
 
 async function topicsOf(log: Log): Promise<z.infer<typeof topic>[]> {

@@ -153,9 +153,13 @@ async function tellAll(
     if (rows === null) return
     for (const row of rows) {
       const told = [...later(cursor.get(topic) ?? [], [])]
-      for (let partition = 0; partition < row.src_part; partition++) told[partition] = later(from, seen)[partition] ?? 0n
+      for (let partition = 0; partition < row.src_part; partition++)
+        told[partition] = later(from, seen)[partition] ?? 0n
       told[row.src_part] = BigInt(row.src_offset) + 1n
-      cursor.set(topic, Array.from(told, (offset) => offset ?? 0n))
+      cursor.set(
+        topic,
+        Array.from(told, (offset) => offset ?? 0n),
+      )
       await out.send({ event: 'event', id: cursorText(cursor), data: shownItem(row) })
     }
     if (rows.length < settings.page) cursor.set(topic, later(from, seen))

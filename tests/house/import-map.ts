@@ -49,7 +49,8 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   // Its modules run in browsers; the libraries they name are served to them.
   'api/console': { values: ['api/http'], packages: ['amaro', '@dagrejs/dagre', 'uplot'] },
   'api/*': endpoints,
-  api: { values: [
+  api: {
+    values: [
       'api/http',
       'api/auth',
       'api/console',
@@ -58,7 +59,9 @@ export const importMap: Readonly<Record<string, Allowance>> = {
       'api/query',
       'api/relay',
       ...endpoints.values,
-    ], packages: [] },
+    ],
+    packages: [],
+  },
 
   // What runs in other people's processes: nothing of the platform's own comes with it.
   client: { values: ['schemas', 'connectors/kafka', 'topology/errors.ts'], types: ['topology'], packages: [] },

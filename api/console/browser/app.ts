@@ -50,7 +50,12 @@ function frame(profile: Profile, isOperator: boolean): void {
       h(
         'header',
         { class: 'bar' },
-        h('a', { class: 'brand', href: root }, h('img', { src: `${root}/assets/icon.svg`, alt: '', width: 24, height: 24 }), 'Lifecycle'),
+        h(
+          'a',
+          { class: 'brand', href: root },
+          h('img', { src: `${root}/assets/icon.svg`, alt: '', width: 24, height: 24 }),
+          'Lifecycle',
+        ),
         h('nav', { 'aria-label': 'Pages' }, h('ul', {}, ...shown.map(link))),
         h(
           'div',
@@ -69,7 +74,8 @@ const roleOf = ({ user_type, role, organization }: Profile): string =>
 
 function markPlace(): void {
   for (const link of app.querySelectorAll<HTMLAnchorElement>('nav a')) {
-    const here = link.pathname === location.pathname || (link.pathname !== root && location.pathname.startsWith(`${link.pathname}/`))
+    const below = link.pathname === root ? `${root}/companies` : link.pathname
+    const here = link.pathname === location.pathname || location.pathname.startsWith(`${below}/`)
     if (here) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
   }
@@ -83,7 +89,16 @@ async function show(isFirst = false): Promise<void> {
   markPlace()
   const found = match(routes, location.pathname.replace(/\/$/, ''))
   if (found === null) {
-    put('Not found', h('div', { class: 'empty' }, h('h1', { tabindex: -1 }, 'There is no such page'), h('p', {}, h('a', { href: root }, 'Go to the lifecycle board'))), isFirst)
+    put(
+      'Not found',
+      h(
+        'div',
+        { class: 'empty' },
+        h('h1', { tabindex: -1 }, 'There is no such page'),
+        h('p', {}, h('a', { href: root }, 'Go to the lifecycle board')),
+      ),
+      isFirst,
+    )
     return
   }
   try {
@@ -91,7 +106,12 @@ async function show(isFirst = false): Promise<void> {
     const shown = await page({ params: found.params, query: new URLSearchParams(location.search), signal })
     if (!signal.aborted) put(shown.title, h('div', {}, shown.content), isFirst)
   } catch (error) {
-    if (!signal.aborted) put('Trouble', trouble(error, () => void show()), isFirst)
+    if (!signal.aborted)
+      put(
+        'Trouble',
+        trouble(error, () => void show()),
+        isFirst,
+      )
   }
 }
 
@@ -111,7 +131,11 @@ async function enter(isFirst: boolean): Promise<void> {
     frame(profile, await isOperator())
     await show(isFirst)
   } catch (error) {
-    if (!(error instanceof ApiError && error.status === 401)) fill(app, trouble(error, () => void enter(isFirst)))
+    if (!(error instanceof ApiError && error.status === 401))
+      fill(
+        app,
+        trouble(error, () => void enter(isFirst)),
+      )
   }
 }
 
@@ -126,8 +150,16 @@ function leave(why: 'ended' | 'left' | null): void {
   visit.abort()
   isIn = false
   document.title = 'Log in · Lifecycle console'
-  const said = why === 'ended' ? 'Your session has ended. Log in to go on where you were.' : why === 'left' ? 'You are logged out.' : null
-  fill(app, loginForm(said, () => void enter(false)))
+  const said =
+    why === 'ended'
+      ? 'Your session has ended. Log in to go on where you were.'
+      : why === 'left'
+        ? 'You are logged out.'
+        : null
+  fill(
+    app,
+    loginForm(said, () => void enter(false)),
+  )
   app.querySelector('input')?.focus()
   if (said !== null) announce(said)
 }
@@ -140,4 +172,3 @@ follow(() => void show())
 if (location.pathname === `${root}/`) history.replaceState(null, '', root + location.search)
 if (await resume()) await enter(true)
 else leave(null)
-

@@ -17,13 +17,18 @@ const isRecord = (of: unknown): of is Json => typeof of === 'object' && of !== n
 export function findingEdits(findings: readonly Finding[]): Edits {
   const competitors = findings.filter(({ finding_type }) => finding_type === 'competitor')
   const others = findings.filter(({ finding_type, data }) => finding_type !== 'competitor' && isRecord(data))
-  const parts = others.map(({ finding_type, data }) => ({ finding_type, fields: recordFields(finding_type, data as Json) }))
+  const parts = others.map(({ finding_type, data }) => ({
+    finding_type,
+    fields: recordFields(finding_type, data as Json),
+  }))
   const list = competitors.length > 0 ? competitorList(competitors) : null
   return {
     element: h(
       'div',
       { class: 'edits' },
-      ...parts.map(({ finding_type, fields }) => h('fieldset', {}, h('legend', {}, capital(words(finding_type))), fields.element)),
+      ...parts.map(({ finding_type, fields }) =>
+        h('fieldset', {}, h('legend', {}, capital(words(finding_type))), fields.element),
+      ),
       list?.element,
     ),
     read() {
@@ -41,7 +46,12 @@ export function findingEdits(findings: readonly Finding[]): Edits {
 
 /** Anything else: the correction as JSON. */
 export function freeEdits(): Edits {
-  const text = h('textarea', { id: 'edits', rows: 6, spellcheck: 'false', placeholder: '{ "field": "corrected value" }' })
+  const text = h('textarea', {
+    id: 'edits',
+    rows: 6,
+    spellcheck: 'false',
+    placeholder: '{ "field": "corrected value" }',
+  })
   return {
     element: h('div', { class: 'field' }, h('label', { for: 'edits' }, 'Corrections, as JSON'), text),
     read() {
@@ -75,7 +85,10 @@ function recordFields(id: string, record: Json): Edits {
     const isLong = shown.length > 60
     const input = isLong ? h('textarea', { id: fieldId, rows: 2 }) : h('input', { id: fieldId, type: 'text' })
     input.value = shown
-    readers.push([name, () => (input.value.trim() === shown ? undefined : parsed(words(name), before, input.value.trim()))])
+    readers.push([
+      name,
+      () => (input.value.trim() === shown ? undefined : parsed(words(name), before, input.value.trim())),
+    ])
     return h('div', { class: 'field' }, h('label', { for: fieldId }, words(name)), input)
   })
   return {
@@ -108,8 +121,13 @@ interface Competitor {
   readonly row: HTMLElement
 }
 
-function competitorList(findings: readonly Finding[]): { readonly element: HTMLElement; read(): readonly Json[] | null } {
-  const before = findings.map(({ data }) => (isRecord(data) ? data : {})).map((data) => [String(data['name'] ?? ''), String(data['url'] ?? '')])
+function competitorList(findings: readonly Finding[]): {
+  readonly element: HTMLElement
+  read(): readonly Json[] | null
+} {
+  const before = findings
+    .map(({ data }) => (isRecord(data) ? data : {}))
+    .map((data) => [String(data['name'] ?? ''), String(data['url'] ?? '')])
   const rows: Competitor[] = []
   const list = h('ul', { class: 'competitors' })
   let made = 0
@@ -128,7 +146,16 @@ function competitorList(findings: readonly Finding[]): { readonly element: HTMLE
       {},
       h('div', { class: 'field' }, h('label', { for: name.id }, 'name'), name),
       h('div', { class: 'field' }, h('label', { for: url.id }, 'site'), url),
-      h('button', { type: 'button', class: 'quiet-button', onclick: remove, 'aria-label': `Remove ${nameText === '' ? 'this competitor' : nameText}` }, 'Remove'),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'quiet-button',
+          onclick: remove,
+          'aria-label': `Remove ${nameText === '' ? 'this competitor' : nameText}`,
+        },
+        'Remove',
+      ),
     )
     const competitor = { name, url, row }
     rows.push(competitor)
@@ -136,7 +163,11 @@ function competitorList(findings: readonly Finding[]): { readonly element: HTMLE
     return name
   }
 
-  const addButton = h('button', { type: 'button', class: 'quiet-button', onclick: () => add('', '').focus() }, 'Add a competitor')
+  const addButton = h(
+    'button',
+    { type: 'button', class: 'quiet-button', onclick: () => add('', '').focus() },
+    'Add a competitor',
+  )
   for (const [name = '', url = ''] of before) add(name, url)
   return {
     element: h('fieldset', {}, h('legend', {}, 'Competitors'), list, addButton),

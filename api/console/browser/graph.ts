@@ -34,21 +34,63 @@ const sizeOf = ({ text, note = '' }: GraphNode): { width: number; height: number
   height: note === '' ? 34 : 50,
 })
 
-/** @param label what is drawn, for those who do not see it */
-export async function drawGraph(label: string, nodes: readonly GraphNode[], edges: readonly GraphEdge[]): Promise<SVGElement> {
-  const { graphlib, layout } = (await import(`${root}/assets/vendor/dagre.js`)) as { graphlib: typeof Graphlib; layout: typeof Layout }
+/**
+ * @param label what is drawn, for those who do not see it
+ * @param direction in which it flows: to the right, or down
+ */
+export async function drawGraph(
+  label: string,
+  direction: 'LR' | 'TB',
+  nodes: readonly GraphNode[],
+  edges: readonly GraphEdge[],
+): Promise<SVGElement> {
+  const { graphlib, layout } = (await import(`${root}/assets/vendor/dagre.js`)) as {
+    graphlib: typeof Graphlib
+    layout: typeof Layout
+  }
   const graph = new graphlib.Graph({ multigraph: true })
-  graph.setGraph({ rankdir: 'LR', nodesep: 14, ranksep: 56, marginx: 6, marginy: 6 })
+  graph.setGraph({
+    rankdir: direction,
+    nodesep: direction === 'LR' ? 14 : 22,
+    ranksep: direction === 'LR' ? 56 : 34,
+    marginx: 6,
+    marginy: 6,
+  })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const node of nodes) graph.setNode(node.id, sizeOf(node))
   for (const { from, to } of edges) graph.setEdge(from, to, {}, `${from} ${to}`)
   layout(graph)
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number }
-  const lines = edges.map(({ from, to, kind = '' }) => line((graph.edge(from, to, `${from} ${to}`) as { points: Point[] }).points, kind))
+  const lines = edges.map(({ from, to, kind = '' }) =>
+    line((graph.edge(from, to, `${from} ${to}`) as { points: Point[] }).points, kind),
+  )
   return svg(
     'svg',
-    { class: 'graph', viewBox: `0 0 ${String(Math.ceil(width))} ${String(Math.ceil(height))}`, width: Math.ceil(width), height: Math.ceil(height), role: 'group', 'aria-label': label },
-    svg('defs', {}, svg('marker', { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto-start-reverse' }, svg('path', { d: 'M0 1 7 4 0 7z', class: 'arrow' }))),
+    {
+      class: 'graph',
+      viewBox: `0 0 ${String(Math.ceil(width))} ${String(Math.ceil(height))}`,
+      width: Math.ceil(width),
+      height: Math.ceil(height),
+      role: 'group',
+      'aria-label': label,
+    },
+    svg(
+      'defs',
+      {},
+      svg(
+        'marker',
+        {
+          id: 'arrow',
+          viewBox: '0 0 8 8',
+          refX: 7,
+          refY: 4,
+          markerWidth: 7,
+          markerHeight: 7,
+          orient: 'auto-start-reverse',
+        },
+        svg('path', { d: 'M0 1 7 4 0 7z', class: 'arrow' }),
+      ),
+    ),
     ...lines,
     ...nodes.map((node) => box(node, graph.node(node.id) as Point & { width: number; height: number })),
   )
@@ -70,7 +112,10 @@ function line(points: readonly Point[], kind: string): SVGElement {
 
 const at = ({ x, y }: Point): string => `${x.toFixed(1)} ${y.toFixed(1)}`
 
-function box({ id, text, note, kind, href }: GraphNode, { x, y, width, height }: Point & { width: number; height: number }): SVGElement {
+function box(
+  { id, text, note, kind, href }: GraphNode,
+  { x, y, width, height }: Point & { width: number; height: number },
+): SVGElement {
   const isPill = kind.startsWith('topic')
   const group = svg(
     'g',

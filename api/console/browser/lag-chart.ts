@@ -10,25 +10,41 @@ export interface LagChart {
   close(): void
 }
 
-const mostPoints = 600
+const mostPoints = 300
+const shownSeconds = 600
 const height = 180
 const colours = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6']
 
 export async function lagChart(names: readonly string[]): Promise<LagChart> {
   const { default: Plot } = (await import(`${root}/assets/vendor/uplot.js`)) as { default: typeof UPlot }
-  const element = h('div', { class: 'chart', role: 'img', 'aria-label': 'Lag of each application while this page is open; the numbers stand in the table below' })
+  await styled(`${root}/assets/vendor/uplot.css`)
+  const element = h('div', {
+    class: 'chart',
+    role: 'img',
+    'aria-label': 'Lag of each application while this page is open; the numbers stand in the table below',
+  })
   const style = getComputedStyle(document.documentElement)
   const colour = (name: string): string => style.getPropertyValue(name).trim()
-  const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } }
+  const axis = {
+    stroke: colour('--soft'),
+    grid: { stroke: colour('--line'), width: 1 },
+    ticks: { stroke: colour('--line'), width: 1 },
+  }
   const data: number[][] = [[], ...names.map(() => [])]
   const plot = new Plot(
     {
       width: 600,
       height,
       cursor: { show: false },
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(10, Math.ceil(most * 1.1))] } },
+      scales: {
+        x: { range: (_plot, _least, most) => [(most || Date.now() / 1000) - shownSeconds, most || Date.now() / 1000] },
+        y: { range: (_plot, _least, most) => [0, Math.max(10, Math.ceil(most * 1.1))] },
+      },
       axes: [axis, { ...axis, size: 56 }],
-      series: [{}, ...names.map((name, index) => ({ label: name, width: 2, stroke: colour(colours[index % colours.length]!) }))],
+      series: [
+        {},
+        ...names.map((name, index) => ({ label: name, width: 2, stroke: colour(colours[index % colours.length]!) })),
+      ],
       legend: { live: false },
     },
     data as never,
@@ -49,4 +65,12 @@ export async function lagChart(names: readonly string[]): Promise<LagChart> {
       plot.destroy()
     },
   }
+}
+
+/** The library's own style, once; resolves when it is there. */
+function styled(href: string): Promise<void> {
+  if (document.querySelector(`link[href="${href}"]`) !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    document.head.append(h('link', { rel: 'stylesheet', href, onload: () => resolve(), onerror: () => resolve() }))
+  })
 }

@@ -6,7 +6,13 @@ import { logIn } from './session.ts'
 /** @param said why the form is shown, when there is a reason */
 export function loginForm(said: string | null, entered: () => void): HTMLElement {
   const email = h('input', { id: 'email', name: 'email', type: 'email', autocomplete: 'username', required: true })
-  const password = h('input', { id: 'password', name: 'password', type: 'password', autocomplete: 'current-password', required: true })
+  const password = h('input', {
+    id: 'password',
+    name: 'password',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+  })
   const button = h('button', { type: 'submit', class: 'primary' }, 'Log in')
   const message = h('p', { class: 'form-message', role: 'alert' })
 
@@ -26,7 +32,9 @@ export function loginForm(said: string | null, entered: () => void): HTMLElement
     'main',
     { class: 'door', id: 'main' },
     h('h1', {}, 'Lifecycle console'),
-    said === null ? h('p', { class: 'lead' }, 'Where every client stands, and what waits for a person.') : h('p', { class: 'lead notice' }, said),
+    said === null
+      ? h('p', { class: 'lead' }, 'Where every client stands, and what waits for a person.')
+      : h('p', { class: 'lead notice' }, said),
     h(
       'form',
       {

@@ -2,7 +2,7 @@
 
 import type { Child } from './dom.ts'
 import { fill, h } from './dom.ts'
-import { duration, momentOf } from './format.ts'
+import { duration, momentOf, words } from './format.ts'
 import { ApiError, sentenceOf } from './http.ts'
 
 /** A page's head: what it is, a sentence about it, and what stands beside it. */
@@ -44,7 +44,11 @@ export async function into(
     const content = await work()
     if (!signal.aborted) fill(place, content)
   } catch (error) {
-    if (!signal.aborted) fill(place, trouble(error, () => void into(place, what, work, signal)))
+    if (!signal.aborted)
+      fill(
+        place,
+        trouble(error, () => void into(place, what, work, signal)),
+      )
   } finally {
     place.removeAttribute('aria-busy')
   }
@@ -75,7 +79,7 @@ export function liveMark(): { readonly element: HTMLElement; set(isLive: boolean
 
 /** A value of any form: records as lists of names and values, lists as lists, the rest as text. */
 export function value(of: unknown, depth = 0): Child {
-  if (of === null || of === undefined) return h('span', { class: 'quiet' }, 'none')
+  if (of === null || of === undefined || of === '') return h('span', { class: 'quiet' }, 'none')
   if (typeof of !== 'object') return String(of)
   if (Array.isArray(of)) {
     if (of.length === 0) return h('span', { class: 'quiet' }, 'none')
@@ -84,15 +88,11 @@ export function value(of: unknown, depth = 0): Child {
   }
   const entries = Object.entries(of)
   if (entries.length === 0) return h('span', { class: 'quiet' }, 'none')
-  return facts(entries.map(([name, each]) => [name, value(each, depth + 1)]))
+  return facts(entries.map(([name, each]) => [words(name), value(each, depth + 1)]))
 }
 
 export const facts = (list: readonly (readonly [string, Child])[]): HTMLElement =>
-  h(
-    'dl',
-    { class: 'facts' },
-    ...list.map(([name, shown]) => h('div', {}, h('dt', {}, name), h('dd', {}, shown))),
-  )
+  h('dl', { class: 'facts' }, ...list.map(([name, shown]) => h('div', {}, h('dt', {}, name), h('dd', {}, shown))))
 
 let speaker: HTMLElement | null = null
 

@@ -26,7 +26,10 @@ export interface Route {
 export const root = '/console'
 
 export function match(routes: readonly Route[], path: string): { route: Route; params: Record<string, string> } | null {
-  const parts = path.slice(root.length).split('/').filter((part) => part !== '')
+  const parts = path
+    .slice(root.length)
+    .split('/')
+    .filter((part) => part !== '')
   for (const route of routes) {
     const wanted = route.path.split('/').filter((part) => part !== '')
     if (wanted.length !== parts.length) continue

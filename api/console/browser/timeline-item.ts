@@ -26,7 +26,8 @@ export function newestFirst(items: readonly TimelineItem[]): TimelineItem[] {
     const known = depths.get(item.event_id)
     if (known !== undefined) return known
     const cause = item.causation_id === null ? undefined : byId.get(item.causation_id)
-    const found = cause === undefined || seen > 50 || cause.occurred_at !== item.occurred_at ? 0 : depth(cause, seen + 1) + 1
+    const found =
+      cause === undefined || seen > 50 || cause.occurred_at !== item.occurred_at ? 0 : depth(cause, seen + 1) + 1
     depths.set(item.event_id, found)
     return found
   }

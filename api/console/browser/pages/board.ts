@@ -30,7 +30,20 @@ interface CardPage {
 }
 
 /** In the order in which a client passes them; the last four are where it can go wrong. */
-const stages = ['researching', 'demo', 'negotiating', 'signing', 'billing', 'scoping', 'configuring', 'live', 'at_risk', 'suspended', 'churned', 'lost']
+const stages = [
+  'researching',
+  'demo',
+  'negotiating',
+  'signing',
+  'billing',
+  'scoping',
+  'configuring',
+  'live',
+  'at_risk',
+  'suspended',
+  'churned',
+  'lost',
+]
 /** Cards of a column that are drawn; the rest is asked for. */
 const drawnAtOnce = 40
 /** Companies a board holds. */
@@ -44,7 +57,12 @@ export function board({ signal, query }: Visit): Shown {
   const moved = new Set<string>()
   const mark = liveMark()
   const place = h('div', { class: 'board-place' }, loading('the companies'))
-  const find = h('input', { type: 'search', id: 'find', placeholder: 'Name, domain or industry', value: query.get('find') ?? '' })
+  const find = h('input', {
+    type: 'search',
+    id: 'find',
+    placeholder: 'Name, domain or industry',
+    value: query.get('find') ?? '',
+  })
   const lead = h('p', { class: 'lead' }, ' ')
   let isWhole = true
 
@@ -62,10 +80,15 @@ export function board({ signal, query }: Visit): Shown {
       lead,
       counted(cards.size, 'company', 'companies'),
       isWhole ? '' : ' (the first; find the others by their page)',
-      waiting === 0 ? '. Nothing waits for a person.' : [', ', h('a', { href: `${root}/reviews` }, counted(waiting, 'review')), ' waiting for a person.'],
+      waiting === 0
+        ? '. Nothing waits for a person.'
+        : [', ', h('a', { href: `${root}/reviews` }, counted(waiting, 'review')), ' waiting for a person.'],
     )
     if (cards.size === 0)
-      fill(place, empty('No company has begun its lifecycle yet.', 'One appears here as soon as somebody signs a company up.'))
+      fill(
+        place,
+        empty('No company has begun its lifecycle yet.', 'One appears here as soon as somebody signs a company up.'),
+      )
     else if (list.length === 0) fill(place, empty('No company fits what you are looking for.'))
     else fill(place, columns(list))
     moved.clear()
@@ -81,7 +104,13 @@ export function board({ signal, query }: Visit): Shown {
     const sorted = [...list].sort((a, b) => (b.stage_at ?? '').localeCompare(a.stage_at ?? ''))
     const drawn = unfolded.has(stage) ? sorted : sorted.slice(0, drawnAtOnce)
     const rest = sorted.length - drawn.length
-    const heading = h('h2', { id: `stage-${stage}` }, capital(words(stage)), ' ', h('span', { class: 'number' }, count(list.length)))
+    const heading = h(
+      'h2',
+      { id: `stage-${stage}` },
+      capital(words(stage)),
+      ' ',
+      h('span', { class: 'number' }, count(list.length)),
+    )
     if (list.length === 0) return h('section', { class: 'column bare', 'aria-labelledby': `stage-${stage}` }, heading)
     const more = h(
       'button',
@@ -99,7 +128,11 @@ export function board({ signal, query }: Visit): Shown {
       'section',
       { class: 'column', 'aria-labelledby': `stage-${stage}` },
       heading,
-      h('ul', { class: 'cards', tabindex: 0, 'aria-labelledby': `stage-${stage}` }, ...drawn.map((card) => h('li', {}, cardOf(card, moved.has(card.organization_id))))),
+      h(
+        'ul',
+        { class: 'cards', tabindex: 0, 'aria-labelledby': `stage-${stage}` },
+        ...drawn.map((card) => h('li', {}, cardOf(card, moved.has(card.organization_id)))),
+      ),
       rest > 0 && more,
     )
   }
@@ -146,11 +179,19 @@ export function board({ signal, query }: Visit): Shown {
   async function begin(): Promise<void> {
     try {
       // The stream first: what happens while the board is read is heard, and read again.
-      void listen<TimelineItem>({ topics: 'client_events,auth_events,review_events' }, { event: heard, state: (state) => mark.set(state === 'live') }, signal)
+      void listen<TimelineItem>(
+        { topics: 'client_events,auth_events,review_events' },
+        { event: heard, state: (state) => mark.set(state === 'live') },
+        signal,
+      )
       await load()
       if (!signal.aborted) draw()
     } catch (error) {
-      if (!signal.aborted) fill(place, trouble(error, () => void begin()))
+      if (!signal.aborted)
+        fill(
+          place,
+          trouble(error, () => void begin()),
+        )
     }
   }
 
@@ -160,26 +201,32 @@ export function board({ signal, query }: Visit): Shown {
   })
   void begin()
   const beside = [mark.element, h('div', { class: 'field' }, h('label', { for: 'find' }, 'Find a company'), find)]
-  return { title: 'Lifecycle', content: [pageHead('Lifecycle', lead.childNodes.length === 0 ? null : lead, beside), place] }
+  return {
+    title: 'Lifecycle',
+    content: [pageHead('Lifecycle', lead.childNodes.length === 0 ? null : lead, beside), place],
+  }
 }
 
 function cardOf(card: Card, isMoved: boolean): HTMLElement {
-  const { organization_id, company_name, domain, industry, waiting_reviews, stage_at } = card
+  const { organization_id, company_name, domain, industry, stage_at } = card
   return h(
     'article',
     { class: isMoved ? 'card moved' : 'card', 'data-id': organization_id },
     h('h3', {}, h('a', { href: `${root}/companies/${organization_id}` }, company_name ?? domain ?? 'Unnamed')),
     h('p', { class: 'quiet' }, [domain, industry].filter((text) => text !== null).join(' · ')),
-    h('p', { class: 'card-foot' }, stepOf(card), waiting_reviews > 0 && tag(counted(waiting_reviews, 'review'), 'warn'), stage_at !== null && ago(stage_at)),
+    h('p', { class: 'card-foot' }, stepOf(card), stage_at !== null && ago(stage_at)),
   )
 }
 
-function stepOf({ current_step, step_status, deadline, status }: Card): Child {
+function stepOf({ current_step, step_status, deadline, status, waiting_reviews }: Card): Child {
   if (status === 'completed') return tag('completed', 'ok')
   if (status === 'aborted') return tag('ended', 'bad')
   if (status === 'compensating') return tag('being undone', 'bad')
   if (current_step === null || step_status === null) return null
-  if (step_status === 'failed' || step_status === 'timed_out') return tag(`${current_step} ${words(step_status)}`, 'bad')
+  if (step_status === 'failed' || step_status === 'timed_out')
+    return tag(`${current_step} ${words(step_status)}`, 'bad')
+  // While a person is asked there is no deadline.
+  if (waiting_reviews > 0) return tag(`${current_step} waits for a person`, 'warn')
   if (step_status === 'completed') return tag(`${current_step} done`, 'ok')
   const overdue = deadline !== null && Date.parse(deadline) < Date.now()
   if (overdue) return tag(`${current_step} ${duration(Date.now() - Date.parse(deadline))} late`, 'warn')

@@ -40,7 +40,26 @@ interface EventPage {
   readonly next_cursor: string | null
 }
 
-const allTopics = ['auth', 'client', 'research', 'demo', 'document', 'billing', 'prd', 'config', 'knowledge', 'conversation', 'voice', 'monitoring', 'analytics', 'success', 'support', 'crm', 'communication', 'review'].map((name) => `${name}_events`)
+const allTopics = [
+  'auth',
+  'client',
+  'research',
+  'demo',
+  'document',
+  'billing',
+  'prd',
+  'config',
+  'knowledge',
+  'conversation',
+  'voice',
+  'monitoring',
+  'analytics',
+  'success',
+  'support',
+  'crm',
+  'communication',
+  'review',
+].map((name) => `${name}_events`)
 const pageSize = 100
 
 export async function company({ params, query, signal }: Visit): Promise<Shown> {
@@ -49,7 +68,12 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   const mark = liveMark()
   const stand = h('section', { class: 'stand', 'aria-label': 'Where it stands' })
   const list = h('div', { class: 'timeline' }, loading('the timeline'))
-  const topic = h('select', { id: 'topic' }, h('option', { value: '' }, 'All topics'), ...allTopics.map((name) => h('option', { value: name, selected: query.get('topic') === name }, words(name))))
+  const topic = h(
+    'select',
+    { id: 'topic' },
+    h('option', { value: '' }, 'All topics'),
+    ...allTopics.map((name) => h('option', { value: name, selected: query.get('topic') === name }, words(name))),
+  )
 
   const items = new Map<string, TimelineItem>()
   const open = new Set<string>()
@@ -59,15 +83,32 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   function draw(): void {
     const shown = newestFirst([...items.values()].filter((item) => topic.value === '' || item.topic === topic.value))
     if (shown.length === 0) {
-      fill(list, empty(topic.value === '' ? 'Nothing has happened to this company yet.' : `Nothing of ${words(topic.value)} has happened to this company.`))
+      fill(
+        list,
+        empty(
+          topic.value === ''
+            ? 'Nothing has happened to this company yet.'
+            : `Nothing of ${words(topic.value)} has happened to this company.`,
+        ),
+      )
       return
     }
     const days = [...Map.groupBy(shown, (item) => dayOf(item.occurred_at))]
-    const kept = new Map([...list.querySelectorAll<HTMLElement>('li.event')].map((element) => [element.dataset['id'], element]))
+    const kept = new Map(
+      [...list.querySelectorAll<HTMLElement>('li.event')].map((element) => [element.dataset['id'], element]),
+    )
     fill(
       list,
-      ...days.map(([day, events]) => h('section', {}, h('h2', {}, day), h('ol', { class: 'events' }, ...events.map((item) => kept.get(item.event_id) ?? row(item))))),
-      cursor !== null && h('button', { type: 'button', class: 'more', onclick: () => void more() }, 'Show earlier events'),
+      ...days.map(([day, events]) =>
+        h(
+          'section',
+          {},
+          h('h2', {}, day),
+          h('ol', { class: 'events' }, ...events.map((item) => kept.get(item.event_id) ?? row(item))),
+        ),
+      ),
+      cursor !== null &&
+        h('button', { type: 'button', class: 'more', onclick: () => void more() }, 'Show earlier events'),
     )
     fresh.clear()
   }
@@ -76,7 +117,13 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
     const detail = h('div', { class: 'detail', id: `detail-${item.event_id}`, hidden: true })
     const button = h(
       'button',
-      { type: 'button', class: 'event-head', 'aria-expanded': 'false', 'aria-controls': detail.id, onclick: () => unfold(item, button, detail) },
+      {
+        type: 'button',
+        class: 'event-head',
+        'aria-expanded': 'false',
+        'aria-controls': detail.id,
+        onclick: () => unfold(item, button, detail),
+      },
       h('time', { datetime: item.occurred_at, title: momentOf(item.occurred_at) }, timeOf(item.occurred_at)),
       h('strong', {}, capital(words(item.event_type))),
       h('span', { class: 'gist' }, gist(item)),
@@ -108,7 +155,11 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   }
 
   async function more(): Promise<void> {
-    const page: EventPage = await get<EventPage>(`/organizations/${id}/timeline`, { limit: pageSize, cursor, topic: topic.value }, signal)
+    const page: EventPage = await get<EventPage>(
+      `/organizations/${id}/timeline`,
+      { limit: pageSize, cursor, topic: topic.value },
+      signal,
+    )
     for (const item of page.items) items.set(item.event_id, item)
     cursor = page.next_cursor
     draw()
@@ -120,7 +171,11 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
     try {
       await more()
     } catch (error) {
-      if (!signal.aborted) fill(list, trouble(error, () => void begin()))
+      if (!signal.aborted)
+        fill(
+          list,
+          trouble(error, () => void begin()),
+        )
     }
   }
 
@@ -149,12 +204,21 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   })
   void showStand()
   void begin()
-  void listen<TimelineItem>({ topics: allTopics.join(','), organization_id: id }, { event: heard, state: (state) => mark.set(state === 'live') }, signal)
+  void listen<TimelineItem>(
+    { topics: allTopics.join(','), organization_id: id },
+    { event: heard, state: (state) => mark.set(state === 'live') },
+    signal,
+  )
   const lead = [organization.domain, organization.industry].filter((text) => text !== null).join(' · ')
   const beside = [mark.element, h('div', { class: 'field' }, h('label', { for: 'topic' }, 'Show'), topic)]
   return {
     title: organization.company_name,
-    content: [h('p', { class: 'way' }, h('a', { href: root }, 'Lifecycle')), pageHead(organization.company_name, lead, beside), stand, list],
+    content: [
+      h('p', { class: 'way' }, h('a', { href: root }, 'Lifecycle')),
+      pageHead(organization.company_name, lead, beside),
+      stand,
+      list,
+    ],
   }
 }
 
@@ -178,7 +242,15 @@ function standOf(organization: Organization, lifecycle: Lifecycle | null): Child
       h(
         'ol',
         { class: 'steps', 'aria-label': 'Steps' },
-        ...steps.map((step) => h('li', {}, h('span', {}, capital(step.step)), tag(words(step.status), toneOf(step)), step.ended_at === null && [' due ', ago(step.deadline)])),
+        ...steps.map((step) =>
+          h(
+            'li',
+            {},
+            h('span', {}, capital(step.step)),
+            tag(words(step.status), toneOf(step)),
+            step.ended_at === null && [' due ', ago(step.deadline)],
+          ),
+        ),
       ),
   ]
 }
@@ -188,8 +260,18 @@ const toneOf = ({ status }: Step): 'ok' | 'warn' | 'bad' | 'plain' =>
 
 /** The few fields that tell one event of a type from another. */
 function gist({ summary, source }: TimelineItem): string {
-  const told = Object.entries(summary).filter(([name, each]) => typeof each !== 'object' && !/(_id|_ref|_hash|^url|_at|not_before|deadline)$/.test(name))
-  return told.length === 0 ? source : told.slice(0, 4).map(([name, each]) => `${words(name)} ${brief(each, 48)}`).join(' · ')
+  const told = Object.entries(summary).filter(
+    ([name, each]) => typeof each !== 'object' && !/(_id|_ref|_hash|^url|_at|not_before|deadline)$/.test(name),
+  )
+  return told.length === 0
+    ? source
+    : told
+        .slice(0, 4)
+        .map(
+          ([name, each]) =>
+            `${words(name)} ${typeof each === 'string' && /^[a-z_]+$/.test(each) ? words(each) : brief(each, 48)}`,
+        )
+        .join(' · ')
 }
 
 interface WholeEvent extends TimelineItem {
@@ -207,13 +289,33 @@ async function detailOf(id: string, item: TimelineItem, goTo: (item: TimelineIte
   const path = `/organizations/${id}/timeline/${encodeURIComponent(item.event_id)}`
   const [event, chain] = await Promise.all([get<WholeEvent>(path), get<Chain>(`${path}/causes`)])
   const link = (other: TimelineItem): HTMLElement =>
-    h('li', {}, h('button', { type: 'button', class: 'link', onclick: () => void goTo(other) }, capital(words(other.event_type))), ' ', h('span', { class: 'quiet' }, `${other.source}, ${timeOf(other.occurred_at)}`))
+    h(
+      'li',
+      {},
+      h('button', { type: 'button', class: 'link', onclick: () => void goTo(other) }, capital(words(other.event_type))),
+      ' ',
+      h('span', { class: 'quiet' }, `${other.source}, ${timeOf(other.occurred_at)}`),
+    )
   return [
     h(
       'div',
       { class: 'chain' },
-      h('div', {}, h('h3', {}, 'Caused by'), chain.causes.length === 0 ? h('p', { class: 'quiet' }, 'Nothing before it: it came from outside, or from a timer.') : h('ol', {}, ...chain.causes.map(link))),
-      h('div', {}, h('h3', {}, 'Led to'), chain.effects.length === 0 ? h('p', { class: 'quiet' }, 'Nothing yet.') : h('ol', {}, ...chain.effects.map(link))),
+      h(
+        'div',
+        {},
+        h('h3', {}, 'Caused by'),
+        chain.causes.length === 0
+          ? h('p', { class: 'quiet' }, 'Nothing before it: it came from outside, or from a timer.')
+          : h('ol', {}, ...chain.causes.map(link)),
+      ),
+      h(
+        'div',
+        {},
+        h('h3', {}, 'Led to'),
+        chain.effects.length === 0
+          ? h('p', { class: 'quiet' }, 'Nothing yet.')
+          : h('ol', {}, ...chain.effects.map(link)),
+      ),
     ),
     h('h3', {}, 'What it says'),
     payloadOf(event),
@@ -234,7 +336,8 @@ function payloadOf({ payload, hidden, erased, summary }: WholeEvent): Child {
   const gone = erased.map((name): [string, Child] => [words(name), tag('erased')])
   const list = [...fields.map(([name, each]): [string, Child] => [words(name), value(each)]), ...personal, ...gone]
   return [
-    payload === null && h('p', { class: 'quiet' }, 'The topic does not keep this event any more; this is what the timeline remembers.'),
+    payload === null &&
+      h('p', { class: 'quiet' }, 'The topic does not keep this event any more; this is what the timeline remembers.'),
     list.length === 0 ? h('p', { class: 'quiet' }, 'Nothing beside its type.') : facts(list),
     fields.length > 30 && h('p', { class: 'quiet' }, counted(fields.length, 'field')),
   ]

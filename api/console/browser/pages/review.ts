@@ -35,10 +35,12 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
   /** Asks until the command has shown, and no longer than a person waits. */
   async function settled(answer: Answer<unknown>, done: (review: Review) => boolean): Promise<void> {
     for (let tries = 0; tries < 20 && !signal.aborted; tries++) {
-      shown = await get<Review>(path, { min_position: tries === 0 ? answer.position : null }, signal).catch((error: unknown) => {
-        if (error instanceof ApiError && error.status === 504) return shown
-        throw error
-      })
+      shown = await get<Review>(path, { min_position: tries === 0 ? answer.position : null }, signal).catch(
+        (error: unknown) => {
+          if (error instanceof ApiError && error.status === 504) return shown
+          throw error
+        },
+      )
       if (done(shown)) break
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
@@ -60,7 +62,10 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
       if (decision === 'escalate') fill(message, 'Escalated: the review stays open for somebody else.')
       announce(shown.status === 'decided' ? `Decided: ${shown.decision ?? ''}` : 'Sent')
     } catch (error) {
-      fill(message, error instanceof ApiError ? sentenceOf(error) : error instanceof Error ? error.message : sentenceOf(error))
+      fill(
+        message,
+        error instanceof ApiError ? sentenceOf(error) : error instanceof Error ? error.message : sentenceOf(error),
+      )
     }
   }
 
@@ -73,7 +78,10 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
       if (error instanceof ApiError && error.status === 404) {
         canClaim = false
         draw()
-        fill(panel.querySelector('.form-message')!, 'Claims are not served here. Decide without one: the first decision counts.')
+        fill(
+          panel.querySelector('.form-message')!,
+          'Claims are not served here. Decide without one: the first decision counts.',
+        )
       } else fill(message, sentenceOf(error))
     }
   }
@@ -90,7 +98,16 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
     const comment = h('textarea', { id: 'comment', rows: 2, maxlength: 4_000 })
     const message = h('p', { class: 'form-message', role: 'alert' })
     const button = (decision: Decision): HTMLElement =>
-      h('button', { type: 'button', class: decision === 'approve' ? 'primary' : decision === 'reject' ? 'danger' : '', 'data-decision': decision, onclick: () => void decide(decision, edits, comment.value.trim(), message) }, decisionWords[decision])
+      h(
+        'button',
+        {
+          type: 'button',
+          class: decision === 'approve' ? 'primary' : decision === 'reject' ? 'danger' : '',
+          'data-decision': decision,
+          onclick: () => void decide(decision, edits, comment.value.trim(), message),
+        },
+        decisionWords[decision],
+      )
     const withoutEdit = shown.options.filter((option) => option !== 'edit')
     return [
       h('h2', {}, 'Your decision'),
@@ -99,14 +116,35 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
           'p',
           { class: 'claim' },
           shown.status === 'claimed'
-            ? h('button', { type: 'button', class: 'quiet-button', onclick: () => void claim('release', message) }, 'Release')
-            : h('button', { type: 'button', class: 'quiet-button', onclick: () => void claim('claim', message) }, 'Claim'),
-          h('span', { class: 'quiet' }, shown.status === 'claimed' ? ` Claimed until ${shown.lease_until === null ? 'later' : momentOf(shown.lease_until)}.` : ' So that nobody else works on it meanwhile.'),
+            ? h(
+                'button',
+                { type: 'button', class: 'quiet-button', onclick: () => void claim('release', message) },
+                'Release',
+              )
+            : h(
+                'button',
+                { type: 'button', class: 'quiet-button', onclick: () => void claim('claim', message) },
+                'Claim',
+              ),
+          h(
+            'span',
+            { class: 'quiet' },
+            shown.status === 'claimed'
+              ? ` Claimed until ${shown.lease_until === null ? 'later' : momentOf(shown.lease_until)}.`
+              : ' So that nobody else works on it meanwhile.',
+          ),
         ),
       h('div', { class: 'field' }, h('label', { for: 'comment' }, 'Comment (optional)'), comment),
       message,
       h('div', { class: 'buttons' }, ...withoutEdit.map(button)),
-      shown.options.includes('edit') && h('details', {}, h('summary', {}, 'Correct it first'), edits.element, h('div', { class: 'buttons' }, button('edit'))),
+      shown.options.includes('edit') &&
+        h(
+          'details',
+          {},
+          h('summary', {}, 'Correct it first'),
+          edits.element,
+          h('div', { class: 'buttons' }, button('edit')),
+        ),
     ]
   }
 
@@ -117,9 +155,18 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
     title,
     content: [
       h('p', { class: 'way' }, h('a', { href: `${root}/reviews` }, 'Reviews')),
-      pageHead(title, capital(shown.reason), h('a', { href: `${root}/companies/${shown.organization_id}` }, 'Timeline of the company')),
+      pageHead(
+        title,
+        capital(words(shown.reason)),
+        h('a', { href: `${root}/companies/${shown.organization_id}` }, 'Timeline of the company'),
+      ),
       standing,
-      h('div', { class: 'review' }, h('section', { 'aria-label': 'What is proposed' }, h('h2', {}, 'What was found'), proposed(shown)), panel),
+      h(
+        'div',
+        { class: 'review' },
+        h('section', { 'aria-label': 'What is proposed' }, h('h2', {}, 'What was found'), proposed(shown)),
+        panel,
+      ),
     ],
   }
 }
@@ -151,7 +198,8 @@ function findingOf({ finding_type, confidence, data }: Finding): Child {
 }
 
 function outcome(review: Review): Child {
-  if (review.status === 'expired') return [h('h2', {}, 'Expired'), h('p', {}, 'Nobody decided in time, and the fallback was applied.')]
+  if (review.status === 'expired')
+    return [h('h2', {}, 'Expired'), h('p', {}, 'Nobody decided in time, and the fallback was applied.')]
   return [
     h('h2', {}, `Decided: ${review.decision ?? ''}`),
     facts([

@@ -49,9 +49,22 @@ export function reviews({ query, signal }: Visit): Shown {
 
   function draw(): void {
     const more = cursor === null ? '' : ' and more'
-    fill(lead, view === 'waiting' ? `${counted(items.length, 'decision')}${more} waiting for a person, the most urgent first.` : `${counted(items.length, 'review')}${more}.`)
+    fill(
+      lead,
+      view === 'waiting'
+        ? `${counted(items.length, 'decision')}${more} waiting for a person, the most urgent first.`
+        : `${counted(items.length, 'review')}${more}.`,
+    )
     if (items.length === 0)
-      fill(list, view === 'waiting' ? empty('Nothing waits for a decision.', 'Reviews appear when the platform is not sure enough to go on by itself.') : empty(`No review is ${view} yet.`))
+      fill(
+        list,
+        view === 'waiting'
+          ? empty(
+              'Nothing waits for a decision.',
+              'Reviews appear when the platform is not sure enough to go on by itself.',
+            )
+          : empty(`No review is ${view} yet.`),
+      )
     else
       fill(
         list,
@@ -67,7 +80,11 @@ export function reviews({ query, signal }: Visit): Shown {
       cursor = page.next_cursor
       if (!signal.aborted) draw()
     } catch (error) {
-      if (!signal.aborted) fill(list, trouble(error, () => void load()))
+      if (!signal.aborted)
+        fill(
+          list,
+          trouble(error, () => void load()),
+        )
     }
   }
 
@@ -102,16 +119,35 @@ function item(review: Review): HTMLElement {
     h(
       'div',
       {},
-      h('h2', {}, h('a', { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` }, companyOf(review) ?? capital(words(review.subject_type)))),
-      h('p', {}, capital(review.reason)),
-      h('p', { class: 'card-foot' }, tag(words(review.subject_type)), tag(`${review.risk} risk`, riskTone(review)), standing(review)),
+      h(
+        'h2',
+        {},
+        h(
+          'a',
+          { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` },
+          companyOf(review) ?? capital(words(review.subject_type)),
+        ),
+      ),
+      h('p', {}, capital(words(review.reason))),
+      h(
+        'p',
+        { class: 'card-foot' },
+        tag(words(review.subject_type)),
+        tag(`${review.risk} risk`, riskTone(review)),
+        standing(review),
+      ),
     ),
   )
 }
 
 function standing(review: Review): Child {
-  if (review.status === 'decided') return [tag(review.decision ?? 'decided', 'ok'), review.decided_at !== null && ago(review.decided_at)]
+  if (review.status === 'decided')
+    return [tag(review.decision ?? 'decided', 'ok'), review.decided_at !== null && ago(review.decided_at)]
   if (review.status === 'expired') return [tag('expired'), 'due ', ago(review.due_at)]
   const overdue = Date.parse(review.due_at) < Date.now()
-  return [review.status === 'claimed' && tag('claimed', 'accent'), overdue ? tag('overdue', 'bad') : null, h('span', {}, 'due ', ago(review.due_at))]
+  return [
+    review.status === 'claimed' && tag('claimed', 'accent'),
+    overdue ? tag('overdue', 'bad') : null,
+    h('span', {}, 'due ', ago(review.due_at)),
+  ]
 }

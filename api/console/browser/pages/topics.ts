@@ -21,7 +21,10 @@ interface LogRecord {
   readonly bytes: number
   readonly headers: readonly { readonly key: string; readonly value: string }[]
   readonly kind: 'event' | 'unknown_event' | 'undecodable' | 'tombstone' | 'internal'
-  readonly event: { readonly envelope: Readonly<Record<string, unknown>>; readonly payload: Readonly<Record<string, unknown>> } | null
+  readonly event: {
+    readonly envelope: Readonly<Record<string, unknown>>
+    readonly payload: Readonly<Record<string, unknown>>
+  } | null
   readonly hidden: readonly string[]
   readonly erased: readonly string[]
   readonly why: string | null
@@ -47,23 +50,46 @@ const pageSize = 25
 
 export async function topics({ query, signal }: Visit): Promise<Shown> {
   const { topics: list } = await get<{ topics: Topic[] }>('/operator/topics', {}, signal)
-  const wanted = list.find(({ name }) => name === query.get('topic')) ?? list.find(({ kind }) => kind === 'event') ?? list[0]
-  if (wanted === undefined) return { title: 'Topics', content: [pageHead('Topics'), empty('The log holds no topic yet.')] }
+  const wanted =
+    list.find(({ name }) => name === query.get('topic')) ?? list.find(({ kind }) => kind === 'event') ?? list[0]
+  if (wanted === undefined)
+    return { title: 'Topics', content: [pageHead('Topics'), empty('The log holds no topic yet.')] }
   let topic: Topic = wanted
   let partition = Number(query.get('partition') ?? 0)
   if (!topic.partitions.some((each) => each.partition === partition)) partition = 0
 
   const groups = Map.groupBy(list, ({ kind }) => kind)
-  const option = ({ name, partitions }: Topic): HTMLElement => h('option', { value: name, selected: name === topic.name }, `${name} (${count(partitions.reduce((sum, { start, end }) => sum + Number(end) - Number(start), 0))})`)
-  const topicField = h('select', { id: 'topic' }, ...[...groups].map(([kind, of]) => h('optgroup', { label: kindNames[kind] ?? kind }, ...of.map(option))))
+  const option = ({ name, partitions }: Topic): HTMLElement =>
+    h(
+      'option',
+      { value: name, selected: name === topic.name },
+      `${name} (${count(partitions.reduce((sum, { start, end }) => sum + Number(end) - Number(start), 0))})`,
+    )
+  const topicField = h(
+    'select',
+    { id: 'topic' },
+    ...[...groups].map(([kind, of]) => h('optgroup', { label: kindNames[kind] ?? kind }, ...of.map(option))),
+  )
   const partitionField = h('select', { id: 'partition' })
-  const offsetField = h('input', { id: 'offset', type: 'text', inputmode: 'numeric', pattern: '\\d{1,18}', size: 12, placeholder: 'newest' })
+  const offsetField = h('input', {
+    id: 'offset',
+    type: 'text',
+    inputmode: 'numeric',
+    pattern: '\\d{1,18}',
+    size: 12,
+    placeholder: 'newest',
+  })
   const timeField = h('input', { id: 'time', type: 'datetime-local', step: 1 })
   const bounds = h('p', { class: 'quiet' })
   const place = h('div', {})
 
   const drawPartitions = (): void =>
-    fill(partitionField, ...topic.partitions.map((each) => h('option', { value: each.partition, selected: each.partition === partition }, String(each.partition))))
+    fill(
+      partitionField,
+      ...topic.partitions.map((each) =>
+        h('option', { value: each.partition, selected: each.partition === partition }, String(each.partition)),
+      ),
+    )
 
   function show(parameters: Readonly<Record<string, string | null>>): Promise<void> {
     fill(place)
@@ -74,7 +100,10 @@ export async function topics({ query, signal }: Visit): Promise<Shown> {
         const path = `/operator/topics/${encodeURIComponent(topic.name)}/records`
         const page = await get<RecordPage>(path, { partition, limit: pageSize, ...parameters }, signal)
         note({ topic: topic.name, partition: String(partition), offset: parameters['offset'] ?? null })
-        fill(bounds, `Partition ${String(partition)} keeps offsets ${page.start} to ${page.end}; committed records only.`)
+        fill(
+          bounds,
+          `Partition ${String(partition)} keeps offsets ${page.start} to ${page.end}; committed records only.`,
+        )
         return records(page)
       },
       signal,
@@ -83,7 +112,10 @@ export async function topics({ query, signal }: Visit): Promise<Shown> {
 
   function records(page: RecordPage): Child {
     if (page.records.length === 0)
-      return empty(page.start === page.end ? 'This partition holds no records.' : 'There are no records from here on.', earlier(page))
+      return empty(
+        page.start === page.end ? 'This partition holds no records.' : 'There are no records from here on.',
+        earlier(page),
+      )
     return [
       h('ol', { class: 'records' }, ...page.records.map((record) => h('li', {}, recordRow(record)))),
       h('nav', { class: 'buttons', 'aria-label': 'Pages of records' }, earlier(page), later(page)),
@@ -140,7 +172,15 @@ export async function topics({ query, signal }: Visit): Promise<Shown> {
   else void show({})
   return {
     title: 'Topics',
-    content: [pageHead('Topics', 'Records as they stand in the log. What is said about a person shows for your own tenant alone.'), form, bounds, place],
+    content: [
+      pageHead(
+        'Topics',
+        'Records as they stand in the log. What is said about a person shows for your own tenant alone.',
+      ),
+      form,
+      bounds,
+      place,
+    ],
   }
 }
 
@@ -150,7 +190,15 @@ function recordRow(record: LogRecord): HTMLElement {
   return h(
     'details',
     { class: 'record' },
-    h('summary', {}, h('code', {}, offset), h('strong', {}, type), h('time', { datetime: timestamp }, momentOf(timestamp)), h('code', { class: 'key' }, key ?? 'no key'), h('span', { class: 'quiet' }, counted(bytes, 'byte'))),
+    h(
+      'summary',
+      {},
+      h('code', {}, offset),
+      h('strong', {}, type),
+      h('time', { datetime: timestamp }, momentOf(timestamp)),
+      h('code', { class: 'key' }, key ?? 'no key'),
+      h('span', { class: 'quiet' }, counted(bytes, 'byte')),
+    ),
     h('div', { class: 'detail' }, contentOf(record), headersOf(record)),
   )
 }
@@ -171,7 +219,12 @@ function contentOf({ event, kind, hidden, erased, why }: LogRecord): Child {
       ...erased.map((name): [string, Child] => [words(name), tag('erased')]),
     ]),
     h('h3', {}, 'Envelope'),
-    facts(Object.entries(event.envelope).map(([name, each]): [string, Child] => [words(name), name === 'timestamp' ? momentOf(new Date(Number(each)).toISOString()) : value(each)])),
+    facts(
+      Object.entries(event.envelope).map(([name, each]): [string, Child] => [
+        words(name),
+        name === 'timestamp' ? momentOf(new Date(Number(each)).toISOString()) : value(each),
+      ]),
+    ),
   ]
 }
 

@@ -24,7 +24,12 @@ export async function topology({ signal }: Visit): Promise<Shown> {
   const mark = liveMark()
   mark.set(true)
   const lead = h('p', { class: 'lead' }, ' ')
-  const overview = h('div', { class: 'scroll graph-place', tabindex: 0, role: 'region', 'aria-label': 'Applications and topics, drawn' })
+  const overview = h('div', {
+    class: 'scroll graph-place',
+    tabindex: 0,
+    role: 'region',
+    'aria-label': 'Applications and topics, drawn',
+  })
   const applications = h('tbody', {})
   const projections = h('tbody', {})
   const parts = h('div', { class: 'parts' })
@@ -34,10 +39,16 @@ export async function topology({ signal }: Visit): Promise<Shown> {
 
   function draw(view: TopologyView): void {
     const lag = view.applications.reduce((sum, application) => sum + lagOf(application), 0)
-    fill(lead, `${counted(view.applications.length, 'application')}, ${counted(view.topics.length, 'topic')}, ${counted(view.projections.length, 'projection')}. ${lag === 0 ? 'Everything is processed.' : `${counted(lag, 'record')} still to process.`}`)
+    fill(
+      lead,
+      `${counted(view.applications.length, 'application')}, ${counted(view.topics.length, 'topic')}, ${counted(view.projections.length, 'projection')}. ${lag === 0 ? 'Everything is processed.' : `${counted(lag, 'record')} still to process.`}`,
+    )
     fill(applications, ...view.applications.map(applicationRow))
     fill(projections, ...view.projections.map(projectionRow))
-    chart?.add(Date.now(), Object.fromEntries(view.applications.map((application) => [application.name, lagOf(application)])))
+    chart?.add(
+      Date.now(),
+      Object.fromEntries(view.applications.map((application) => [application.name, lagOf(application)])),
+    )
     notes(overview, view)
   }
 
@@ -68,14 +79,18 @@ export async function topology({ signal }: Visit): Promise<Shown> {
     inside.querySelector('summary')?.focus()
   })
   const { nodes, edges } = overviewOf(first)
-  fill(overview, await drawGraph('Applications and the topics between them', nodes, edges))
+  fill(overview, await drawGraph('Applications and the topics between them', 'TB', nodes, edges))
   chart = await lagChart(first.applications.map(({ name }) => name))
   fill(chartPlace, chart.element)
   fill(parts, ...first.applications.map(partsOf))
   draw(first)
   void look()
   const table = (label: string, heads: readonly string[], body: HTMLElement): HTMLElement =>
-    h('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label }, h('table', {}, h('thead', {}, h('tr', {}, ...heads.map((text) => h('th', { scope: 'col' }, text)))), body))
+    h(
+      'div',
+      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label },
+      h('table', {}, h('thead', {}, h('tr', {}, ...heads.map((text) => h('th', { scope: 'col' }, text)))), body),
+    )
   return {
     title: 'Topology',
     content: [
@@ -95,7 +110,16 @@ export async function topology({ signal }: Visit): Promise<Shown> {
 }
 
 const legend = (): HTMLElement =>
-  h('p', { class: 'legend' }, h('span', { class: 'swatch application' }), ' application ', h('span', { class: 'swatch topic' }), ' topic ', h('span', { class: 'swatch repartition' }), ' its own topic')
+  h(
+    'p',
+    { class: 'legend' },
+    h('span', { class: 'swatch application' }),
+    ' application ',
+    h('span', { class: 'swatch topic' }),
+    ' topic ',
+    h('span', { class: 'swatch repartition' }),
+    ' its own topic',
+  )
 
 /** Topics that applications read or write, and the applications between them. */
 function overviewOf(view: TopologyView): { nodes: GraphNode[]; edges: GraphEdge[] } {
@@ -104,11 +128,22 @@ function overviewOf(view: TopologyView): { nodes: GraphNode[]; edges: GraphEdge[
   const own = (application: ApplicationView, topic: string): boolean => topic.startsWith(`${application.name}-`)
   for (const application of view.applications) {
     const id = `app ${application.name}`
-    nodes.set(id, { id, text: application.name, note: noteOf(application), kind: `application ${stateTone(application.state)}`, href: `#inside-${application.name}` })
+    nodes.set(id, {
+      id,
+      text: application.name,
+      note: noteOf(application),
+      kind: `application ${stateTone(application.state)}`,
+      href: `#inside-${application.name}`,
+    })
     for (const node of application.parts.flatMap((part) => part.nodes)) {
       for (const topic of node.topics) {
         const topicId = `topic ${topic}`
-        nodes.set(topicId, { id: topicId, text: topic.replace(/^(.+)-repartition$/, '$1'), kind: own(application, topic) ? 'topic repartition' : 'topic', href: topicHref(topic) })
+        nodes.set(topicId, {
+          id: topicId,
+          text: topic.replace(/^(.+)-repartition$/, '$1'),
+          kind: own(application, topic) ? 'topic repartition' : 'topic',
+          href: topicHref(topic),
+        })
         const [from, to] = node.kind === 'source' ? [topicId, id] : [id, topicId]
         edges.set(`${from} ${to}`, { from, to })
       }
@@ -140,7 +175,12 @@ function stateTone(state: string): Tone {
   return state === 'elsewhere' ? 'plain' : 'warn'
 }
 
-const lagTag = (lag: number | null): Child => (lag === null ? h('span', { class: 'quiet' }, 'not known') : lag > lagWorthSaying ? tag(count(lag), 'warn') : count(lag))
+const lagTag = (lag: number | null): Child =>
+  lag === null
+    ? h('span', { class: 'quiet' }, 'not known')
+    : lag > lagWorthSaying
+      ? tag(count(lag), 'warn')
+      : count(lag)
 
 function applicationRow(application: ApplicationView): HTMLElement {
   const { name, state, reads, tasks, processed, blocked_keys } = application
@@ -153,12 +193,24 @@ function applicationRow(application: ApplicationView): HTMLElement {
     h('td', {}, reads.map(({ topic, lag }) => `${topic} ${lag === null ? '?' : count(lag)}`).join(', ')),
     h('td', {}, count(tasks)),
     h('td', {}, count(processed)),
-    h('td', {}, blocked_keys === 0 ? '0' : h('a', { href: `${root}/dead-letters` }, tag(counted(blocked_keys, 'key'), 'bad'))),
+    h(
+      'td',
+      {},
+      blocked_keys === 0 ? '0' : h('a', { href: `${root}/dead-letters` }, tag(counted(blocked_keys, 'key'), 'bad')),
+    ),
   )
 }
 
 const projectionRow = ({ name, state, lag, topic, tables, trouble }: ProjectionView): HTMLElement =>
-  h('tr', {}, h('th', { scope: 'row' }, name), h('td', {}, tag(state, stateTone(state)), trouble !== null && ` ${trouble}`), h('td', {}, lagTag(lag)), h('td', {}, h('a', { href: topicHref(topic) }, topic)), h('td', {}, tables.join(', ')))
+  h(
+    'tr',
+    {},
+    h('th', { scope: 'row' }, name),
+    h('td', {}, tag(state, stateTone(state)), trouble !== null && ` ${trouble}`),
+    h('td', {}, lagTag(lag)),
+    h('td', {}, h('a', { href: topicHref(topic) }, topic)),
+    h('td', {}, tables.join(', ')),
+  )
 
 function partsOf(application: ApplicationView): HTMLElement {
   const place = h('div', {})
@@ -184,11 +236,35 @@ function insideWords({ parts }: ApplicationView): string {
 async function drawParts(application: ApplicationView, place: HTMLElement): Promise<void> {
   for (const part of application.parts) {
     const { nodes, edges } = insideOf(part)
-    const drawn = await drawGraph(`${application.name}, part ${part.name}`, nodes, edges)
+    const drawn = await drawGraph(`${application.name}, part ${part.name}`, 'LR', nodes, edges)
     place.append(
       h('h4', {}, `${capital(part.name)} part`),
-      h('div', { class: 'scroll graph-place', tabindex: 0, role: 'region', 'aria-label': `${application.name}, part ${part.name}, drawn` }, drawn),
-      h('details', { class: 'as-text' }, h('summary', {}, 'The same as text'), h('ul', {}, ...part.nodes.map((node) => h('li', {}, `${node.kind} ${node.name}${node.parents.length > 0 ? ` after ${node.parents.join(', ')}` : ''}${node.topics.length > 0 ? `, ${node.kind === 'source' ? 'reads' : 'writes'} ${node.topics.join(', ')}` : ''}${node.stores.length > 0 ? `, keeps ${node.stores.join(', ')}` : ''}`)))),
+      h(
+        'div',
+        {
+          class: 'scroll graph-place',
+          tabindex: 0,
+          role: 'region',
+          'aria-label': `${application.name}, part ${part.name}, drawn`,
+        },
+        drawn,
+      ),
+      h(
+        'details',
+        { class: 'as-text' },
+        h('summary', {}, 'The same as text'),
+        h(
+          'ul',
+          {},
+          ...part.nodes.map((node) =>
+            h(
+              'li',
+              {},
+              `${node.kind} ${node.name}${node.parents.length > 0 ? ` after ${node.parents.join(', ')}` : ''}${node.topics.length > 0 ? `, ${node.kind === 'source' ? 'reads' : 'writes'} ${node.topics.join(', ')}` : ''}${node.stores.length > 0 ? `, keeps ${node.stores.join(', ')}` : ''}`,
+            ),
+          ),
+        ),
+      ),
     )
   }
 }
@@ -212,10 +288,13 @@ function insideOf(part: TopologyPart): { nodes: GraphNode[]; edges: GraphEdge[] 
       for (const a of from) for (const b of to) edges.push({ from: a, to: b })
     }
     for (const store of node.stores) edges.push({ from: id, to: `store ${store}`, kind: 'keeps' })
-    if (node.kind === 'sink') for (const topic of node.topics) addOnce(nodes, { id: `out ${topic}`, text: topic, kind: 'topic', href: topicHref(topic) })
+    if (node.kind === 'sink')
+      for (const topic of node.topics)
+        addOnce(nodes, { id: `out ${topic}`, text: topic, kind: 'topic', href: topicHref(topic) })
   }
   for (const topic of topics) nodes.push({ id: `topic ${topic}`, text: topic, kind: 'topic', href: topicHref(topic) })
-  for (const { name, kind } of part.stores) nodes.push({ id: `store ${name}`, text: name, note: `store of ${kind.replace('-', ' ')}`, kind: 'store' })
+  for (const { name, kind } of part.stores)
+    nodes.push({ id: `store ${name}`, text: name, note: `store of ${kind.replace('-', ' ')}`, kind: 'store' })
   const unique = new Map(edges.map((edge) => [`${edge.from} ${edge.to}`, edge]))
   return { nodes, edges: [...unique.values()] }
 }
