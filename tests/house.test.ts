@@ -54,6 +54,8 @@ const productRoots = product
         'state-stores/index.ts',
         'connectors/kafka/index.ts',
         'client/index.ts',
+        // What browsers load.
+        'api/console/browser/app.ts',
       ].includes(path),
   )
 

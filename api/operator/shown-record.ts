@@ -103,7 +103,6 @@ const longestText = 2_000
 
 function readable(bytes: Buffer): string {
   const text = bytes.toString('utf8')
-  // eslint-disable-next-line no-control-regex
   const isText = Buffer.from(text, 'utf8').equals(bytes) && !/[\u0000-\u0008\u000e-\u001f]/.test(text)
   const shown = isText ? text : `0x${bytes.subarray(0, longestText / 2).toString('hex')}`
   return shown.length > longestText ? `${shown.slice(0, longestText)}…` : shown

@@ -2,9 +2,18 @@
 
 import { describe, expect, test } from 'vitest'
 import type { AnyEvent } from '../../schemas/index.ts'
-import { authEvents, clientEvents, erased, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import type { AnyEventTopic, EventDefinition } from '../../schemas/index.ts'
+import {
+  authEvents,
+  clientEvents,
+  erased,
+  personalNames,
+  researchEvents,
+  reviewEvents,
+  topics,
+} from '../../schemas/index.ts'
 import type { AnyProjection, Table } from '../../sinks/index.ts'
-import { MemoryTables, projections } from '../../sinks/index.ts'
+import { MemoryTables, projections, resourceProjections, timelines } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
 import {
@@ -21,6 +30,7 @@ import {
 import { researchSessions, researchSessionsTable } from '../../sinks/projections/research-sessions.ts'
 import { reviewQueue, reviewQueueTable } from '../../sinks/projections/review-queue.ts'
 import { teamMemberships, teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
+import { summaryFieldChars } from '../../sinks/projections/timeline.ts'
 import { checkedChange } from '../../sinks/row-check.ts'
 import { eventOf, tenantA, tenantB, userId } from './sink-fixture.ts'
 
@@ -425,9 +435,63 @@ describe('values that SQL cannot hold are bad records', () => {
     expect(finding({ a: '\\u0000', b: '😀' })).not.toThrow()
     expect(finding({ confidence: 1 })).not.toThrow()
   })
-  test('topics of the list are those that are projected', () => {
-    expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(
+  test('topics of the resources are those of the services of today; the timeline has all', () => {
+    expect(new Set(resourceProjections.map(({ reads }) => reads.name))).toEqual(
       new Set([authEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
     )
+    expect(timelines.map(({ reads }) => reads.name)).toEqual(topics.map(({ name }) => name))
+  })
+})
+
+describe('timeline', () => {
+  const rowOf = async (topic: AnyEventTopic, type: string, payload: Readonly<Record<string, unknown>> = {}) => {
+    const [row] = await rowsAfter(
+      timelines.find(({ reads }) => reads === topic)!,
+      timelines.find(({ reads }) => reads === topic)!.tables[0]!,
+      [[type, payload]],
+    )
+    return row
+  }
+
+  test('an event is a row: what, when, by whom, and what it says that is nobody’s', async () => {
+    expect(await rowOf(clientEvents, 'stage_changed')).toMatchObject({
+      organization_id: userId(77),
+      event_type: 'stage_changed',
+      occurred_at: 1000,
+      causation_id: '',
+      source: 'test',
+      actor_type: 'system',
+      summary: { from: 'researching', to: 'demo', reason: 'research_completed' },
+    })
+  })
+
+  test('no personal field of any event of any topic is in it', async () => {
+    const secret = 'canary-of-a-person'
+    let seen = 0
+    for (const topic of topics) {
+      for (const [type, definition] of Object.entries(topic.events as Record<string, EventDefinition>)) {
+        const names = personalNames(definition)
+        seen += names.length
+        const marked = Object.fromEntries(names.map((name) => [name, { deep: [secret] }]))
+        const row = await rowOf(topic, type, marked)
+        expect(JSON.stringify(row), `${topic.name} ${type}`).not.toContain(secret)
+        expect(Object.keys(row!['summary'] as object).filter((name) => names.includes(name))).toEqual([])
+      }
+    }
+    expect(seen).toBeGreaterThan(30)
+  })
+
+  test('a long field is left out, the others stay', async () => {
+    const row = await rowOf(clientEvents, 'stage_changed', { reason: 'x'.repeat(summaryFieldChars) })
+    expect(row!['summary']).toEqual({ from: 'researching', to: 'demo' })
+  })
+
+  test('an event that names no organization, or is of a type to come, is on nobody’s', () => {
+    const [projection] = timelines
+    const event = eventOf(authEvents, 'login_succeeded')
+    const place = { topic: 'auth_events', partition: 0, offset: 0n }
+    expect(projection!.apply(event, place)).toHaveLength(1)
+    expect(projection!.apply({ ...event, organization_id: '' }, place)).toEqual([])
+    expect(projection!.apply({ ...event, event_type: 'of_tomorrow' }, place)).toEqual([])
   })
 })

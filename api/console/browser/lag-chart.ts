@@ -10,6 +10,7 @@ export interface LagChart {
   close(): void
 }
 
+const clockForm = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
 const mostPoints = 300
 const shownSeconds = 600
 const height = 180
@@ -40,7 +41,10 @@ export async function lagChart(names: readonly string[]): Promise<LagChart> {
         x: { range: (_plot, _least, most) => [(most || Date.now() / 1000) - shownSeconds, most || Date.now() / 1000] },
         y: { range: (_plot, _least, most) => [0, Math.max(10, Math.ceil(most * 1.1))] },
       },
-      axes: [axis, { ...axis, size: 56 }],
+      axes: [
+        { ...axis, values: (_plot, seconds) => seconds.map((at) => clockForm.format(at * 1000)) },
+        { ...axis, size: 56 },
+      ],
       series: [
         {},
         ...names.map((name, index) => ({ label: name, width: 2, stroke: colour(colours[index % colours.length]!) })),

@@ -53,8 +53,8 @@ const queryNames = [
 ]
 const bodyNames = ['tenant_id', 'organization_id', 'user_id', 'id']
 
-/** Ends the session of whoever asks, and takes no id. */
-const leftOut = new Set(['post /auth/logout'])
+/** The first ends the session of whoever asks, and takes no id. The second never ends: `query/stream.test.ts` asks it. */
+const leftOut = new Set(['post /auth/logout', 'get /stream'])
 
 /** At least one case per endpoint that needs a credential, id and carrier. */
 export function* crossTenantRequests(endpoints: readonly Endpoint[], idsOfB: ForeignIds): Generator<CrossCase> {
