@@ -34,7 +34,9 @@ afterAll(async () => {
 })
 
 const kept = async (): Promise<readonly string[]> =>
-  (await owner.query<{ event_id: string }>('select event_id from lifecycle.timeline order by 1')).rows.map(({ event_id }) => event_id)
+  (await owner.query<{ event_id: string }>('select event_id from lifecycle.timeline order by 1')).rows.map(
+    ({ event_id }) => event_id,
+  )
 
 test('the sink itself drops nothing without saying that it sweeps', async () => {
   expect((await sink.query('delete from lifecycle.timeline_auth_events')).rowCount).toBe(0)
