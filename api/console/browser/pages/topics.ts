@@ -48,14 +48,24 @@ const kindNames: Readonly<Record<string, string>> = {
 }
 const pageSize = 25
 
+/** Events before anything else, and of those where there is most to see. */
+const fullestOf = (list: readonly Topic[]): Topic | undefined => {
+  const events = list.filter(({ kind }) => kind === 'event')
+  const size = ({ partitions }: Topic): number => partitions.reduce((sum, each) => sum + sizeOf(each), 0)
+  return (events.length > 0 ? events : list).toSorted((a, b) => size(b) - size(a))[0]
+}
+/** Where there is most to see. */
+const fullest = ({ partitions }: Topic): number =>
+  partitions.reduce((most, each) => (sizeOf(each) > sizeOf(most) ? each : most)).partition
+const sizeOf = ({ start, end }: Topic['partitions'][number]): number => Number(BigInt(end) - BigInt(start))
+
 export async function topics({ query, signal }: Visit): Promise<Shown> {
   const { topics: list } = await get<{ topics: Topic[] }>('/operator/topics', {}, signal)
-  const wanted =
-    list.find(({ name }) => name === query.get('topic')) ?? list.find(({ kind }) => kind === 'event') ?? list[0]
+  const wanted = list.find(({ name }) => name === query.get('topic')) ?? fullestOf(list)
   if (wanted === undefined)
     return { title: 'Topics', content: [pageHead('Topics'), empty('The log holds no topic yet.')] }
   let topic: Topic = wanted
-  let partition = Number(query.get('partition') ?? 0)
+  let partition = Number(query.get('partition') ?? fullest(topic))
   if (!topic.partitions.some((each) => each.partition === partition)) partition = 0
 
   const groups = Map.groupBy(list, ({ kind }) => kind)
@@ -140,7 +150,7 @@ export async function topics({ query, signal }: Visit): Promise<Shown> {
 
   topicField.addEventListener('change', () => {
     topic = list.find(({ name }) => name === topicField.value) ?? topic
-    partition = 0
+    partition = fullest(topic)
     offsetField.value = ''
     drawPartitions()
     void show({})
