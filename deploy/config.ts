@@ -10,6 +10,8 @@
 
 import { resolve } from 'node:path'
 import process from 'node:process'
+import type { ModelPrice } from '../connectors/llm/prices.ts'
+import { flatPrice } from '../connectors/llm/prices.ts'
 import { misspeltNames } from './configuration/misspelt.ts'
 import { brokenRelations } from './configuration/relations.ts'
 import type { Secrets } from './configuration/secrets.ts'
@@ -34,6 +36,33 @@ export interface ProviderConfig {
   /** Null is no limit. */
   readonly ratePerMinute: number | null
   readonly concurrency: number
+}
+
+export interface LlmVendorConfig {
+  /** Without a slash at its end; null in the sandbox. */
+  readonly baseUrl: string | null
+  readonly apiKey: string | null
+  readonly model: string
+  /** Null: that of the price table. */
+  readonly price: ModelPrice | null
+  readonly timeoutMs: number
+}
+
+export interface LlmConfig {
+  /** Live exactly when a vendor's key was given. */
+  readonly mode: 'sandbox' | 'live'
+  /** Null: is not asked, as only the other has a key. */
+  readonly openai: LlmVendorConfig | null
+  readonly anthropic: LlmVendorConfig | null
+  readonly embeddingModel: string
+  /** Null is no limit. */
+  readonly ratePerMinute: number | null
+  readonly concurrency: number
+  readonly primaryAttempts: number
+  /** Null: the models' own. */
+  readonly effort: 'low' | 'medium' | 'high' | null
+  /** Null is no limit. */
+  readonly tenantDailyBudgetMicrodollars: number | null
 }
 
 export interface KafkaConfig {
@@ -78,6 +107,13 @@ export interface Config {
     readonly operators: readonly string[]
   }
   readonly timelineDays: number
+  readonly identity: {
+    /** Secrets that signed access tokens before; they still verify. */
+    readonly previousTokenSecrets: readonly string[]
+    /** Of API keys without a quota of their own; 0 is no limit. */
+    readonly apiKeyPerMinute: number
+    readonly apiKeyPerDay: number
+  }
   readonly log: {
     readonly fsync: 'always' | 'interval' | 'never'
     readonly fsyncIntervalMs: number
@@ -110,6 +146,7 @@ export interface Config {
     readonly perplexity: ProviderConfig
     readonly webscraper: ProviderConfig
     readonly sendgrid: ProviderConfig & { readonly from: { readonly email: string; readonly name: string } }
+    readonly llm: LlmConfig
   }
 }
 
@@ -175,6 +212,11 @@ function assemble(values: Values): Config {
     },
     console: { operators: operatorsOf(values.CONSOLE_OPERATORS) },
     timelineDays: values.TIMELINE_DAYS,
+    identity: {
+      previousTokenSecrets: values.JWT_SECRETS_PREVIOUS ?? [],
+      apiKeyPerMinute: values.API_KEY_PER_MINUTE,
+      apiKeyPerDay: values.API_KEY_PER_DAY,
+    },
     log: {
       fsync: values.LOG_FSYNC,
       fsyncIntervalMs: values.LOG_FSYNC_INTERVAL_MS,
@@ -214,6 +256,7 @@ function assemble(values: Values): Config {
         ...providerOf(values, 'SENDGRID'),
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
       },
+      llm: llmOf(values),
     },
   }
 }
@@ -250,6 +293,8 @@ const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
   WEBSCRAPER: 'https://api.webscraper.io/api/v1',
   SENDGRID: 'https://api.sendgrid.com',
+  OPENAI: 'https://api.openai.com/v1',
+  ANTHROPIC: 'https://api.anthropic.com',
 } as const
 
 function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID'): ProviderConfig {
@@ -263,6 +308,36 @@ function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRI
     timeoutMs: values[`${name}_TIMEOUT_MS`],
     ratePerMinute: apiKey === null || ratePerMinute === 0 ? null : ratePerMinute,
     concurrency: values[`${name}_CONCURRENCY`],
+  }
+}
+
+function llmOf(values: Values): LlmConfig {
+  const live = values.OPENAI_API_KEY !== null || values.ANTHROPIC_API_KEY !== null
+  const budget = values.LLM_TENANT_DAILY_BUDGET_MICRODOLLARS
+  return {
+    mode: live ? 'live' : 'sandbox',
+    openai: llmVendorOf(values, 'OPENAI', live),
+    anthropic: llmVendorOf(values, 'ANTHROPIC', live),
+    embeddingModel: values.OPENAI_EMBEDDING_MODEL,
+    ratePerMinute: !live || values.LLM_RATE_PER_MINUTE === 0 ? null : values.LLM_RATE_PER_MINUTE,
+    concurrency: values.LLM_CONCURRENCY,
+    primaryAttempts: values.LLM_PRIMARY_ATTEMPTS,
+    effort: values.LLM_EFFORT === 'default' ? null : values.LLM_EFFORT,
+    tenantDailyBudgetMicrodollars: budget === 0 ? null : budget,
+  }
+}
+
+/** Where one vendor is live the other never answers out of the sandbox. */
+function llmVendorOf(values: Values, name: 'OPENAI' | 'ANTHROPIC', live: boolean): LlmVendorConfig | null {
+  const apiKey = values[`${name}_API_KEY`]
+  if (live && apiKey === null) return null
+  const [input, output] = (values[`${name}_MODEL_PRICE`] ?? '').split('/').map((usd) => Math.round(Number(usd) * 1e6))
+  return {
+    baseUrl: live ? (values[`${name}_BASE_URL`] ?? ownAddresses[name]).replace(/\/+$/, '') : null,
+    apiKey,
+    model: values[`${name}_MODEL`],
+    price: input === undefined || output === undefined ? null : flatPrice(input, output),
+    timeoutMs: values[`${name}_TIMEOUT_MS`],
   }
 }
 
@@ -285,6 +360,7 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
+  if (path.endsWith('TokenSecrets') && Array.isArray(value)) return value.length === 0 ? '-' : '(given)'
   if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password') || path.endsWith('.token'))
     return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)

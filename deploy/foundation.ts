@@ -15,13 +15,14 @@ import type { EmbeddedRegistry } from '../connectors/registry/index.ts'
 import type { AnyEvent, AnyEventTopic } from '../schemas/index.ts'
 import { eventCodec, topics } from '../schemas/index.ts'
 import { lockDirectory } from '../state-stores/index.ts'
-import type { Serde } from '../topology/index.ts'
+import type { Clock, Serde } from '../topology/index.ts'
 import { certificatesIn } from './certificates.ts'
 import type { Config, KafkaConfig, Secrets } from './config.ts'
 import { loadSecrets } from './config.ts'
 import { crashAt } from './crash.ts'
 import { startEmbeddedPostgres } from './local/embedded-postgres.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { WarpClock } from './warp/warp-clock.ts'
 import type { DatabaseRole } from './migrate.ts'
 import { checkRole, databaseRoles, migrate } from './migrate.ts'
 import { openRegistry } from './open-registry.ts'
@@ -35,6 +36,8 @@ export interface StreamFoundation {
   readonly secrets: Secrets
   readonly processId: string
   readonly log: Log
+  /** Business time: the machine's clock, or one that is warped. */
+  readonly time: Clock
   readonly pools: Pick<Pools, (typeof streamRoles)[number]>
   readonly keyRing: SqlKeyRing
   /** Where this process is to kill itself, by CRASH_POINT. */
@@ -99,11 +102,12 @@ async function open(
   ])
   const { roleUrls } = await migrate({ ownerUrl, secret: secrets.databaseRole, notice })
   const pools = await openPools(databaseRoles, roleUrls, notice, closers)
-  await createTopics(log, config.log.topicPartitions)
+  await createTopics(log, config)
+  const time = timeOf(config)
   const { ownRegistry, keyRing, codec } = await openCodecs(config, { log, pool: pools.auth, secrets }, notice, closers)
   const processId = processIdentity(config.dataDir)
   const seed = { config, secrets, processId, roleUrls }
-  return { config, secrets, processId, log, pools, ownRegistry, keyRing, crash, codec, seed, close: closeAll }
+  return { config, secrets, processId, log, time, pools, ownRegistry, keyRing, crash, codec, seed, close: closeAll }
 }
 
 /**
@@ -119,7 +123,7 @@ export async function openStreamFoundation(
     const log = await openLog(config, crash, notice, closers)
     const pools = await openPools(streamRoles, roleUrls, notice, closers)
     const { keyRing, codec } = await openCodecs(config, { log, pool: pools.auth, secrets }, notice, closers)
-    return { config, secrets, processId, log, pools, keyRing, crash, codec, close }
+    return { config, secrets, processId, log, time: machineClock, pools, keyRing, crash, codec, close }
   })
 }
 
@@ -211,11 +215,22 @@ async function openPools<R extends DatabaseRole>(
   return pools
 }
 
-const createTopics = (log: Log, partitions: number): Promise<void> =>
+const timeOf = ({ clock, dataDir }: Config): Clock =>
+  clock === 'warp' ? new WarpClock(join(dataDir, 'business-time'), machineClock.now()) : machineClock
+
+const createTopics = (log: Log, config: Config): Promise<void> =>
   createMissing(
     log,
-    topics.map((topic) => ({ name: topic.name, partitions, config: configOf(topic) })),
+    topics.map((topic) => ({
+      name: topic.name,
+      partitions: config.log.topicPartitions,
+      config: { ...configOf(topic), ...topicConfigOf(config) },
+    })),
   )
+
+/** Where business time runs ahead, a broker is not to take its records for mistakes (by default it refuses an hour ahead). */
+export const topicConfigOf = ({ clock }: Config): Readonly<Record<string, string>> =>
+  clock === 'warp' ? { 'message.timestamp.after.max.ms': String(2n ** 63n - 1n) } : {}
 
 function configOf(topic: AnyEventTopic): Record<string, string> {
   const retentionMs = topic.retention === 'forever' ? -1 : 7 * 24 * 60 * 60_000

@@ -29,6 +29,7 @@ import {
   queryDefaults,
   queryEndpoints,
   readAt,
+  tokenKeyOf,
 } from '../api/index.ts'
 import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
@@ -49,6 +50,8 @@ import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
+import { openWarp, warpHandler } from './warp/open-warp.ts'
+import type { Warp } from './warp/warp.ts'
 
 export interface Platform {
   readonly url: string
@@ -106,7 +109,7 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   })
   if (config.roles.includes('sinks')) {
     sinks.start()
-    const sweep = () => sweepTimeline(foundation.pools.sink, config.timelineDays, machineClock.now())
+    const sweep = () => sweepTimeline(foundation.pools.sink, config.timelineDays, foundation.time.now())
     closers.push(everyFewMinutes(sweep, notice))
   }
   closers.push(() => sinks.stop())
@@ -135,9 +138,13 @@ async function startDoors(
   closers.push(() => admin.close())
   const identity = identityOf(running)
   const endpoints = config.roles.includes('api') ? openApi(options, running, identity, closers) : []
-  const server = httpOf(options, running, identity, endpoints)
+  const warp = openWarp(running, options.notice)
+  const server = httpOf(options, running, identity, endpoints, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
+  running.providers.sandbox?.deliverTo(url)
+  warp?.start()
+  closers.push(async () => warp?.stop())
   return { url, endpoints }
 }
 
@@ -154,15 +161,20 @@ function openApi(
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
-  const { secrets, keyRing, pools } = foundation
-  const settings = identitySettings({
-    tokenKeys: [{ kid: 'k1', secret: Buffer.from(secrets.jwt) }],
-    codeSecret: Buffer.from(secrets.code),
-    pepper: Buffer.from(secrets.emailPepper),
-  })
+  const { config, secrets, keyRing, pools, time } = foundation
+  const { previousTokenSecrets, apiKeyPerMinute, apiKeyPerDay } = config.identity
+  const settings = identitySettings(
+    {
+      tokenKeys: [secrets.jwt, ...previousTokenSecrets].map(tokenKeyOf),
+      codeSecret: Buffer.from(secrets.code),
+      pepper: Buffer.from(secrets.emailPepper),
+    },
+    { apiKeyPerMinute, apiKeyPerDay },
+  )
   return createIdentity({
     pool: pools.auth,
     clock: machineClock,
+    time: () => time.now(),
     random: machineRandom,
     settings,
     keys: keyRing,
@@ -171,14 +183,14 @@ function identityOf({ foundation, relay }: Running): Identity {
 }
 
 function ingestOf({ foundation }: Running, notice: (line: string) => void): Ingest {
-  const { log, codec, keyRing, pools, processId } = foundation
+  const { log, codec, keyRing, pools, processId, time } = foundation
   return createIngest({
     log,
     codec: (name) => codec({ name }),
     keyRing,
     reservations: postgresReservations(pools.auth),
     clock: machineClock,
-    time: () => machineClock.now(),
+    time: () => time.now(),
     random: machineRandom,
     settings: { ...ingestDefaults, transactionalId: `${ingestPrefix}${processId}` },
     crash: foundation.crash,
@@ -188,7 +200,7 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
 
 function endpointsOf(running: Running, identity: Identity, ingest: Ingest, notice: (line: string) => void): Endpoint[] {
   const { foundation, sinks, relay } = running
-  const { log, pools, secrets, config, codec } = foundation
+  const { log, pools, secrets, config, codec, time } = foundation
   const operators = {
     named: new Set(config.console.operators),
     emailOf: async (principal: UserPrincipal) => (await identity.profile(principal)).email,
@@ -201,7 +213,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest, notic
       pool: pools.api,
       waitVisible,
       clock: machineClock,
-      time: () => machineClock.now(),
+      time: () => time.now(),
       ingest,
       readEvent: eventReader(foundation),
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
@@ -231,6 +243,7 @@ function httpOf(
   running: Running,
   identity: Identity,
   endpoints: readonly Endpoint[],
+  warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
   const { foundation, providers, streams } = running
@@ -245,6 +258,7 @@ function httpOf(
         foundation.ownRegistry === null
           ? registryElsewhere
           : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
     },
     settings: {
@@ -259,6 +273,7 @@ function httpOf(
     random: machineRandom,
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
+    spendQuota: (key) => identity.spendQuota(key),
     health: () => healthOf(options, running),
     ready: async () => {
       const statuses = await Promise.all(streams.applications.map((application) => application.status()))

@@ -3,11 +3,12 @@
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
-import type { ProviderConfig } from './config.ts'
+import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
 
@@ -23,10 +24,13 @@ export interface Providers {
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
-  const { perplexity, webscraper, sendgrid } = foundation.config.providers
-  const needsSandbox = [perplexity, webscraper, sendgrid].some((provider) => provider.mode === 'sandbox')
+  const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
   const sandbox = needsSandbox
-    ? await startSandbox({ directory: join(foundation.config.dataDir, 'sandbox'), clock: machineClock })
+    ? await startSandbox({
+        directory: join(foundation.config.dataDir, 'sandbox'),
+        clock: foundation.time,
+        realNow: () => machineClock.now(),
+      })
     : null
   const addresses = sandbox?.baseUrls ?? null
   return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
@@ -44,8 +48,50 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    languageModels(foundation, addresses),
   ]
 }
+
+function languageModels(foundation: StreamFoundation, addresses: ProviderAddresses | null): Provider {
+  const { llm } = foundation.config.providers
+  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
+  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
+  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
+  const ledger = sqlLedger(foundation.pools.effects)
+  return llmProvider({
+    llm: createLlm({
+      openai: vendorSettings('openai', openai, addresses),
+      anthropic: vendorSettings('anthropic', anthropic, addresses),
+      primaryAttempts,
+      effort,
+      embedding: openai === null ? null : { model: llm.embeddingModel },
+      prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
+      budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
+      now: () => machineClock.now(),
+    }),
+    mode: llm.mode,
+    rate: rateOf(llm.ratePerMinute),
+    concurrency: llm.concurrency,
+    timeoutMs: Math.max(...vendors.map(({ timeoutMs }) => timeoutMs)) + 15_000, // the ledger is asked around the call
+  })
+}
+
+const vendorSettings = (
+  name: 'openai' | 'anthropic',
+  config: LlmVendorConfig | null,
+  addresses: ProviderAddresses | null,
+) =>
+  config === null
+    ? null
+    : {
+        baseUrl: config.baseUrl ?? addresses?.[name] ?? '',
+        apiKey: config.apiKey ?? 'sandbox',
+        model: config.model,
+        timeoutMs: config.timeoutMs,
+      }
+
+const rateOf = (ratePerMinute: number | null): Provider['rate'] =>
+  ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
 
 function settingsOf(
   name: 'perplexity' | 'webscraper' | 'sendgrid',
@@ -54,7 +100,7 @@ function settingsOf(
 ) {
   const { mode, timeoutMs, concurrency, ratePerMinute } = config
   const baseUrl = config.baseUrl ?? addresses?.[name] ?? ''
-  const rate = ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
+  const rate = rateOf(ratePerMinute)
   return {
     mode,
     timeoutMs,

@@ -3,6 +3,8 @@
 import type { CommunicationSettings } from './communication/index.ts'
 import { communicationService } from './communication/index.ts'
 import type { Service } from './define.ts'
+import type { DemoSettings } from './demo/index.ts'
+import { demoService } from './demo/index.ts'
 import type { SagaSettings } from './lifecycle-saga/index.ts'
 import { lifecycleSaga } from './lifecycle-saga/index.ts'
 import type { ResearchSettings } from './research/index.ts'
@@ -14,14 +16,16 @@ export * from './define.ts'
 export { compileService } from './compile.ts'
 export type { Codecs } from './compile.ts'
 export { researchDefaults, researchService } from './research/index.ts'
+export { demoDefaults, demoService } from './demo/index.ts'
 export { lifecycleSaga, sagaDefaults } from './lifecycle-saga/index.ts'
 export { reviewQueueDefaults, reviewQueueService } from './review-queue/index.ts'
 export { communicationDefaults, communicationService } from './communication/index.ts'
-export type { CommunicationSettings, ResearchSettings, ReviewQueueSettings, SagaSettings }
+export type { CommunicationSettings, DemoSettings, ResearchSettings, ReviewQueueSettings, SagaSettings }
 
 /** By service; what is left out is the default. */
 export interface ServiceSettings {
   readonly research?: ResearchSettings
+  readonly demo?: DemoSettings
   readonly lifecycleSaga?: SagaSettings
   readonly reviewQueue?: ReviewQueueSettings
   readonly communication?: CommunicationSettings
@@ -30,6 +34,7 @@ export interface ServiceSettings {
 export function services(settings: ServiceSettings = {}): readonly Service[] {
   return Object.freeze([
     researchService(settings.research),
+    demoService(settings.demo),
     lifecycleSaga(settings.lifecycleSaga),
     reviewQueueService(settings.reviewQueue),
     communicationService(settings.communication),

@@ -137,6 +137,15 @@ export class ProjectionRun {
       })
   }
 
+  /** True when the partitions of this process hold nothing that is committed and not yet applied. Asks the log. */
+  async isIdle(): Promise<boolean> {
+    const { log, projection } = this.#options
+    const mine = this.#assignment.sources.filter(({ claim }) => claim !== null)
+    const queues = mine.map(({ partition }) => ({ topic: projection.reads.name, partition }))
+    const ends = await log.listOffsets(queues, 'stable')
+    return mine.every(({ position }, index) => position >= (ends[index] ?? 0n))
+  }
+
   /** True once the record at `offset` has been applied; false when the time is up. */
   waitFor(partition: number, offset: bigint, timeoutMs: number): Promise<boolean> {
     const source = this.#assignment.of(partition)

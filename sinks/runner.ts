@@ -93,6 +93,12 @@ export class SinkRunner {
     )
   }
 
+  /** True when everything that is committed is in the rows, or set aside. Asks the log. */
+  async isIdle(): Promise<boolean> {
+    for (const run of this.#runs.values()) if (!(await run.isIdle())) return false
+    return true
+  }
+
   /** The next offset of each partition this process has: rows hold everything before it. */
   position(projection: string): ReadonlyMap<number, bigint> {
     return new Map(

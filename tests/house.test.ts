@@ -53,6 +53,7 @@ const productRoots = product
         'topology/testing/index.ts',
         'state-stores/index.ts',
         'connectors/kafka/index.ts',
+        'connectors/llm/index.ts',
         'client/index.ts',
         // What browsers load.
         'api/console/browser/app.ts',

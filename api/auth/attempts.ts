@@ -6,7 +6,7 @@
 import type { Queryable } from '../../connectors/postgres/index.ts'
 import { ApiProblem } from '../http/problem.ts'
 
-export type AttemptKind = 'login_failed' | 'code_sent'
+export type AttemptKind = 'login_failed' | 'code_sent' | 'reset_sent' | 'invitation_sent'
 
 export interface Window {
   readonly kind: AttemptKind

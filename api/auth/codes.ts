@@ -1,5 +1,5 @@
 /**
- * Verification codes: six digits that travel by mail only. At rest they stand encrypted (AES-256-GCM, bound to their
+ * Codes: six digits, or the long ones of invitations; they travel by mail only. At rest they stand encrypted (AES-256-GCM, bound to their
  * reference); events and requests carry the reference, and the effect that sends the mail reads the code then.
  */
 
@@ -15,6 +15,18 @@ export function sixDigits(random: Random): string {
     if (value < 16_000_000) return String(value % 1_000_000).padStart(6, '0')
   }
 }
+
+/** Letters and digits that are not taken for one another: 32, so that five bits are one. */
+const alphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'
+
+/** 100 bits in four groups of five: nobody guesses it, so no wrong entry is counted. */
+export function longCode(random: Random): string {
+  const letters = [...random.bytes(20)].map((byte) => alphabet[byte & 31]!).join('')
+  return letters.match(/.{5}/g)!.join('-')
+}
+
+/** A long code as it is compared, however it was typed. */
+export const plainCode = (typed: string): string => typed.replace(/[\s-]/g, '').toUpperCase()
 
 /** Seals and opens codes under a key derived from the configured secret. */
 export interface CodeBox {

@@ -12,6 +12,11 @@ export function uuid(random: Random): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Whether PostgreSQL would take it for a UUID, as we write them. */
+export const isUuid = (text: string): boolean => uuidForm.test(text)
+
 /** An opaque token of 256 bits; enough entropy that its plain SHA-256 may be stored. */
 export const opaqueToken = (random: Random): string => random.bytes(32).toString('base64url')
 

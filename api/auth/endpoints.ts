@@ -3,6 +3,7 @@
 import type { Endpoint, ResponseSpec } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { Identity } from './identity.ts'
+import { membershipEndpoints } from './membership-endpoints.ts'
 import * as schemas from './schemas.ts'
 
 /** The header in which a command says where its events leave; a read may wait for it with `min_position`. */
@@ -16,7 +17,13 @@ const tooMany = problem(429, '`too_many_attempts`; Retry-After says when')
 const busy = problem(503, '`busy`; Retry-After says when')
 
 export function identityEndpoints(identity: Identity): readonly Endpoint[] {
-  return [...registration(identity), ...sessions(identity), ...apiKeys(identity)]
+  return [
+    ...registration(identity),
+    ...sessions(identity),
+    ...passwords(identity),
+    ...membershipEndpoints(identity),
+    ...apiKeys(identity),
+  ]
 }
 
 function registration(identity: Identity): Endpoint[] {
@@ -34,8 +41,8 @@ function registration(identity: Identity): Endpoint[] {
         problem(422, 'A field breaks a rule: `invalid_email`, `password_too_short`, `password_too_long`, …'),
         busy,
       ],
-      handler: async ({ body }) => {
-        const { userId } = await identity.signup(body)
+      handler: async ({ body, ip }) => {
+        const { userId } = await identity.from({ ip }).signup(body)
         const message = 'We sent a 6-digit code to your work email. Enter it within 15 minutes.'
         return { status: 201, body: { user_id: userId, message } }
       },
@@ -56,8 +63,8 @@ function registration(identity: Identity): Endpoint[] {
         problem(400, '`invalid_code`: wrong, late, or tried too often'),
         problem(409, '`organization_exists`: verified, but a colleague has signed the company up'),
       ],
-      handler: async ({ body }) => {
-        const { organizationId, position } = await identity.verifyEmail(body)
+      handler: async ({ body, ip }) => {
+        const { organizationId, position } = await identity.from({ ip }).verifyEmail(body)
         const answer = { message: 'Your email is verified.', organization_id: organizationId }
         return { status: 200, body: answer, headers: position === null ? {} : { [positionHeader]: position } }
       },
@@ -70,8 +77,8 @@ function registration(identity: Identity): Endpoint[] {
       auth: 'none',
       request: schemas.resendCodeRequest,
       response: [ok(200, 'The same answer whether or not the address is known', schemas.messageAnswer), tooMany],
-      handler: async ({ body }) => {
-        await identity.resendCode(body)
+      handler: async ({ body, ip }) => {
+        await identity.from({ ip }).resendCode(body)
         return { status: 200, body: { message: 'If this address waits for a code, a new one is on its way.' } }
       },
     }),
@@ -94,7 +101,11 @@ function sessions(identity: Identity): Endpoint[] {
         tooMany,
         busy,
       ],
-      handler: async ({ body, ip }) => ({ status: 200, body: await identity.login(body, { ip }), headers: noStore }),
+      handler: async ({ body, ip }) => ({
+        status: 200,
+        body: await identity.from({ ip }).login(body, { ip }),
+        headers: noStore,
+      }),
     }),
     endpoint({
       method: 'post',
@@ -108,7 +119,11 @@ function sessions(identity: Identity): Endpoint[] {
         problem(401, '`unauthorized`: unknown, late or revoked; a token used before ends its whole session'),
         problem(409, '`refresh_conflict`: another request refreshed this session at the same moment'),
       ],
-      handler: async ({ body }) => ({ status: 200, body: await identity.refresh(body), headers: noStore }),
+      handler: async ({ body, ip }) => ({
+        status: 200,
+        body: await identity.from({ ip }).refresh(body),
+        headers: noStore,
+      }),
     }),
     endpoint({
       method: 'post',
@@ -117,8 +132,8 @@ function sessions(identity: Identity): Endpoint[] {
       tag: 'auth',
       auth: 'bearer',
       response: [ok(204, 'No token of the session is good any more')],
-      handler: async ({ principal }) => {
-        await identity.logout(principal)
+      handler: async ({ principal, ip }) => {
+        await identity.from({ ip }).logout(principal)
         return { status: 204 }
       },
     }),
@@ -134,13 +149,53 @@ function sessions(identity: Identity): Endpoint[] {
   ]
 }
 
+function passwords(identity: Identity): Endpoint[] {
+  return [
+    endpoint({
+      method: 'post',
+      path: '/auth/password/forgot',
+      summary: 'Ask for a code to choose a new password with',
+      tag: 'auth',
+      auth: 'none',
+      request: schemas.forgotPasswordRequest,
+      response: [
+        ok(200, 'The same answer whether or not the address is known', schemas.messageAnswer),
+        problem(422, '`invalid_email`'),
+        tooMany,
+      ],
+      handler: async ({ body, ip }) => {
+        await identity.from({ ip }).forgotPassword(body)
+        return { status: 200, body: { message: 'If this address has an account, a code is on its way.' } }
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: '/auth/password/reset',
+      summary: 'Choose a new password with the code; every session of the user ends',
+      tag: 'auth',
+      auth: 'none',
+      request: schemas.resetPasswordRequest,
+      response: [
+        ok(200, 'The new password is the only one; log in with it', schemas.messageAnswer),
+        problem(400, '`invalid_code`: wrong, late, used, or tried too often'),
+        problem(422, 'The new password breaks a rule: `password_too_short`, `password_too_long`, …'),
+        busy,
+      ],
+      handler: async ({ body, ip }) => {
+        await identity.from({ ip }).resetPassword(body)
+        return { status: 200, body: { message: 'Your password is changed. Log in with the new one.' } }
+      },
+    }),
+  ]
+}
+
 function apiKeys(identity: Identity): Endpoint[] {
   const forbidden = problem(403, '`forbidden`: only an owner')
   return [
     endpoint({
       method: 'post',
       path: '/api-keys',
-      summary: 'Make an API key for a program that sends events',
+      summary: 'Make an API key for a program: what it may do, and how often',
       tag: 'api-keys',
       auth: 'bearer',
       request: schemas.createApiKeyRequest,
@@ -149,9 +204,9 @@ function apiKeys(identity: Identity): Endpoint[] {
         forbidden,
         problem(409, '`too_many_api_keys`'),
       ],
-      handler: async ({ principal, body }) => ({
+      handler: async ({ principal, body, ip }) => ({
         status: 201,
-        body: await identity.createApiKey(principal, body),
+        body: await identity.from({ ip }).createApiKey(principal, body),
         headers: noStore,
       }),
     }),
@@ -171,8 +226,8 @@ function apiKeys(identity: Identity): Endpoint[] {
       tag: 'api-keys',
       auth: 'bearer',
       response: [ok(204, 'The key is refused from now on'), forbidden, problem(404, '`not_found`')],
-      handler: async ({ principal, params }) => {
-        await identity.revokeApiKey(principal, params.id ?? '')
+      handler: async ({ principal, params, ip }) => {
+        await identity.from({ ip }).revokeApiKey(principal, params.id ?? '')
         return { status: 204 }
       },
     }),

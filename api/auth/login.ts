@@ -3,9 +3,11 @@
  * L1 Five failures of an address within 15 sliding minutes; the next answers 429 whatever the password is. Failures are
  *    counted after hashing, one address at a time, so parallel guesses learn no more than five answers.
  * L2 An unknown address does the same work, counts the same and answers the same as a wrong password.
+ * L3 What decides is the user as they stand when the session opens: a password that was reset, or a member who was
+ *    removed, while the guess was hashed opens nothing.
  */
 
-import type { PoolClient } from '../../connectors/postgres/index.ts'
+import type { PoolClient, Queryable } from '../../connectors/postgres/index.ts'
 import { authEvents } from '../../schemas/index.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { Window } from './attempts.ts'
@@ -21,7 +23,7 @@ import { openSession } from './sessions.ts'
 interface LoginRow extends Member {
   readonly password_hash: string
   readonly verified: boolean
-  readonly status: 'pending' | 'active' | 'superseded'
+  readonly status: 'pending' | 'active' | 'superseded' | 'deleted' | 'removed'
 }
 
 type Outcome =
@@ -33,11 +35,12 @@ type Outcome =
 export async function login(context: IdentityContext, request: LoginRequest, from: Caller): Promise<TokensAnswer> {
   const address = parseEmail(request.email)?.address ?? request.email.trim().toLowerCase()
   const window = loginWindow(context, address)
-  const user = await findUser(context, address)
+  const user = await findUser(context.pool, address)
   // While locked nothing is hashed: a flood of guesses costs little.
   const locked = (await tried(context.pool, window, context.clock.now())).refusedUntil !== null
   const matches = !locked && (await context.hasher.matches(request.password, user?.password_hash ?? null))
-  const outcome = await context.decide((client) => judge(context, client, { window, user, matches, from }))
+  const guess = { window, address, matched: matches ? user!.password_hash : null, from }
+  const outcome = await context.decide((client) => judge(context, client, guess))
   switch (outcome.is) {
     case 'in':
       return outcome.tokens
@@ -51,28 +54,30 @@ export async function login(context: IdentityContext, request: LoginRequest, fro
       throw new ApiProblem(
         403,
         'no_organization',
-        'Your company already has an organization; ask its owner to add you.',
+        'You belong to no organization; ask an owner of your company to let you in, or to invite you.',
       )
   }
 }
 
-interface Attempt {
+interface Guess {
   readonly window: Window
-  readonly user: LoginRow | null
-  readonly matches: boolean
+  readonly address: string
+  /** The stored hash that the password fits; null when it fits none. */
+  readonly matched: string | null
   readonly from: Caller
 }
 
-async function judge(context: IdentityContext, client: PoolClient, attempt: Attempt): Promise<Outcome> {
-  const { window, user, matches, from } = attempt
+async function judge(context: IdentityContext, client: PoolClient, guess: Guess): Promise<Outcome> {
+  const { window, address, matched, from } = guess
   const now = context.clock.now()
   await lockAddress(client, window)
+  const user = await findUser(client, address, 'for share of u')
   const { count, refusedUntil } = await tried(client, window, now)
   if (refusedUntil !== null) {
-    await announceLock(context, client, attempt, refusedUntil)
+    await announceLock(context, client, { window, user }, refusedUntil)
     return { is: 'locked', until: refusedUntil }
   }
-  if (user === null || !matches) {
+  if (user === null || matched !== user.password_hash) {
     await note(client, window, now)
     const reason = user === null ? 'unknown_email' : 'wrong_password'
     await context.outbox.put(client, partyOf(user, false), [
@@ -101,17 +106,17 @@ async function judge(context: IdentityContext, client: PoolClient, attempt: Atte
 async function announceLock(
   context: IdentityContext,
   client: PoolClient,
-  attempt: Attempt,
+  { window, user }: { readonly window: Window; readonly user: LoginRow | null },
   until: number,
 ): Promise<void> {
   const { rowCount } = await client.query(
     `insert into auth.lockouts (email_hash, until) values ($1, $2)
      on conflict (email_hash) do update set until = excluded.until where lockouts.until < excluded.until`,
-    [attempt.window.emailHash, new Date(until)],
+    [window.emailHash, new Date(until)],
   )
   if (rowCount === 0) return
-  await context.outbox.put(client, partyOf(attempt.user, false), [
-    draft(authEvents, 'login_locked', { email_hash: attempt.window.emailHash, until }),
+  await context.outbox.put(client, partyOf(user, false), [
+    draft(authEvents, 'login_locked', { email_hash: window.emailHash, until }),
   ])
 }
 
@@ -121,17 +126,17 @@ function partyOf(user: LoginRow | null, proved: boolean): Party {
   return { tenantId: user.tenant_id, organizationId: user.organization_id, userId: proved ? user.user_id : null }
 }
 
-async function findUser({ pool }: IdentityContext, address: string): Promise<LoginRow | null> {
-  const { rows } = await pool.query<LoginRow>(
+async function findUser(client: Queryable, address: string, lock = ''): Promise<LoginRow | null> {
+  const { rows } = await client.query<LoginRow>(
     `select u.user_id, u.tenant_id, u.organization_id, u.user_type, u.role, u.password_hash,
-       u.verified_at is not null as verified, o.status
-     from auth.users u join auth.organizations o using (organization_id) where u.email = $1`,
+       u.verified_at is not null as verified, case when u.removed_at is null then o.status else 'removed' end as status
+     from auth.users u join auth.organizations o using (organization_id) where u.email = $1 ${lock}`,
     [address],
   )
   return rows[0] ?? null
 }
 
-const loginWindow = (context: IdentityContext, address: string): Window => ({
+export const loginWindow = (context: IdentityContext, address: string): Window => ({
   kind: 'login_failed',
   emailHash: context.emailHash(address),
   limit: context.settings.loginFailures,

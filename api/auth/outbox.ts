@@ -6,7 +6,8 @@
 import type { Queryable } from '../../connectors/postgres/index.ts'
 import { recordKey } from '../../schemas/index.ts'
 import type { AnyEvent, EventDefinitions, EventTopic, PayloadOf } from '../../schemas/index.ts'
-import type { Clock, Random } from '../../topology/clock.ts'
+import type { Random } from '../../topology/clock.ts'
+import type { UserPrincipal } from '../http/endpoint.ts'
 import { uuid } from './digest.ts'
 
 /** Tenant and organization of an event about nobody we know: a refused sign-up, a login with an unknown address. */
@@ -21,6 +22,13 @@ export interface Party {
 }
 
 export const stranger: Party = { tenantId: nobody, organizationId: nobody, userId: null }
+
+/** What a member decides about their organization. */
+export const partyOfPrincipal = ({ tenantId, organizationId, userId }: UserPrincipal): Party => ({
+  tenantId,
+  organizationId,
+  userId,
+})
 
 export interface Draft {
   readonly topic: EventTopic<EventDefinitions>
@@ -45,29 +53,35 @@ export interface Outbox {
   put(client: Queryable, about: Party, drafts: readonly Draft[]): Promise<string>
 }
 
-export function createOutbox(clock: Clock, random: Random): Outbox {
+/**
+ * @param time event time in ms: runs ahead of the clock where business time is warped
+ * @param ipHash of the address that asks; stands in every event that has a place for it and says nothing else there
+ */
+export function createOutbox(time: () => number, random: Random, ipHash: string | null = null): Outbox {
   return {
     async put(client, about, drafts) {
       const rows: { topic: string; key: string; event: AnyEvent }[] = []
       const place = { tenant_id: about.tenantId, organization_id: about.organizationId }
       let cause = ''
+      const now = time()
       for (const { topic, type, payload } of drafts) {
         const event: AnyEvent = {
           event_id: uuid(random),
           event_type: type,
           event_version: topic.events[type]!.version,
-          timestamp: clock.now(),
+          timestamp: now,
           ...place,
           correlation_id: about.organizationId,
           causation_id: cause,
           source: 'identity',
           actor: { type: 'user', id: about.userId ?? 'anonymous' },
+          ...('ip_hash' in topic.events[type]!.fields ? { ip_hash: ipHash } : {}),
           ...payload,
         }
         rows.push({ topic: topic.name, key: recordKey(topic, { ...place, payload }), event })
         cause = event.event_id
       }
-      return `outbox:${await insert(client, rows, new Date(clock.now()))}`
+      return `outbox:${await insert(client, rows, new Date(now))}`
     },
   }
 }

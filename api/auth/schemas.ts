@@ -3,7 +3,7 @@
 import { z } from 'zod'
 
 /** Text that every part of the platform can keep: PostgreSQL refuses NUL, UTF-8 has no lone surrogate. */
-const text = (maxLength: number): z.ZodString =>
+export const text = (maxLength: number): z.ZodString =>
   z
     .string()
     .trim()
@@ -13,13 +13,19 @@ const text = (maxLength: number): z.ZodString =>
       error: 'must be text without NUL or lone surrogates',
     })
 
-const email = z.string().min(3).max(320)
+export const email = z.string().min(3).max(320)
 /** Rules for new passwords are checked by identity, which says which one is broken. */
 const password = z.string().min(1).max(4096)
+export const newPassword = password.meta({ description: 'At least 8 characters, at most 72 bytes' })
+
+const sixDigits = z
+  .string()
+  .trim()
+  .regex(/^\d{6}$/, 'must be six digits')
 
 export const signupRequest = z.strictObject({
   email: email.meta({ description: 'A work e-mail', example: 'ada@acme.example' }),
-  password: password.meta({ description: 'At least 8 characters, at most 72 bytes' }),
+  password: newPassword,
   company_name: text(200),
   first_name: text(100),
   last_name: text(100),
@@ -28,13 +34,7 @@ export const signupRequest = z.strictObject({
 })
 export type SignupRequest = z.infer<typeof signupRequest>
 
-export const verifyEmailRequest = z.strictObject({
-  email,
-  code: z
-    .string()
-    .trim()
-    .regex(/^\d{6}$/, 'must be six digits'),
-})
+export const verifyEmailRequest = z.strictObject({ email, code: sixDigits })
 export type VerifyEmailRequest = z.infer<typeof verifyEmailRequest>
 
 export const resendCodeRequest = z.strictObject({ email })
@@ -46,7 +46,27 @@ export type LoginRequest = z.infer<typeof loginRequest>
 export const refreshRequest = z.strictObject({ refresh_token: z.string().min(1).max(512) })
 export type RefreshRequest = z.infer<typeof refreshRequest>
 
-export const createApiKeyRequest = z.strictObject({ name: text(100) })
+export const forgotPasswordRequest = z.strictObject({ email })
+export type ForgotPasswordRequest = z.infer<typeof forgotPasswordRequest>
+
+export const resetPasswordRequest = z.strictObject({ email, code: sixDigits, password: newPassword })
+export type ResetPasswordRequest = z.infer<typeof resetPasswordRequest>
+
+const scope = z.enum(['events:write', 'read'])
+const quota = z.int().min(1).max(1_000_000_000)
+
+export const createApiKeyRequest = z.strictObject({
+  name: text(100),
+  scopes: z
+    .array(scope)
+    .min(1)
+    .max(2)
+    .refine((scopes) => new Set(scopes).size === scopes.length, { error: 'must name each scope once' })
+    .optional()
+    .meta({ description: 'What the key may do; `events:write` alone unless told' }),
+  per_minute: quota.optional().meta({ description: "Requests a minute; the platform's default unless told" }),
+  per_day: quota.optional().meta({ description: "Requests a day (UTC); the platform's default unless told" }),
+})
 export type CreateApiKeyRequest = z.infer<typeof createApiKeyRequest>
 
 export const signupAnswer = z.object({ user_id: z.uuid(), message: z.string() })
@@ -82,6 +102,9 @@ export const apiKeyAnswer = z.object({
   id: z.uuid(),
   name: z.string(),
   prefix: z.string().meta({ description: 'The first characters of the key, to know it by' }),
+  scopes: z.array(scope),
+  per_minute: z.int().meta({ description: 'Requests a minute; 0 is no limit' }),
+  per_day: z.int().meta({ description: 'Requests a day; 0 is no limit' }),
   created_at: z.iso.datetime(),
 })
 export type ApiKeyAnswer = z.infer<typeof apiKeyAnswer>

@@ -12,6 +12,7 @@ import type { UserPrincipal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { IdentityContext } from './context.ts'
 import { opaqueToken, sha256, uuid } from './digest.ts'
+import type { Draft } from './outbox.ts'
 import { draft } from './outbox.ts'
 import type { RefreshRequest, TokensAnswer } from './schemas.ts'
 import { unauthorized } from './tokens.ts'
@@ -160,12 +161,30 @@ async function revoke(
   ])
 }
 
+/**
+ * Ends every session of a user; the same transaction must hold what makes them end.
+ * @returns the events that say so, one for each session
+ */
+export async function endSessions(
+  context: IdentityContext,
+  client: PoolClient,
+  userId: string,
+  reason: 'password_reset' | 'member_removed',
+): Promise<Draft[]> {
+  const { rows } = await client.query<{ token_id: string }>(
+    `update auth.sessions set revoked_at = $2, revoked_reason = $3 where user_id = $1 and revoked_at is null
+     returning token_id`,
+    [userId, new Date(context.clock.now()), reason],
+  )
+  return rows.map(({ token_id }) => draft(authEvents, 'token_revoked', { user_id: userId, jti: token_id, reason }))
+}
+
 /** R3: who holds this access token, with the role they have now. @throws ApiProblem 401, the same for every reason */
 export async function authenticate({ tokens, pool }: IdentityContext, token: string): Promise<UserPrincipal> {
   const claims = await tokens.verify(token)
   const { rows } = await pool.query<Member>(
     `select ${memberColumns} from auth.sessions s join auth.users u using (user_id)
-     where s.session_id = $1 and s.revoked_at is null
+     where s.session_id = $1 and s.revoked_at is null and u.removed_at is null
        and u.user_id = $2 and u.tenant_id = $3 and u.organization_id = $4`,
     [claims.sid, claims.sub, claims.tenant_id, claims.organization_id],
   )

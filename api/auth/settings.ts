@@ -1,5 +1,6 @@
 /** What identity is told: secrets, and limits whose defaults are the product's promises. */
 
+import { derivedKey } from './digest.ts'
 import type { HashingLimits } from './passwords.ts'
 
 /** A secret that access tokens are signed with. The first signs; the others still verify until their end date. */
@@ -11,6 +12,12 @@ export interface TokenKey {
   /** Milliseconds since the epoch after which the key verifies nothing; absent means it has no end. */
   readonly verifiesUntil?: number
 }
+
+/** A token key named after its secret, so that all processes know it by one name: the name tells nothing of it. */
+export const tokenKeyOf = (secret: string): TokenKey => ({
+  kid: derivedKey(Buffer.from(secret), 'token-kid').toString('hex').slice(0, 16),
+  secret: Buffer.from(secret),
+})
 
 export interface IdentitySecrets {
   readonly tokenKeys: readonly TokenKey[]
@@ -37,6 +44,13 @@ export interface IdentityLimits {
   readonly loginFailures: number
   readonly loginWindowMs: number
   readonly apiKeysPerOrganization: number
+  /** Requests of an API key that has no quota of its own; 0 is no limit. */
+  readonly apiKeyPerMinute: number
+  readonly apiKeyPerDay: number
+  readonly membersPerOrganization: number
+  /** Open at one time. */
+  readonly invitationsPerOrganization: number
+  readonly invitationMs: number
   readonly hashing: HashingLimits
 }
 
@@ -57,6 +71,11 @@ export const identityLimits: IdentityLimits = Object.freeze({
   loginFailures: 5,
   loginWindowMs: 15 * minuteMs,
   apiKeysPerOrganization: 100,
+  apiKeyPerMinute: 60_000,
+  apiKeyPerDay: 10_000_000,
+  membersPerOrganization: 1_000,
+  invitationsPerOrganization: 200,
+  invitationMs: 7 * 24 * 60 * minuteMs,
   hashing: Object.freeze({ cost: 12, concurrency: 2, queue: 64, longestWaitMs: 8_000 }),
 })
 

@@ -4,6 +4,7 @@
  *    (jku, jwk, x5u, crit, anything but alg, kid, typ) is refused unread.
  * A2 Every claim is required and has exactly one type; `aud` is our name and not a list that holds it.
  * A3 All failures are one answer: the caller cannot tell a forged token from an expired or a revoked one.
+ * A4 Header and claims are read by the strict parser too: a name that is said twice is refused, never the last one taken.
  */
 
 import { createSecretKey } from 'node:crypto'
@@ -11,6 +12,7 @@ import type { KeyObject } from 'node:crypto'
 import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../../topology/clock.ts'
+import { parseJson } from '../http/json.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { IdentitySettings } from './settings.ts'
 
@@ -82,6 +84,7 @@ export function accessTokens(settings: IdentitySettings, clock: Clock): AccessTo
     async verify(token) {
       try {
         if (token.length > maxTokenLength || !compactForm.test(token)) throw unauthorized()
+        for (const part of token.split('.', 2)) parseJson(Buffer.from(part, 'base64url'))
         const header = decodeProtectedHeader(token)
         if (Object.keys(header).some((name) => !headerNames.has(name))) throw unauthorized()
         const { payload } = await jwtVerify(token, verificationKey(header.kid), {

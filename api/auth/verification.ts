@@ -1,50 +1,37 @@
 /**
  * From the code in a mail to a verified address and its organization. Invariants:
- * V1 A code counts five wrong entries at most, also when they come at once: its row is locked while it is judged.
- * V2 A wrong or late code leaves nothing but an attempt count.
  * V3 The answer to a resend is the same for unknown, pending and verified addresses, and so is its limit.
- * V4 One verified host has one active organization; who comes second is verified but gets none.
+ * V4 One verified host has one active organization; who comes second is verified, and asks its owners to be let in.
  */
 
 import type { PoolClient } from '../../connectors/postgres/index.ts'
-import { authEvents, communicationEvents } from '../../schemas/index.ts'
+import { authEvents } from '../../schemas/index.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { Window } from './attempts.ts'
 import { lockAddress, note, tooMany, tried } from './attempts.ts'
-import { sameCode, sixDigits } from './codes.ts'
 import type { IdentityContext } from './context.ts'
-import { uuid } from './digest.ts'
 import { parseEmail } from './email.ts'
+import { requestToJoin } from './join-requests.ts'
+import { mail } from './mail.ts'
 import type { Draft } from './outbox.ts'
 import { draft } from './outbox.ts'
 import type { PendingUser } from './pending-user.ts'
 import { lockUser, partyOf } from './pending-user.ts'
 import type { ResendCodeRequest, VerifyEmailRequest } from './schemas.ts'
+import { codeFits, issueUserCode, mailWindow } from './user-codes.ts'
 
 /** Puts a new code in place of the user's old one, and says so to whoever mails it. */
 export async function issueCode(context: IdentityContext, client: PoolClient, user: PendingUser): Promise<Draft[]> {
-  const { random, settings, clock } = context
-  const now = clock.now()
-  const codeRef = `auth.codes:${uuid(random)}`
-  const expiresAt = now + settings.codeMs
-  await client.query(
-    `insert into auth.codes (user_id, code_ref, sealed, recipient, expires_at) values ($1, $2, $3, $4, $5)
-     on conflict (user_id) do update set code_ref = excluded.code_ref, sealed = excluded.sealed,
-       recipient = excluded.recipient, expires_at = excluded.expires_at, wrong_tries = 0, used_at = null`,
-    [user.user_id, codeRef, context.codes.seal(codeRef, sixDigits(random)), user.email, new Date(expiresAt)],
-  )
-  await note(client, codeWindow(context, user.email), now)
+  const { codeRef, expiresAt } = await issueUserCode(context, client, user, 'verify_email')
+  await note(client, codeWindow(context, user.email), context.clock.now())
   return [
     draft(authEvents, 'verification_code_issued', { user_id: user.user_id, code_ref: codeRef, expires_at: expiresAt }),
-    draft(communicationEvents, 'message_requested', {
-      contact_id: user.user_id,
-      message_id: uuid(random),
-      purpose: 'transactional',
-      channel: 'email',
+    mail(context, {
+      contactId: user.user_id,
       template: 'verify_email',
-      data_ref: codeRef,
-      dedupe_key: `verify_email:${codeRef}`,
       to: user.email,
+      codeRef,
+      dedupeKey: `verify_email:${codeRef}`,
       data: { first_name: user.first_name },
     }),
   ]
@@ -84,7 +71,8 @@ export async function verifyEmail(context: IdentityContext, request: VerifyEmail
   const address = parseEmail(request.email)?.address
   const verdict = await context.decide<Verdict>(async (client) => {
     const user = address === undefined ? null : await lockUser(client, address)
-    if (user === null || !(await codeFits(context, client, user, request.code))) return { is: 'wrong' }
+    if (user === null || !(await codeFits(context, client, user.user_id, 'verify_email', request.code)))
+      return { is: 'wrong' }
     return user.verified_at === null ? activate(context, client, user) : repeat(client, user)
   })
   if (verdict.is === 'verified') return verdict
@@ -97,46 +85,15 @@ export async function verifyEmail(context: IdentityContext, request: VerifyEmail
   throw new ApiProblem(
     409,
     'organization_exists',
-    'Your address is verified, but your company already has an organization; ask its owner to add you.',
+    'Your address is verified. Your company already has an organization: its owner was asked to let you in.',
   )
-}
-
-interface CodeRow {
-  readonly code_ref: string
-  readonly sealed: Buffer
-  readonly expires_at: Date
-  readonly wrong_tries: number
-  readonly used_at: Date | null
-}
-
-/** V1, V2. A code that was used fits again, so that a verification whose answer was lost can be repeated. */
-async function codeFits(
-  context: IdentityContext,
-  client: PoolClient,
-  user: PendingUser,
-  given: string,
-): Promise<boolean> {
-  const { rows } = await client.query<CodeRow>('select * from auth.codes where user_id = $1 for update', [user.user_id])
-  const row = rows[0]
-  const now = context.clock.now()
-  if (row === undefined || row.wrong_tries >= context.settings.codeTries) return false
-  const inTime = row.used_at !== null || now < row.expires_at.getTime()
-  if (inTime && sameCode(given, context.codes.open(row.code_ref, row.sealed))) {
-    await client.query('update auth.codes set used_at = coalesce(used_at, $2) where user_id = $1', [
-      user.user_id,
-      new Date(now),
-    ])
-    return true
-  }
-  await client.query('update auth.codes set wrong_tries = wrong_tries + 1 where user_id = $1', [user.user_id])
-  return false
 }
 
 /** V4: whoever verifies a host first gets its organization; the lock makes two of one host take turns. */
 async function activate(context: IdentityContext, client: PoolClient, user: PendingUser): Promise<Verdict> {
   const at = new Date(context.clock.now())
   const verified = draft(authEvents, 'email_verified', { user_id: user.user_id })
-  await client.query('update auth.users set verified_at = $2 where user_id = $1', [user.user_id, at])
+  await client.query('update auth.users set verified_at = $2, joined_at = $2 where user_id = $1', [user.user_id, at])
   const host = user.email.slice(user.email.lastIndexOf('@') + 1)
   await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`email_host:${host}`])
   const { rows } = await client.query<{
@@ -153,6 +110,7 @@ async function activate(context: IdentityContext, client: PoolClient, user: Pend
   const { company_name, domain, industry, status } = rows[0]!
   if (status === 'superseded') {
     await context.outbox.put(client, partyOf(user), [verified])
+    await requestToJoin(context, client, user, host)
     return { is: 'superseded' }
   }
   const position = await context.outbox.put(client, partyOf(user), [
@@ -165,16 +123,13 @@ async function activate(context: IdentityContext, client: PoolClient, user: Pend
 
 async function repeat(client: PoolClient, user: PendingUser): Promise<Verdict> {
   const { rows } = await client.query<{ status: string }>(
-    'select status from auth.organizations where organization_id = $1',
-    [user.organization_id],
+    `select o.status from auth.users u join auth.organizations o using (organization_id)
+     where u.user_id = $1 and u.removed_at is null`,
+    [user.user_id],
   )
   if (rows[0]?.status !== 'active') return { is: 'superseded' }
   return { is: 'verified', organizationId: user.organization_id, position: null }
 }
 
-export const codeWindow = (context: IdentityContext, address: string): Window => ({
-  kind: 'code_sent',
-  emailHash: context.emailHash(address),
-  limit: context.settings.codesPerWindow,
-  windowMs: context.settings.codesWindowMs,
-})
+export const codeWindow = (context: IdentityContext, address: string): Window =>
+  mailWindow(context, 'code_sent', address)

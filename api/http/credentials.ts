@@ -1,6 +1,6 @@
 /** Who asks: from the Authorization header alone. Cookies, forwarded headers and the body never say. */
 
-import type { Auth, ApiKeyPrincipal, Principal, UserPrincipal } from './endpoint.ts'
+import type { ApiKeyPrincipal, Endpoint, Principal, UserPrincipal } from './endpoint.ts'
 import { ApiProblem } from './problem.ts'
 
 export interface Authenticators {
@@ -8,6 +8,12 @@ export interface Authenticators {
   authenticate(token: string): Promise<UserPrincipal>
   /** @throws ApiProblem 401 */
   authenticateApiKey(key: string): Promise<ApiKeyPrincipal>
+  /**
+   * Takes one request of a key's quota; where it is absent, keys have none.
+   * @returns headers that say what is left
+   * @throws ApiProblem 429 `quota_exceeded`
+   */
+  spendQuota?(key: ApiKeyPrincipal): Promise<Readonly<Record<string, string>>>
 }
 
 const apiKeyMark = 'lck_'
@@ -19,9 +25,12 @@ const unauthorized = (): ApiProblem =>
     headers: { 'WWW-Authenticate': 'Bearer' },
   })
 
-/** @throws ApiProblem 401 for every reason but one: 403 `wrong_credential` for a good credential of the other kind */
+/**
+ * @throws ApiProblem 401 for every reason but two: 403 `wrong_credential` for a good credential of the other kind, 403
+ * `insufficient_scope` for a good key that may not do this
+ */
 export async function principalOf(
-  auth: Auth,
+  { auth, scope }: Pick<Endpoint, 'auth' | 'scope'>,
   authorization: string | undefined,
   authenticators: Authenticators,
 ): Promise<Principal | null> {
@@ -34,6 +43,8 @@ export async function principalOf(
     ? await authenticators.authenticateApiKey(credential)
     : await authenticators.authenticate(credential)
   if (isKey && auth === 'bearer')
-    throw new ApiProblem(403, 'wrong_credential', 'An API key may only send events; log in for this.')
+    throw new ApiProblem(403, 'wrong_credential', 'An API key is not enough here; log in for this.')
+  if (principal.kind === 'api_key' && (scope === undefined || !principal.scopes.includes(scope)))
+    throw new ApiProblem(403, 'insufficient_scope', `This API key lacks the scope ${scope ?? 'for this'}.`)
   return principal
 }

@@ -18,6 +18,9 @@ export interface UserPrincipal {
   readonly tokenId: string
 }
 
+/** What an API key may do. */
+export type ApiKeyScope = 'events:write' | 'read'
+
 /** A program, proved by an API key. */
 export interface ApiKeyPrincipal {
   readonly kind: 'api_key'
@@ -25,6 +28,10 @@ export interface ApiKeyPrincipal {
   readonly organizationId: string
   readonly keyId: string
   readonly role: 'producer'
+  readonly scopes: readonly ApiKeyScope[]
+  /** Requests it may make; 0 is no limit. */
+  readonly perMinute: number
+  readonly perDay: number
 }
 
 export type Principal = UserPrincipal | ApiKeyPrincipal
@@ -93,6 +100,8 @@ export interface Endpoint {
   readonly summary: string
   readonly tag: string
   readonly auth: Auth
+  /** What an API key needs here. Where keys are taken and none is named, none is let in. */
+  readonly scope?: ApiKeyScope
   /** Of the JSON body; a field it does not know answers 422 `unknown_field`. */
   readonly request?: ZodType
   /** Of the query string. */

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { ZodType } from 'zod'
-import type { Auth, Endpoint, ResponseSpec } from './endpoint.ts'
+import type { Endpoint, ResponseSpec } from './endpoint.ts'
 import type { Operation } from './operations.ts'
 import { strict } from './validate.ts'
 
@@ -71,7 +71,7 @@ function describeEndpoint(endpoint: Endpoint): Document {
     summary: endpoint.summary,
     operationId: operationId(endpoint),
     tags: [endpoint.tag],
-    security: securityOf(endpoint.auth),
+    security: securityOf(endpoint),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(endpoint.request === undefined
       ? {}
@@ -90,9 +90,12 @@ function operationId({ method, path }: Endpoint): string {
   return method + path.replace(/\/:/g, '/by_').replace(/[^a-z0-9]+/gi, '_')
 }
 
-function securityOf(auth: Auth): readonly Document[] {
+/** The list beside `api_key` is the scope that the key needs. */
+function securityOf({ auth, scope }: Endpoint): readonly Document[] {
+  const key = { api_key: scope === undefined ? [] : [scope] }
   if (auth === 'none') return []
-  return auth === 'any' ? [{ bearer: [] }, { api_key: [] }] : [{ [auth]: [] }]
+  if (auth === 'bearer') return [{ bearer: [] }]
+  return auth === 'any' ? [{ bearer: [] }, key] : [key]
 }
 
 function pathParameters({ path }: Endpoint): Document[] {

@@ -23,7 +23,11 @@ export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitB
   const querySchema = endpoint.query === undefined ? undefined : strict(endpoint.query)
 
   return async (request: Request, response: Response): Promise<void> => {
-    const principal = await principalOf(endpoint.auth, request.headers.authorization, authenticators)
+    const principal = await principalOf(endpoint, request.headers.authorization, authenticators)
+    // Whatever becomes of the request, it is one of the key's.
+    if (principal?.kind === 'api_key')
+      for (const [name, value] of Object.entries((await authenticators.spendQuota?.(principal)) ?? {}))
+        response.setHeader(name, value)
     const query = validQuery(querySchema, queryText(request.originalUrl))
     let body: unknown
     if (bodySchema !== undefined) {

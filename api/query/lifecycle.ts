@@ -44,7 +44,8 @@ export function lifecycleEndpoints(reader: Reader): readonly Endpoint[] {
       path: '/lifecycle/:organization_id',
       summary: 'Stage and steps of an organization',
       tag: 'lifecycle',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: readQuery,
       response: [{ status: 200, description: 'Steps in the order they began', schema: lifecycle }, ...read404],
       handler: async ({ principal, query, params }) => ({

@@ -30,7 +30,8 @@ export function organizationEndpoints(reader: Reader): readonly Endpoint[] {
       path: '/organizations',
       summary: 'Organizations you may see',
       tag: 'organizations',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: listQuery,
       response: [{ status: 200, description: 'In order of their id', schema: pageOf(organization) }, ...list404],
       handler: async ({ principal, query }) => ({
@@ -55,7 +56,8 @@ export function organizationEndpoints(reader: Reader): readonly Endpoint[] {
       path: '/organizations/:id',
       summary: 'One organization',
       tag: 'organizations',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: readQuery,
       response: [{ status: 200, description: 'The organization', schema: organization }, ...read404],
       handler: async ({ principal, query, params }) => ({

@@ -10,7 +10,7 @@
 import type { Pool, PoolClient, Viewer } from '../../connectors/postgres/index.ts'
 import { readOnly, sqlState } from '../../connectors/postgres/index.ts'
 import type { Clock } from '../../topology/clock.ts'
-import type { UserPrincipal } from '../http/endpoint.ts'
+import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { Cursors, Place } from './cursor.ts'
 import { cursors } from './cursor.ts'
@@ -49,13 +49,13 @@ export interface PageRequest<T> {
 export interface Reader {
   /** `projections` are the tables' names in sinks/. @throws ApiProblem */
   read<T>(
-    principal: UserPrincipal,
+    principal: Principal,
     query: ReadQuery,
     projections: readonly string[],
     work: (client: PoolClient) => Promise<T>,
   ): Promise<T>
   page<T>(
-    principal: UserPrincipal,
+    principal: Principal,
     query: ListQuery,
     projections: readonly string[],
     request: PageRequest<T>,
@@ -78,15 +78,15 @@ export function createReader({ pool, waitVisible, clock, settings }: ReaderOptio
   }
 
   async function read<T>(
-    principal: UserPrincipal,
+    principal: Principal,
     query: ReadQuery,
     projections: readonly string[],
     work: (client: PoolClient) => Promise<T>,
   ): Promise<T> {
     if (query.min_position !== undefined) await awaitPositions(query.min_position, projections)
-    const tenant = principal.userType === 'agent' ? principal.userId : principal.tenantId
+    const viewer = viewerOf(principal)
     try {
-      return await line.take(tenant, () => readOnly(pool, viewerOf(principal), work))
+      return await line.take(viewer.tenantId ?? viewer.userId, () => readOnly(pool, viewer, work))
     } catch (error) {
       throw inWords(error)
     }
@@ -95,7 +95,12 @@ export function createReader({ pool, waitVisible, clock, settings }: ReaderOptio
   return {
     read,
     async page(principal, query, projections, { list, filters = {}, fetch, placeOf }) {
-      const scope = [principal.tenantId, principal.userId, list, JSON.stringify(Object.entries(filters).sort())]
+      const scope = [
+        principal.tenantId,
+        viewerOf(principal).userId,
+        list,
+        JSON.stringify(Object.entries(filters).sort()),
+      ]
       const after = query.cursor === undefined ? null : signer.open(scope, query.cursor)
       const rows = await read(principal, query, projections, (client) => fetch(client, after, query.limit + 1))
       const items = rows.slice(0, query.limit)
@@ -106,11 +111,12 @@ export function createReader({ pool, waitVisible, clock, settings }: ReaderOptio
   }
 }
 
-const viewerOf = ({ userType, tenantId, userId }: UserPrincipal): Viewer => ({
-  tenantId: userType === 'agent' ? null : tenantId,
-  userId,
-  userType,
-})
+/** An API key sees what its tenant sees. */
+function viewerOf(principal: Principal): Viewer {
+  if (principal.kind === 'api_key') return { tenantId: principal.tenantId, userId: principal.keyId, userType: 'client' }
+  const { userType, tenantId, userId } = principal
+  return { tenantId: userType === 'agent' ? null : tenantId, userId, userType }
+}
 
 /** 57014: over the time limit. 25006: something behind a read tried to write, which is our bug but not the caller's way in. */
 function inWords(error: unknown): unknown {

@@ -19,7 +19,8 @@ export function researchEndpoints(reader: Reader): readonly Endpoint[] {
       path: '/research/:organization_id/results',
       summary: 'What research found: the company, its competitors, and every finding with its evidence',
       tag: 'research',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: readQuery,
       response: [
         {
@@ -41,7 +42,8 @@ export function researchEndpoints(reader: Reader): readonly Endpoint[] {
       path: '/research/:organization_id/sessions',
       summary: 'Runs of the research engine, newest first',
       tag: 'research',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: listQuery,
       response: [{ status: 200, description: 'A page of runs', schema: pageOf(schemas.session) }, ...list404],
       handler: async ({ principal, query, params }) => ({

@@ -55,7 +55,8 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
       path: '/reviews',
       summary: 'Decisions that wait for a person, most urgent first',
       tag: 'reviews',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: reviewsQuery,
       response: [{ status: 200, description: 'A page of the queue', schema: pageOf(review) }, ...list404],
       handler: async ({ principal, query }) => ({
@@ -75,7 +76,8 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
       path: '/reviews/:review_id',
       summary: 'One review',
       tag: 'reviews',
-      auth: 'bearer',
+      auth: 'any',
+      scope: 'read',
       query: readQuery,
       response: [{ status: 200, description: 'The review', schema: review }, ...read404],
       handler: async ({ principal, query, params }) => ({

@@ -76,6 +76,10 @@ export class MemoryOutbox implements OutboxRows {
     return Promise.resolve({ topic, sent: sentAt !== null, partition, offset: offset === null ? null : String(offset) })
   }
 
+  hasUnsent(): Promise<boolean> {
+    return Promise.resolve(this.#waiting().length > 0 || this.#stamped().length > 0)
+  }
+
   #led(session: number): LedRows {
     const statement = <T>(work: () => T): Promise<T> => {
       if (this.#leader?.session !== session) return Promise.reject(new Error('the connection was lost'))

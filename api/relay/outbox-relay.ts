@@ -94,6 +94,11 @@ export class OutboxRelay {
     this.#wake()
   }
 
+  /** True when every row is in the log that is on its way there. */
+  async isIdle(): Promise<boolean> {
+    return !(await this.#options.rows.hasUnsent())
+  }
+
   /**
    * Where the row of this id is in the log; waits for it to be sent, up to `timeoutMs`. Null when it was not sent in time,
    * when there is no such row (sent rows are kept for a day), or when its offset is not known.

@@ -40,6 +40,8 @@ export interface OutboxRows {
   lead(news: () => void): Promise<LedRows | null>
   /** Null when there is no such row. */
   placeOf(id: string): Promise<PlacedRow | null>
+  /** True when there are rows on their way to the log; those set aside, and what waits behind them, are not. */
+  hasUnsent(): Promise<boolean>
 }
 
 /** The rows in the hands of who leads (O1): each call is a transaction of its own, and rejects once the lock is lost. */

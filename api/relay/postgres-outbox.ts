@@ -8,7 +8,7 @@ const lockKey = 0x6f7574626f78n
 
 /** The pool has at least two connections: the leader keeps one. */
 export function postgresOutbox(pool: Pool): OutboxRows {
-  return { lead: (news) => lead(pool, news), placeOf: (id) => placeOf(pool, id) }
+  return { lead: (news) => lead(pool, news), placeOf: (id) => placeOf(pool, id), hasUnsent: () => hasUnsent(pool) }
 }
 
 async function lead(pool: Pool, news: () => void): Promise<LedRows | null> {
@@ -108,6 +108,15 @@ async function forgetSent(client: Queryable, before: number): Promise<void> {
   await client.query('delete from auth.outbox where sent_at < $1 and batch < (select max(batch) from auth.outbox)', [
     new Date(before),
   ])
+}
+
+async function hasUnsent(client: Queryable): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `select exists (select from auth.outbox o
+       where sent_at is null and failed_at is null and not exists (
+         select from auth.outbox f where f.failed_at is not null and f.topic = o.topic and f.key = o.key and f.id < o.id)) as found`,
+  )
+  return rows[0]?.found === true
 }
 
 async function placeOf(client: Queryable, id: string): Promise<PlacedRow | null> {

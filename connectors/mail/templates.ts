@@ -16,6 +16,48 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
       'It is valid for 15 minutes. If you did not sign up, ignore this message: nothing happens without the code.',
     ].join('\n'),
   },
+  reset_password: {
+    subject: 'Choose a new password',
+    text: [
+      'Hello,',
+      '',
+      'the code to choose a new password with is {code}',
+      '',
+      'It is valid for {minutes} minutes. If you did not ask for it, ignore this message: your password stays as it is.',
+    ].join('\n'),
+  },
+  invitation: {
+    subject: 'You are invited to join {host}',
+    text: [
+      'Hello,',
+      '',
+      'somebody at {host} invites you to join their organization. Your code is {code}',
+      '',
+      'It is valid for {days} days. If you do not know them, ignore this message: nothing happens without the code.',
+    ].join('\n'),
+  },
+  join_requested: {
+    subject: '{email} asks to join your organization',
+    text: [
+      'Hello,',
+      '',
+      '{email} has signed up with an address at {host} and asks to join your organization.',
+      '',
+      'Approve or reject the request under join requests. Until then they see nothing of it.',
+    ].join('\n'),
+  },
+  join_approved: {
+    subject: 'You are in',
+    text: ['Hello,', '', 'an owner of the organization of {host} has let you in. You can log in now.'].join('\n'),
+  },
+  join_rejected: {
+    subject: 'Your request to join was declined',
+    text: [
+      'Hello,',
+      '',
+      'an owner of the organization of {host} has declined your request to join. Ask them if you think it a mistake.',
+    ].join('\n'),
+  },
 })
 
 export type Rendered =

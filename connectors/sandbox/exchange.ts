@@ -1,7 +1,9 @@
 /** A request as the stand-ins see it, and what they answer. */
 
 import { createHash } from 'node:crypto'
-import type { SandboxProvider, SandboxRule } from './script.ts'
+import type { Agenda } from './agenda.ts'
+import type { Deliveries } from './deliveries.ts'
+import type { SandboxProvider, SandboxRule, Script } from './script.ts'
 
 export interface Asked {
   readonly method: string
@@ -10,6 +12,8 @@ export interface Asked {
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: string
+  /** The body's bytes. */
+  readonly raw: Buffer
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown
 }
@@ -17,7 +21,7 @@ export interface Asked {
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  readonly body: string
+  readonly body: string | Buffer
 }
 
 /** One provider's stand-in: it names a call, answers it, and spells its errors. */
@@ -25,8 +29,26 @@ export interface StandIn {
   readonly name: SandboxProvider
   /** What the call is and whom it concerns; null for a path the provider does not have. */
   recognise(asked: Asked): { readonly operation: string; readonly companies: readonly string[] } | null
-  answer(operation: string, asked: Asked, told: SandboxRule['answer']): Answer
+  /** @param rule what a script says about this call beside the answer's form */
+  answer(
+    operation: string,
+    asked: Asked,
+    told: SandboxRule['answer'],
+    rule: SandboxRule | null,
+  ): Answer | Promise<Answer>
   error(status: number): string
+  close?(): void
+}
+
+/** What a stand-in is opened with. */
+export interface StandInContext {
+  /** A place of its own in here: `<directory>/<provider>-….ndjson`. */
+  readonly directory: string
+  /** Business time in ms. */
+  readonly now: () => number
+  readonly agenda: Agenda
+  readonly deliveries: Deliveries
+  readonly script: Script
 }
 
 export const jsonAnswer = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Answer => ({

@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from './exchange.ts'
 import type { SandboxRule } from './script.ts'
 
-const longestBody = 4 * 1024 * 1024
+const longestBody = 16 * 1024 * 1024
 
-/** The body as text; null when it is too long or breaks off. */
-export async function bodyOf(request: IncomingMessage): Promise<string | null> {
+/** The body; null when it is too long or breaks off. */
+export async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
   const parsed = (request as IncomingMessage & { readonly body?: unknown }).body
-  if (parsed !== undefined) return typeof parsed === 'string' ? parsed : JSON.stringify(parsed) // a parser was here before us
+  if (Buffer.isBuffer(parsed)) return parsed
+  if (parsed !== undefined) return Buffer.from(typeof parsed === 'string' ? parsed : JSON.stringify(parsed)) // a parser was here before us
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -22,7 +23,7 @@ export async function bodyOf(request: IncomingMessage): Promise<string | null> {
   } catch {
     return null
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 const loopbackName = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i
@@ -45,11 +46,15 @@ export async function send(response: ServerResponse, answer: Answer, rule: Sandb
     response.destroy()
     return
   }
-  const body = Buffer.from(rule?.pad_to === undefined ? answer.body : answer.body.padEnd(rule.pad_to))
+  const told = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body
+  const body = rule?.pad_to === undefined ? told : padded(told, rule.pad_to)
   response.writeHead(answer.status, { 'content-length': body.length, ...answer.headers, ...rule?.headers })
   if (rule?.truncate_at === undefined) response.end(body)
   else response.write(body.subarray(0, rule.truncate_at), () => response.destroy())
 }
+
+const padded = (body: Buffer, bytes: number): Buffer =>
+  Buffer.concat([body, Buffer.alloc(Math.max(0, bytes - body.length), ' ')])
 
 export function sendJson(response: ServerResponse, status: number, value: unknown, type = 'application/json'): void {
   response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' })

@@ -3,9 +3,10 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
+ *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
  *
  * The script that sends companies to review:  [{ "companies": ["acme.example"], "answer": "low_confidence" }]
@@ -16,10 +17,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Clock } from '../../topology/index.ts'
+import { Agenda } from './agenda.ts'
+import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
-import type { Asked, StandIn } from './exchange.ts'
+import { Deliveries } from './deliveries.ts'
+import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
@@ -27,6 +33,7 @@ import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
 import { webScraper } from './web-scraper.ts'
 
+export { fromLoopback } from './http.ts'
 export type { LoggedCall } from './calls.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
@@ -34,8 +41,12 @@ export type { SandboxMail } from './send-grid.ts'
 export interface SandboxOptions {
   /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
   readonly directory: string
-  /** Wall clock in ms. */
-  readonly clock: { now(): number }
+  /** Business time. */
+  readonly clock: Clock
+  /** Real time in ms, for signatures; that of the clock unless told. */
+  readonly realNow?: () => number
+  /** Where webhooks go; `deliverTo` says it later. */
+  readonly platformUrl?: string
   /** Replaces the script that stands in the directory. */
   readonly script?: readonly SandboxRule[]
 }
@@ -45,6 +56,10 @@ export interface Sandbox {
   readonly baseUrls: Readonly<Record<SandboxProvider, string>>
   /** Answers `/sandbox/*`; refuses what does not come from this machine. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void
+  /** Webhooks go to `{platformUrl}/webhooks/{provider}/sandbox` from now on. */
+  deliverTo(platformUrl: string): void
+  /** True while a call is being answered or something of the agenda is being done. */
+  readonly isBusy: boolean
   close(): Promise<void>
 }
 
@@ -53,6 +68,7 @@ interface Parts {
   readonly calls: CallLog
   readonly mail: SendGridStandIn
   readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
+  readonly agenda: Agenda
   readonly now: () => number
 }
 
@@ -60,27 +76,26 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  openai: '/openai/v1',
+  anthropic: '/anthropic',
 }
 
 /** Listens on a free port of 127.0.0.1. */
-export async function startSandbox({ directory, clock, script }: SandboxOptions): Promise<Sandbox> {
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { directory, clock } = options
   mkdirSync(directory, { recursive: true })
-  const now = (): number => clock.now()
-  const mail = sendGrid(join(directory, 'mail.ndjson'), now)
-  const scraper = webScraper(join(directory, 'jobs.ndjson'))
-  const parts: Parts = {
-    script: new Script(join(directory, 'script.json')),
-    calls: callLog(join(directory, 'calls.ndjson')),
-    mail,
-    standIns: { perplexity, webscraper: scraper, sendgrid: mail },
-    now,
-  }
-  if (script !== undefined) parts.script.replace(script)
+  let platformUrl = options.platformUrl ?? null
+  const parts = partsOf(options, () => platformUrl)
+  if (options.script !== undefined) parts.script.replace(options.script)
+  let answers = 0
   const answering =
     (by: typeof provide) =>
     (request: IncomingMessage, response: ServerResponse): void => {
+      answers += 1
       // What cannot be kept (a full disk) is not answered: the caller sees a broken connection, as of any provider.
-      by(parts, request, response).catch(() => response.destroy())
+      by(parts, request, response)
+        .catch(() => response.destroy())
+        .finally(() => (answers -= 1))
     }
   const handler = answering(people)
   const provider = answering(provide)
@@ -93,30 +108,56 @@ export async function startSandbox({ directory, clock, script }: SandboxOptions)
     server.listen(0, '127.0.0.1', resolve)
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  parts.agenda.start()
   return {
     url,
-    baseUrls: {
-      perplexity: url + prefixes.perplexity,
-      webscraper: url + prefixes.webscraper,
-      sendgrid: url + prefixes.sendgrid,
-    },
+    baseUrls: Object.fromEntries(sandboxProviders.map((name) => [name, url + prefixes[name]])) as Sandbox['baseUrls'],
     handler,
+    deliverTo: (address) => {
+      platformUrl = address
+    },
+    get isBusy() {
+      return answers > 0 || parts.agenda.isBusy
+    },
     async close() {
+      parts.agenda.close()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()
       await closed
-      for (const part of [parts.calls, mail, scraper]) part.close()
+      parts.calls.close()
+      for (const name of sandboxProviders) parts.standIns[name].close?.()
     },
   }
+
+  function partsOf({ realNow }: SandboxOptions, addressOf: () => string | null): Parts {
+    const now = (): number => clock.now()
+    const script = new Script(join(directory, 'script.json'))
+    const agenda = new Agenda(join(directory, 'agenda.ndjson'), clock)
+    const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
+    const context: StandInContext = { directory, now, agenda, deliveries, script }
+    const mail = sendGrid(join(directory, 'mail.ndjson'), now)
+    const standIns = openStandIns(context, mail)
+    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
+  }
 }
+
+/** One line for each provider. */
+const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+  perplexity,
+  webscraper: webScraper(join(directory, 'jobs.ndjson')),
+  sendgrid: mail,
+  openai,
+  anthropic,
+})
 
 /** A provider's call: recognised, logged, answered as the script wants it. */
 async function provide(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://sandbox')
   const provider = sandboxProviders.find((name) => url.pathname.startsWith(`${prefixes[name]}/`))
-  const body = await bodyOf(request)
-  if (provider === undefined || body === null)
+  const raw = await bodyOf(request)
+  if (provider === undefined || raw === null)
     return sendProblem(response, 404, 'Not found', 'The sandbox has no such provider.')
+  const body = raw.toString('utf8')
   const standIn = parts.standIns[provider]
   const path = url.pathname.slice(prefixes[provider].length)
   const asked: Asked = {
@@ -125,6 +166,7 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
     query: url.searchParams,
     headers: request.headers,
     body,
+    raw,
     json: jsonOf(body),
   }
   const call = standIn.recognise(asked)
@@ -133,7 +175,7 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
   const answer =
     rule?.status === undefined && rule?.reset !== true
       ? {
-          ...standIn.answer(call.operation, asked, rule?.answer),
+          ...(await standIn.answer(call.operation, asked, rule?.answer, rule)),
           ...(rule?.body === undefined ? {} : { body: rule.body }),
         }
       : { status: rule.status ?? 0, body: rule.body ?? standIn.error(rule.status ?? 500) }
@@ -161,6 +203,8 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         return sendProblem(response, 400, 'Bad request', `provider is one of ${sandboxProviders.join(', ')}`)
       return sendJson(response, 200, parts.calls.read(known, url.searchParams.get('operation'), limit))
     }
+    case 'GET /sandbox/agenda':
+      return sendJson(response, 200, parts.agenda.upcoming(limit))
     case 'GET /sandbox/script':
       return sendJson(response, 200, { rules: parts.script.rules })
     case 'POST /sandbox/script':
@@ -174,7 +218,7 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         response,
         404,
         'Not found',
-        'The sandbox has /sandbox/mail, /sandbox/calls and /sandbox/script.',
+        'The sandbox has /sandbox/mail, /sandbox/calls, /sandbox/agenda and /sandbox/script.',
       )
   }
 }
@@ -182,7 +226,7 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
 async function scripted(script: Script, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await bodyOf(request)
   try {
-    const rules = parseScript(jsonOf(body ?? ''))
+    const rules = parseScript(jsonOf(body?.toString('utf8') ?? ''))
     if (request.method === 'PUT') script.replace(rules)
     else script.add(rules)
   } catch (failure) {

@@ -6,12 +6,15 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
-  /** answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) */
+  /**
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * respond · embed (openai) · message (anthropic) · webhook
+   */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
   companies: z.array(z.string()).max(100_000).optional(),
@@ -36,8 +39,27 @@ const rule = z.strictObject({
     .min(0)
     .max(64 * 1024 * 1024)
     .optional(),
-  /** low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed */
-  answer: z.enum(['low_confidence', 'few_competitors', 'failed']).optional(),
+  /**
+   * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed ·
+   * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
+   * invented_finding: it cites a finding that nobody gave it
+   */
+  answer: z
+    .enum([
+      ...['low_confidence', 'few_competitors', 'failed'],
+      ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
+    ] as const)
+    .optional(),
+
+  // Of operation `webhook`: what a stand-in posts to the platform.
+  /** Delivered so much later, in business time: what was sent after it comes first. */
+  late_ms: z.int().min(0).optional(),
+  /** So many further copies of the delivery. */
+  duplicate: z.int().min(1).max(10).optional(),
+  /** wrong: by a key that nobody has · stale, future: with a time out of tolerance */
+  signature: z.enum(['wrong', 'stale', 'future']).optional(),
+  /** Not delivered at all. */
+  drop: z.literal(true).optional(),
 })
 
 const script = z.union([z.array(rule), z.object({ rules: z.array(rule) }).transform(({ rules }) => rules)])

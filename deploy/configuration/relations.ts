@@ -1,10 +1,12 @@
 /** What must hold between settings that are each fine alone. One line per finding. */
 
 import { isIP } from 'node:net'
+import { knownPrices } from '../../connectors/llm/prices.ts'
 import type { Config, Values } from '../config.ts'
+import { roles } from './variables.ts'
 
 type Relation = (config: Config, values: Values) => string | null
-type ProviderName = keyof Config['providers']
+type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
 const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid']
 const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
@@ -15,10 +17,14 @@ export function brokenRelations(config: Config, values: Values): string[] {
     ...kafka,
     ...registry,
     ...served,
+    ...warped,
     ...development,
     ...production,
     ...providerNames.flatMap(ofProvider),
+    llmInProduction,
+    ...llmVendors.flatMap(ofVendor),
     secretsDiffer,
+    previousDiffer,
   ]
   return relations.map((relation) => relation(config, values)).filter((line) => line !== null)
 }
@@ -111,8 +117,24 @@ const served: readonly Relation[] = [
     stream.processingGuarantee === 'exactly_once_v2'
       ? null
       : 'PROCESSING_GUARANTEE: at_least_once is given, but this build is always exactly once; wanted exactly_once_v2',
-  ({ clock }) =>
-    clock === 'real' ? null : 'CLOCK: warp is given, but this build has no warped clock yet; wanted real',
+]
+
+/** A warped clock is for practice, and everything that it moves has to be in this process. */
+const warped: readonly Relation[] = [
+  ({ clock, mode }) =>
+    clock === 'warp' && mode === 'production'
+      ? 'CLOCK: warp is given in production; wanted real: nobody there waits for a clock that jumps'
+      : null,
+  ({ clock, stream, roles: of, services }) =>
+    clock === 'warp' && (stream.workers !== 1 || of.length < roles.length || services !== 'all')
+      ? 'CLOCK: warp is given with a part of the platform; wanted all ROLES, all SERVICES and STREAM_WORKERS=1: the clock jumps when nobody in this process works'
+      : null,
+  ({ clock, providers }) => {
+    const live = Object.entries(providers).find(([, { mode }]) => mode === 'live')?.[0]
+    return clock === 'warp' && live !== undefined
+      ? `CLOCK: warp is given with a key for ${live}; wanted the sandbox alone: real services do not jump with it`
+      : null
+  },
 ]
 
 const secretVariables = {
@@ -163,6 +185,34 @@ function ofProvider(name: ProviderName): Relation[] {
   ]
 }
 
+const llmVendors = ['openai', 'anthropic'] as const
+const vendorPrefix = { openai: 'OPENAI', anthropic: 'ANTHROPIC' } as const
+
+const llmInProduction: Relation = ({ mode, providers }) =>
+  mode === 'production' && providers.llm.mode === 'sandbox'
+    ? 'OPENAI_API_KEY: is not given; wanted in production, or ANTHROPIC_API_KEY: it has no sandbox'
+    : null
+
+function ofVendor(name: (typeof llmVendors)[number]): Relation[] {
+  const prefix = vendorPrefix[name]
+  return [
+    (_, values) =>
+      values[`${prefix}_BASE_URL`] !== null && values[`${prefix}_API_KEY`] === null
+        ? `${prefix}_BASE_URL: is given without ${prefix}_API_KEY; wanted both, or neither for the sandbox`
+        : null,
+    (_, values) =>
+      isPlainHttpElsewhere(values[`${prefix}_BASE_URL`])
+        ? `${prefix}_BASE_URL: is plain http to another machine; wanted https, keys are sent there`
+        : null,
+    ({ providers }) => {
+      const vendor = providers.llm[name]
+      if (vendor === null || vendor.price !== null || vendor.model in knownPrices.models) return null
+      const shown = JSON.stringify(vendor.model)
+      return `${prefix}_MODEL: ${shown} is given, whose price is not known here; wanted ${prefix}_MODEL_PRICE too`
+    },
+  ]
+}
+
 /** One secret for two purposes lets a leak of one open the other. */
 const secretsDiffer: Relation = ({ secrets }) => {
   const given = Object.entries(secrets).filter(([, value]) => value !== null)
@@ -173,6 +223,15 @@ const secretsDiffer: Relation = ({ secrets }) => {
     return `${variable(twin[0])}: has the same value as ${variable(name)}; wanted a secret of its own`
   }
   return null
+}
+
+const previousDiffer: Relation = ({ identity, secrets }) => {
+  const previous = identity.previousTokenSecrets
+  if (new Set(previous).size < previous.length) return 'JWT_SECRETS_PREVIOUS: has a secret twice; wanted each once'
+  const twin = Object.entries(secrets).find(([, value]) => value !== null && previous.includes(value))
+  if (twin === undefined) return null
+  const variable = secretVariables[twin[0] as keyof Config['secrets']]
+  return `JWT_SECRETS_PREVIOUS: has the value of ${variable}; wanted what JWT_SECRET was before`
 }
 
 function isPlainHttpElsewhere(address: string | null): boolean {

@@ -94,6 +94,21 @@ export function secret(options: { readonly meaning: string; readonly minLength: 
   return { meaning: options.meaning, wanted, schema, fallback: null, secret: true }
 }
 
+/** Secrets with commas between them, so none holds a comma; no secret when it is not given. */
+export function secrets(options: {
+  readonly meaning: string
+  readonly minLength: number
+  readonly most: number
+}): Variable<readonly string[] | null> {
+  const { meaning, minLength, most } = options
+  const schema = z
+    .string()
+    .transform((value) => value.split(',').map((each) => each.trim()))
+    .pipe(z.array(z.string().min(minLength)).max(most))
+  const wanted = `up to ${most} secrets of at least ${minLength} characters, with commas between them`
+  return { meaning, wanted, schema, fallback: null, secret: true }
+}
+
 function variable<T>(described: Described, wanted: string, schema: z.ZodType<T, string>): Variable<T> {
   return { meaning: described.meaning, wanted, schema, fallback: described.fallback, secret: false }
 }

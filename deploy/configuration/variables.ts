@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, given, list, secret, text, url, whole } from './variable.ts'
+import { choice, given, list, secret, secrets, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -208,6 +208,23 @@ export const variables = {
     fallback: 'info',
   }),
   JWT_SECRET: secret({ meaning: 'signs access tokens', minLength: 32 }),
+  JWT_SECRETS_PREVIOUS: secrets({
+    meaning: 'what JWT_SECRET was before, with commas between them: they verify and sign nothing; drop one after a day',
+    minLength: 32,
+    most: 8,
+  }),
+  API_KEY_PER_MINUTE: whole({
+    meaning: 'requests a minute of an API key without a quota of its own; 0 is no limit',
+    fallback: '60000',
+    min: 0,
+    max: 1_000_000_000,
+  }),
+  API_KEY_PER_DAY: whole({
+    meaning: 'requests a day (UTC) of such a key; 0 is no limit',
+    fallback: '10000000',
+    min: 0,
+    max: 1_000_000_000,
+  }),
   CODE_SECRET: secret({ meaning: 'encrypts verification codes at rest', minLength: 32 }),
   EMAIL_PEPPER: secret({ meaning: 'keys the hashes of e-mail addresses', minLength: 32 }),
   DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),
@@ -215,6 +232,36 @@ export const variables = {
   ...provider('PERPLEXITY', { timeoutMs: 60_000, ratePerMinute: 10, concurrency: 16 }),
   ...provider('WEBSCRAPER', { timeoutMs: 120_000, ratePerMinute: 13, concurrency: 4 }),
   ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
+  ...vendor('OPENAI', { model: 'gpt-6-luna' }),
+  ...vendor('ANTHROPIC', { model: 'claude-sonnet-5-5' }),
+  OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {
+    meaning: 'the model of vectors; what was embedded by another is to be embedded again',
+    fallback: 'text-embedding-3-small',
+  }),
+  LLM_RATE_PER_MINUTE: whole({
+    meaning: 'language-model calls; 0 is no limit; the sandbox has none',
+    fallback: '500',
+    min: 0,
+    max: 1_000_000,
+    unit: 'calls',
+  }),
+  LLM_CONCURRENCY: whole({ meaning: 'calls in flight', fallback: '16', min: 1, max: 1000, unit: 'calls' }),
+  LLM_PRIMARY_ATTEMPTS: whole({
+    meaning: 'attempts of a call that ask OpenAI before Anthropic is asked',
+    fallback: '2',
+    min: 0,
+    max: 100,
+  }),
+  LLM_EFFORT: choice(['default', 'low', 'medium', 'high'], {
+    meaning: "how much the models think before they write; default is each model's own",
+    fallback: 'low',
+  }),
+  LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: whole({
+    meaning: 'what the calls of a tenant may cost in a UTC day, in millionths of a US dollar; 0 is no limit',
+    fallback: '5000000',
+    min: 0,
+    max: 1_000_000_000_000,
+  }),
   SENDGRID_FROM_EMAIL: text({
     meaning: 'sender of our mail',
     fallback: 'no-reply@lifecycle.example',
@@ -263,6 +310,40 @@ function provider<const P extends string>(
       unit: 'calls',
     }),
   } as ProviderVariables<P>
+}
+
+type VendorVariables<P extends string> = {
+  readonly [K in `${P}_API_KEY` | `${P}_BASE_URL` | `${P}_MODEL_PRICE`]: Variable<string | null>
+} & { readonly [K in `${P}_MODEL`]: Variable<string> } & { readonly [K in `${P}_TIMEOUT_MS`]: Variable<number> }
+
+/** What a vendor of language models can be told; without any vendor's key both are the sandbox. */
+function vendor<const P extends string>(name: P, defaults: { readonly model: string }): VendorVariables<P> {
+  return {
+    [`${name}_API_KEY`]: secret({
+      meaning: 'without it this vendor is not asked; without both, both are the sandbox',
+      minLength: 8,
+    }),
+    [`${name}_BASE_URL`]: url({ meaning: "the vendor's own when absent", protocols: ['https:', 'http:'] }),
+    [`${name}_MODEL`]: text({
+      meaning: 'the model that is asked',
+      fallback: defaults.model,
+      wanted: 'the id of a model',
+      pattern: /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/,
+    }),
+    [`${name}_MODEL_PRICE`]: given({
+      meaning:
+        'US dollars for a million tokens of input and of output, as 2.00/10.00; needed for a model without a known price',
+      wanted: 'two prices as 2.00/10.00',
+      pattern: /^\d{1,4}(\.\d{1,6})?\/\d{1,4}(\.\d{1,6})?$/,
+    }),
+    [`${name}_TIMEOUT_MS`]: whole({
+      meaning: 'of one call',
+      fallback: '60000',
+      min: 100,
+      max: 15 * minuteMs,
+      unit: 'ms',
+    }),
+  } as VendorVariables<P>
 }
 
 export type VariableName = keyof typeof variables

@@ -8,14 +8,13 @@ import { topics } from '../../schemas/index.ts'
 import type { Topology } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
-import { machineClock } from '../machine.ts'
 
 export function hostedTopologies(foundation: StreamFoundation, providers: readonly Provider[]): Topology[] {
-  const { config, keyRing, codec } = foundation
+  const { config, keyRing, codec, time } = foundation
   const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
   const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
   if (!config.roles.includes('effects')) return compiled
-  return [...compiled, effectsTopology({ providers, topics: callTopics(), codec, clock: machineClock })]
+  return [...compiled, effectsTopology({ providers, topics: callTopics(), codec, clock: time })]
 }
 
 const isHosted = (config: Config, service: string): boolean =>

@@ -3,6 +3,7 @@
  * a core each, and share the partitions as members of the same groups. They are numbered: a restart finds each where it was.
  */
 
+import type { ApplicationWorker } from '../../topology/index.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Providers } from '../providers.ts'
 import type { HostedApplication } from './hosted-application.ts'
@@ -14,6 +15,8 @@ export type { HostedApplication } from './hosted-application.ts'
 
 export interface Streams {
   readonly applications: readonly HostedApplication[]
+  /** Those that run in this thread: all of them, or none. */
+  readonly here: readonly ApplicationWorker[]
   close(): Promise<void>
 }
 
@@ -27,7 +30,7 @@ export async function startStreams(
   if (foundation.config.stream.workers > 1) return startThreads(foundation, providers, notice, failed)
   const options = { foundation, providers: providers.list, index: 0, notice, failed }
   const { worker, close } = await startStreamWorker(options)
-  return { applications: worker.applications.map(hostedHere), close }
+  return { applications: worker.applications.map(hostedHere), here: worker.applications, close }
 }
 
 async function startThreads(
@@ -52,7 +55,7 @@ async function startThreads(
   }
   try {
     const hosted = (await Promise.all(threads.map((thread) => thread.started))).flat()
-    return { applications: [...Map.groupBy(hosted, ({ name }) => name).values()].map(merged), close }
+    return { applications: [...Map.groupBy(hosted, ({ name }) => name).values()].map(merged), here: [], close }
   } catch (error) {
     await close()
     throw error

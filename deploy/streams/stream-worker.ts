@@ -8,6 +8,7 @@ import type { RuntimeSettings, Topology } from '../../topology/index.ts'
 import { Worker, defaultRuntimeSettings } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
+import { topicConfigOf } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
 import { hostedTopologies } from './hosted-topologies.ts'
 
@@ -45,6 +46,7 @@ export async function startStreamWorker(options: StreamWorkerOptions): Promise<S
     databases,
     budget: budgetOf(config),
     clock: machineClock,
+    time: foundation.time,
     watch: () => performance.now(),
     settings: settingsOf(config),
     processId,
@@ -76,7 +78,8 @@ function budgetOf({ state, stream }: Config): StateBudget {
 }
 
 /** What has a name of its own in the configuration; the rest is as the engine has it. */
-function settingsOf({ stream }: Config): RuntimeSettings {
+function settingsOf(config: Config): RuntimeSettings {
+  const { stream } = config
   const { commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, timerRestartGraceMs } = stream
   const { sessionTimeoutMs, heartbeatIntervalMs, standbyReplicas, leaveOnClose } = stream
   return {
@@ -84,5 +87,6 @@ function settingsOf({ stream }: Config): RuntimeSettings {
     ...{ commitIntervalMs, commitMinIntervalMs, transactionTimeoutMs, timerRestartGraceMs },
     ...{ sessionTimeoutMs, heartbeatIntervalMs, standbyReplicas, leaveOnClose },
     staticMembership: true,
+    topicConfig: topicConfigOf(config),
   }
 }

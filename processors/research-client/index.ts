@@ -1,21 +1,28 @@
-/** What becomes of a client: a corrected profile is used by the next session, an erased client is forgotten for good. */
+/**
+ * What becomes of a client: a corrected profile is used by the next session, an erased client is forgotten for good, and of one
+ * that is let go nothing that was found out is used again.
+ */
 
-import { clientEvents } from '../../schemas/index.ts'
-import { defineProcessor } from '../define.ts'
-import type { Company } from '../research/state.ts'
+import { clientEvents, researchEvents } from '../../schemas/index.ts'
+import type { Step, StepContext } from '../define.ts'
+import { defineProcessor, emit } from '../define.ts'
+import { remembered } from '../research/session.ts'
+import type { Company, ResearchState } from '../research/state.ts'
 import { companyOf, erasedState, nothingYet, researchState } from '../research/state.ts'
 
 export const researchClient = () =>
   defineProcessor({
     name: 'research-client',
     reads: clientEvents,
-    writes: [],
+    writes: [researchEvents],
     state: researchState,
-    handle(state, input) {
+    handle(state, input, context) {
       if (state?.status === 'erased') return { state }
       switch (input.event_type) {
         case 'client_erased':
           return { state: erasedState }
+        case 'compensation_requested':
+          return input.step === 'research' ? letGo(state ?? nothingYet, context) : { state }
         case 'client_profile_updated': {
           if (input.profile_source === 'research') return { state } // our own words, repeated
           const known = state ?? nothingYet
@@ -26,6 +33,25 @@ export const researchClient = () =>
       }
     },
   })
+
+/** A session that runs is left; an answer to it comes too late. The same request again is answered once. */
+function letGo(state: ResearchState, context: StepContext): Step<ResearchState> {
+  if (state.sessions.includes(context.eventId)) return { state }
+  const oldest = Math.min(context.time, ...state.findings.map(({ found_at }) => found_at))
+  const age_days = Math.floor((context.time - oldest) / dayMs)
+  const { session_id } = state
+  return {
+    state: {
+      ...nothingYet,
+      session_id,
+      sessions: remembered(state.sessions, context.eventId),
+      profile: state.profile ?? null,
+    },
+    emit: [emit(researchEvents, 'research_stale', { research_session_id: session_id, age_days })],
+  }
+}
+
+const dayMs = 24 * 60 * 60 * 1000
 
 function corrected(profile: Company, fields: unknown): Company {
   const told = (typeof fields === 'object' && fields !== null ? fields : {}) as Readonly<Record<string, unknown>>

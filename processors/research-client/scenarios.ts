@@ -23,6 +23,14 @@ const profile = (fields: Readonly<Record<string, string>>, profile_source: strin
   at,
 })
 
+const letGo = (step: string, at: number): ScenarioInput => ({
+  topic: clientEvents,
+  type: 'compensation_requested',
+  payload: { step, refs: {}, attempt: 1 },
+  at,
+})
+const stale = (age_days: number) => ({ type: 'research_stale', payload: { age_days } })
+
 export const scenarios: readonly Scenario[] = [
   {
     it: 'forgets an erased client: no answer, request or organization brings it back',
@@ -49,6 +57,26 @@ export const scenarios: readonly Scenario[] = [
         when: asked(days(1), { domain: null }),
         then: [started, called('answer', { request: { domain: 'acme.test', industry: 'Freight' } })],
       },
+    ],
+  },
+  {
+    it: 'gives up what was found out when the client is let go, and answers once',
+    play: [
+      { when: created, then: [started, called('answer')] },
+      { when: answer(seconds(1), everything), then: [...everythingRecorded, completed()] },
+      { when: letGo('contract', days(2)) },
+      { when: { ...letGo('research', days(3)), eventId: 'same' }, then: [stale(2)] },
+      { when: { ...letGo('research', days(3)), eventId: 'same' } },
+      { when: letGo('research', days(4)), then: [stale(0)] },
+      { when: asked(days(5)), then: [started, called('answer')] },
+    ],
+  },
+  {
+    it: 'leaves a session that runs when the client is let go',
+    play: [
+      { when: created, then: [started, called('answer')] },
+      { when: letGo('research', seconds(2)), then: [stale(0)] },
+      { when: answer(seconds(3), everything) },
     ],
   },
   {

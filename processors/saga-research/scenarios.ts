@@ -6,7 +6,7 @@ import {
   researchCompleted,
   researchFailed,
   seconds,
-  stepCompleted,
+  researchDone,
   stepFailed,
 } from '../lifecycle-saga/scenario-data.ts'
 
@@ -15,7 +15,7 @@ export const scenarios: readonly Scenario[] = [
     it: 'completes the step with the time it took, and once',
     play: [
       { when: created, then: begun },
-      { when: researchCompleted(seconds(4)), then: [stepCompleted(4_000)] },
+      { when: researchCompleted(seconds(4)), then: researchDone(4_000) },
       { when: researchCompleted(seconds(90)) },
       { when: researchFailed(seconds(95)) },
     ],
@@ -27,7 +27,7 @@ export const scenarios: readonly Scenario[] = [
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
       { when: researchFailed(seconds(11)) },
       { when: { advanceTo: seconds(900) } },
-      { when: researchCompleted(seconds(1_000)), then: [stepCompleted(1_000_000)] },
+      { when: researchCompleted(seconds(1_000)), then: researchDone(1_000_000) },
     ],
   },
   {
@@ -35,7 +35,7 @@ export const scenarios: readonly Scenario[] = [
     play: [
       { when: created, then: begun },
       { when: { ...created, tenant: 'b' }, then: begun },
-      { when: researchCompleted(seconds(4)), then: [stepCompleted(4_000)] },
+      { when: researchCompleted(seconds(4)), then: researchDone(4_000) },
       {
         when: { advanceTo: seconds(301) },
         then: [{ type: 'step_timed_out' }, personAsked],

@@ -1,12 +1,14 @@
 /**
  * Reviews as the saga sees them. Research that waits for a person has no deadline any more. On the saga's own question
- * a person approves, and research is asked for once more, or rejects, and the lifecycle ends.
+ * a person approves, and the step is asked for once more, or rejects, and the lifecycle ends.
  */
 
-import { clientEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
-import type { Step, StepContext } from '../define.ts'
+import { clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import type { Emission, StepContext } from '../define.ts'
 import { defineProcessor, emit } from '../define.ts'
-import { observed, researchDeadline } from '../lifecycle-saga/research-step.ts'
+import { abort, undoDecided } from '../lifecycle-saga/compensation.ts'
+import type { Fact, Move } from '../lifecycle-saga/moves.ts'
+import { observed, triedAgain } from '../lifecycle-saga/progress.ts'
 import type { SagaSettings } from '../lifecycle-saga/settings.ts'
 import type { SagaState } from '../lifecycle-saga/state.ts'
 import { sagaState } from '../lifecycle-saga/state.ts'
@@ -15,18 +17,19 @@ export const sagaReview = (settings: SagaSettings) =>
   defineProcessor({
     name: 'saga-review',
     reads: reviewEvents,
-    writes: [clientEvents, researchEvents, reviewEvents],
+    writes: [clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents],
     state: sagaState,
     handle(state, input, context) {
       switch (input.event_type) {
         case 'review_requested': {
           if (input.requester !== 'research') return { state }
-          const outcome = { kind: 'in_review', at: input.timestamp, ref: input.subject_ref, reason: '' } as const
-          return observed(settings, state, outcome, context)
+          const { timestamp: at, subject_ref: ref, event_id } = input
+          const fact: Fact = { step: 'research', kind: 'in_review', at, ref, reason: '', event_id }
+          return observed(settings, state, fact, context)
         }
         case 'review_decided': {
           if (state?.review_id == null || state.review_id !== input.review_id) return { state }
-          return input.decision === 'reject' ? aborted(state) : again(settings, state, context)
+          return decided(settings, state, input.decision !== 'reject', context)
         }
         default:
           return { state }
@@ -34,31 +37,25 @@ export const sagaReview = (settings: SagaSettings) =>
     },
   })
 
-function again(settings: SagaSettings, state: SagaState, context: StepContext): Step<SagaState> {
-  const deadline = context.time + settings.researchWithinMs
-  const { company_name, domain = null } = state
-  return {
-    state: { ...state, status: 'running', deadline, attempts: state.attempts + 1, review_id: null },
-    emit: [
-      emit(clientEvents, 'step_started', { step: 'research', deadline }),
-      emit(researchEvents, 'research_requested', {
-        company_name,
-        domain,
-        depth: 'standard',
-        reason: 'review_approved',
-      }),
-    ],
-    timers: { [researchDeadline]: deadline },
-  }
+function decided(settings: SagaSettings, state: SagaState, again: boolean, context: StepContext): Move {
+  if (state.status === 'stuck') return undoDecided(settings, state, again, context)
+  if (!again) return abort(settings, state, `${state.step}_rejected`, context)
+  return triedAgain(settings, state, requestOf(state), context)
 }
 
-function aborted(state: SagaState): Step<SagaState> {
-  return {
-    state: { ...state, status: 'aborted', deadline: null, review_id: null },
-    emit: [
-      emit(clientEvents, 'lifecycle_aborted', { reason: 'research_rejected', compensated: [] }),
-      emit(clientEvents, 'stage_changed', { from: 'researching', to: 'lost', reason: 'research_rejected' }),
-    ],
-    timers: { [researchDeadline]: null },
+/** How the service of the step is asked to begin it again. */
+function requestOf({ step, company_name, domain = null, done }: SagaState): Emission | null {
+  const reason = 'review_approved'
+  switch (step) {
+    case 'research':
+      return emit(researchEvents, 'research_requested', { company_name, domain, depth: 'standard', reason })
+    case 'demo': {
+      const research_session_id = done.find((known) => known.step === 'research')?.ref ?? ''
+      return emit(demoEvents, 'demo_requested', { research_session_id, reason })
+    }
+    case 'billing':
+      return null
+    default:
+      return emit(documentEvents, 'document_requested', { document_type: step, inputs: {}, reason })
   }
 }

@@ -3,16 +3,27 @@ import type { Scenario, ScenarioInput } from '../define.ts'
 import { last } from '../define.ts'
 import {
   begun,
+  completed,
   created,
+  day,
+  days,
+  demo,
+  document,
+  engaged,
+  stage,
+  stepStarted,
+  undoing,
+  until,
   personAsked,
   researchCompleted,
   researchFailed,
   researchInReview,
   seconds,
-  stepCompleted,
+  researchDone,
   stepFailed,
 } from '../lifecycle-saga/scenario-data.ts'
 
+const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
 const decided = (decision: string, at: number): ScenarioInput => ({
   topic: reviewEvents,
   type: 'review_decided',
@@ -27,7 +38,7 @@ export const scenarios: readonly Scenario[] = [
       { when: created, then: begun },
       { when: researchInReview(seconds(20)) },
       { when: { advanceTo: seconds(3_600) } },
-      { when: researchCompleted(seconds(4_000)), then: [stepCompleted(4_000_000)] },
+      { when: researchCompleted(seconds(4_000)), then: researchDone(4_000_000) },
     ],
   },
   {
@@ -62,6 +73,50 @@ export const scenarios: readonly Scenario[] = [
         ],
       },
       { when: researchCompleted(seconds(500)) },
+    ],
+  },
+  {
+    it: 'asks for the demo once more when a person approves, and for a document likewise',
+    play: [
+      ...until('research'),
+      { when: demo('demo_generation_failed', seconds(30), { reason: 'x' }), then: [{ type: 'step_failed' }, asked] },
+      {
+        when: decided('approve', seconds(40)),
+        then: [
+          stepStarted('demo', seconds(40) + 14 * day),
+          { type: 'demo_requested', payload: { research_session_id: 's1' } },
+        ],
+      },
+      {
+        when: engaged(seconds(50)),
+        then: [completed('demo', 46_000), stage('demo', 'negotiating'), { type: 'step_started' }],
+      },
+      {
+        when: document('document_generation_failed', 'nda', seconds(60), { reason: 'x' }),
+        then: [{ type: 'step_failed', payload: { step: 'nda' } }, asked],
+      },
+      {
+        when: decided('approve', seconds(70)),
+        then: [
+          stepStarted('nda', seconds(70) + 30 * day),
+          { type: 'document_requested', payload: { document_type: 'nda' } },
+        ],
+      },
+    ],
+  },
+  {
+    it: 'leaves what could not be undone as it is when a person says so',
+    play: [
+      ...until('demo'),
+      {
+        when: document('document_declined', 'nda', days(2), { reason: '' }),
+        then: [{ type: 'compensation_started' }, undoing('nda')],
+      },
+      ...[1, 2, 3, 4, 5].map((attempt) => ({
+        when: { advanceTo: days(2) + attempt * 3_600_000 },
+        then: [{ type: 'compensation_step_failed' }, attempt < 5 ? undoing('nda', attempt + 1) : asked],
+      })),
+      { when: decided('reject', days(3)), then: [undoing('demo')] },
     ],
   },
   {

@@ -1,8 +1,10 @@
-/** A new organization begins its lifecycle; the research step runs against its deadline. */
+/** A new organization begins its lifecycle; every step runs against its deadline. */
 
 import { authEvents, clientEvents, reviewEvents } from '../../schemas/index.ts'
 import { defineProcessor } from '../define.ts'
-import { researchDeadline, started, timedOut } from '../lifecycle-saga/research-step.ts'
+import { undoTimedOut } from '../lifecycle-saga/compensation.ts'
+import { sagaTimers } from '../lifecycle-saga/moves.ts'
+import { started, timedOut } from '../lifecycle-saga/progress.ts'
 import type { SagaSettings } from '../lifecycle-saga/settings.ts'
 import { sagaState } from '../lifecycle-saga/state.ts'
 
@@ -12,11 +14,14 @@ export const sagaStart = (settings: SagaSettings) =>
     reads: authEvents,
     writes: [clientEvents, reviewEvents],
     state: sagaState,
-    timers: [researchDeadline],
+    timers: Object.values(sagaTimers),
     handle(state, input, context) {
       switch (input.event_type) {
         case '$timer':
-          return state === null ? { state } : timedOut(settings, state, context)
+          if (state === null) return { state }
+          return input.timer === sagaTimers.undo
+            ? undoTimedOut(settings, state, context)
+            : timedOut(settings, state, context)
         case 'organization_created': {
           const { company_name, domain, industry } = input
           return started(settings, state, { company_name, domain: domain ?? null, industry: industry ?? null }, context)

@@ -7,7 +7,7 @@ import {
   researchCompleted,
   researchFailed,
   seconds,
-  stepCompleted,
+  researchDone,
   stepFailed,
 } from '../lifecycle-saga/scenario-data.ts'
 
@@ -34,7 +34,7 @@ export const scenarios: readonly Scenario[] = [
     it: 'asks nobody when research was done in time',
     play: [
       { when: created, then: begun },
-      { when: researchCompleted(seconds(4)), then: [stepCompleted(4_000)] },
+      { when: researchCompleted(seconds(4)), then: researchDone(4_000) },
       { when: { advanceTo: seconds(900) } },
     ],
   },
@@ -42,14 +42,14 @@ export const scenarios: readonly Scenario[] = [
     it: 'fires the deadline before a later fact, and still takes it',
     play: [
       { when: created, then: begun },
-      { when: researchCompleted(seconds(400)), then: [...timedOut, stepCompleted(400_000)] },
+      { when: researchCompleted(seconds(400)), then: [...timedOut, ...researchDone(400_000)] },
     ],
   },
   {
     it: 'comes to the same when research is read before the client',
     play: [
       { when: researchCompleted(seconds(4)) },
-      { when: created, then: [...begun, stepCompleted(4_000)] },
+      { when: created, then: [...begun, ...researchDone(4_000)] },
       { when: { advanceTo: seconds(900) } },
     ],
   },
@@ -58,7 +58,7 @@ export const scenarios: readonly Scenario[] = [
     play: [
       { when: researchCompleted(seconds(40)) },
       { when: researchFailed(seconds(4)) },
-      { when: created, then: [...begun, stepFailed(1), personAsked, stepCompleted(40_000)] },
+      { when: created, then: [...begun, stepFailed(1), personAsked, ...researchDone(40_000)] },
     ],
   },
 ]

@@ -16,6 +16,9 @@ const principal: ApiKeyPrincipal = {
   organizationId: 'o1',
   keyId: 'k1',
   role: 'producer',
+  scopes: ['events:write'],
+  perMinute: 0,
+  perDay: 0,
 }
 const settings = { ...ingestDefaults, transactionalId: 'x' }
 

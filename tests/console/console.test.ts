@@ -327,18 +327,16 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
       async (options) => {
         const findings: string[] = []
         const look = async (page: Page, place: string): Promise<void> => {
-          await page.waitForLoadState('networkidle').catch(() => undefined)
-          await page.waitForTimeout(600)
+          await page.locator('.loading, [aria-busy=true]').first().waitFor({ state: 'detached' })
+          await page.waitForTimeout(300)
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
           if (wide > 0) findings.push(`${place} is ${String(wide)} px too wide`)
-          console.log(`${place} ${String(Date.now() % 1000000)}`)
           await page.evaluate(axe)
-          const results = await page.evaluate<{
-            violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[]
-          }>('axe.run()')
-          for (const { id, impact, nodes } of results.violations)
-            if (impact === 'serious' || impact === 'critical')
-              findings.push(`${place}: ${id} ${nodes[0]!.html} ${nodes[0]!.failureSummary}`)
+          const grave = await page.evaluate<string[]>(`axe.run({ resultTypes: ['violations'] }).then(({ violations }) =>
+            violations
+              .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+              .map(({ id, nodes }) => id + ' ' + nodes[0].html + ' ' + nodes[0].failureSummary))`)
+          findings.push(...grave.map((finding) => `${place}: ${finding}`))
         }
         const door = await sit(options)
         await look(door.page, 'door')

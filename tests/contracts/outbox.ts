@@ -48,6 +48,21 @@ export function outboxContract(name: string, open: () => Promise<OutboxUnderTest
       await Promise.all(opened.splice(0).map((under) => under.close()))
     })
 
+    test('there is something unsent until it is sent; what is set aside, and what waits behind it, is not on its way', async () => {
+      const { under, led } = await fresh()
+      expect(await under.rows.hasUnsent()).toBe(false)
+      const [first, second] = await under.put('a', 0, 2)
+      const [other] = await under.put('b', 0, 1)
+      expect(await under.rows.hasUnsent()).toBe(true)
+      await led.stamp([other!], 1n)
+      await led.setAside(first!, 'no such topic', at)
+      expect(await under.rows.hasUnsent()).toBe(true)
+      await led.markSent([{ id: other!, partition: 0, offset: 7n }], at)
+      expect(await under.rows.hasUnsent()).toBe(false)
+      expect(ids(await led.waiting(10))).toEqual([])
+      expect((await under.look(second!)).sentAt).toBeNull()
+    })
+
     test('what waits comes oldest first, with what was written, up to the limit', async () => {
       const { under, led } = await fresh()
       const put = [...(await under.put('a', 0, 2)), ...(await under.put('b', 0, 2))]

@@ -60,6 +60,14 @@ describe('a good value', () => {
     expect(config.state.flushBytes).toBe(65536)
   })
 
+  test('secrets of tokens before: several, none of them shown', () => {
+    const config = configOf({ JWT_SECRETS_PREVIOUS: `${goodSecret('y')}, ${goodSecret('z')}`, API_KEY_PER_MINUTE: '0' })
+    expect(config.identity.previousTokenSecrets).toEqual([goodSecret('y'), goodSecret('z')])
+    expect(config.identity.apiKeyPerMinute).toBe(0)
+    expect(printConfig(config).join('\n')).not.toContain('yyyy')
+    expect(printConfig(config)).toContain('identity.previousTokenSecrets = (given)')
+  })
+
   test('brokers make Kafka the log', () => {
     expect(configOf({}).kafka).toBeNull()
     const plain = configOf({ KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092' }).kafka
@@ -101,6 +109,22 @@ describe('a good value', () => {
     expect(perplexity).toMatchObject({ mode: 'live', ratePerMinute: 10, baseUrl: 'https://api.perplexity.ai' })
     const elsewhere = configOf({ PERPLEXITY_API_KEY: 'pplx-12345678', PERPLEXITY_BASE_URL: 'http://127.0.0.1:9/x/' })
     expect(elsewhere.providers.perplexity.baseUrl).toBe('http://127.0.0.1:9/x')
+  })
+
+  test('a key makes language models live, and a vendor without one is never the sandbox then', () => {
+    expect(configOf({}).providers.llm).toMatchObject({
+      ...{ mode: 'sandbox', ratePerMinute: null, primaryAttempts: 2, effort: 'low' },
+      openai: { model: 'gpt-6-luna', baseUrl: null },
+      anthropic: { model: 'claude-sonnet-5-5', baseUrl: null },
+    })
+    const { llm } = configOf({ ANTHROPIC_API_KEY: 'sk-ant-12345678', LLM_EFFORT: 'default' }).providers
+    expect(llm).toMatchObject({ mode: 'live', openai: null, ratePerMinute: 500, effort: null })
+    expect(llm.anthropic?.baseUrl).toBe('https://api.anthropic.com')
+    const both = configOf({ OPENAI_API_KEY: 'sk-12345678', OPENAI_MODEL: 'gpt-7', OPENAI_MODEL_PRICE: '0.15/12' })
+    expect(both.providers.llm.openai?.price).toMatchObject({ input: 150_000, output: 12_000_000 })
+    expect(configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }).providers.llm).toMatchObject({
+      tenantDailyBudgetMicrodollars: null,
+    })
   })
 
   test('names that others use in every environment are left alone', () => {
@@ -267,7 +291,9 @@ describe('settings that are fine alone but not together', () => {
       { SCHEMA_REGISTRY_URL: 'http://127.0.0.1:8081', SCHEMA_REGISTRY_CA: 'ca.pem' },
       'SCHEMA_REGISTRY_CA: is given with an address of plain http; wanted https',
     ],
-    [{ CLOCK: 'warp' }, 'CLOCK: warp is given, but'],
+    [{ CLOCK: 'warp', ROLES: 'api' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
+    [{ CLOCK: 'warp', SERVICES: 'research' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
+    [{ CLOCK: 'warp', PERPLEXITY_API_KEY: 'hunter22' }, 'CLOCK: warp is given with a key for perplexity; wanted'],
     [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
     [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
     [
@@ -275,9 +301,30 @@ describe('settings that are fine alone but not together', () => {
       'WEBSCRAPER_BASE_URL: is plain http to another machine; wanted https',
     ],
     [{ SENDGRID_API_KEY: 'hunter22' }, 'SENDGRID_FROM_EMAIL: is not given'],
+    [{ OPENAI_BASE_URL: 'https://o.test' }, 'OPENAI_BASE_URL: is given without OPENAI_API_KEY'],
+    [
+      { ANTHROPIC_BASE_URL: 'http://a.test', ANTHROPIC_API_KEY: 'hunter22' },
+      'ANTHROPIC_BASE_URL: is plain http to another machine; wanted https',
+    ],
+    [
+      { OPENAI_MODEL: 'gpt-7' },
+      'OPENAI_MODEL: "gpt-7" is given, whose price is not known here; wanted OPENAI_MODEL_PRICE',
+    ],
     [
       { JWT_SECRET: goodSecret('a'), CODE_SECRET: goodSecret('a') },
       'CODE_SECRET: has the same value as JWT_SECRET; wanted a secret of its own',
+    ],
+    [
+      { JWT_SECRET: goodSecret('a'), JWT_SECRETS_PREVIOUS: goodSecret('a') },
+      'JWT_SECRETS_PREVIOUS: has the value of JWT_SECRET; wanted what JWT_SECRET was before',
+    ],
+    [
+      { JWT_SECRETS_PREVIOUS: `${goodSecret('a')},${goodSecret('a')}` },
+      'JWT_SECRETS_PREVIOUS: has a secret twice; wanted each once',
+    ],
+    [
+      { JWT_SECRETS_PREVIOUS: `${goodSecret('a')},hunter22` },
+      'JWT_SECRETS_PREVIOUS: a value of 41 characters is given; wanted up to 8 secrets of at least 32 characters',
     ],
   ])('%o', (environment, line) => {
     const errors = errorsOf(environment)
@@ -294,7 +341,7 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(3)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(4)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 

@@ -42,6 +42,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/postgres': { values: [], packages: ['pg'] },
   'connectors/http': { values: [], types: ['connectors/effects'], packages: [] },
   'connectors/registry': { ...connector, packages: ['zod'] },
+  'connectors/llm': { ...connector, packages: ['openai', '@anthropic-ai/sdk', 'ajv', 'zod'] },
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
@@ -79,10 +80,12 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'topology/errors.ts': 'one class; the door would load the whole engine into a codec',
   'topology/clock.ts': 'types alone',
   'topology/graph/serde.ts': 'the codec interface, types alone',
+  'connectors/llm/prices.ts': 'a table; the door would load two SDKs into whoever reads the configuration',
   'deploy/local/kafka.ts': 'benchmarks start a broker of their own; deploy has no door, nothing is built on it',
   'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
+  'api/http/json.ts': 'one strict parser; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',
 }
 

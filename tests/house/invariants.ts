@@ -111,7 +111,7 @@ function wordsOf(text: string): string[] {
  * owes none.
  */
 export const owedCitations: Readonly<Record<string, readonly string[]>> = {
-  'api/auth': ['A1', 'A2', 'A3', 'L1', 'L2', 'R1', 'R2', 'R3', 'S1', 'S2', 'V1', 'V2', 'V3', 'V4'],
+  'api/auth': ['A1', 'A2', 'A3', 'L1', 'L2', 'R1', 'R2', 'R3', 'S1', 'S2', 'V1', 'V2', 'V3'],
   'api/ingest': ['G3'],
   'api/relay': ['O3', 'O4', 'O5'],
   'connectors/effects': ['X1', 'X2', 'X3'],

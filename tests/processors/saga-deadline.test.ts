@@ -130,7 +130,7 @@ test('the answer is one service upstream, which comes back later than the saga: 
 
 test('nothing came: after the grace the step times out once for each tenant, also over another restart (T2)', async () => {
   const down = await createdThenDown()
-  await down.clock.turnTo(start + sagaDefaults.researchWithinMs + hour)
+  await down.clock.turnTo(start + sagaDefaults.withinMs.research + hour)
   const both = ['lifecycle-saga', 'research']
   const driver = await run(both, goOn(down))
   await driver.advance(graceMs - 1_000)

@@ -39,7 +39,10 @@ describe('what fits', () => {
 
   test('right-to-left override and emoji are text', () => {
     const user_id = '\u202eabc😀é'
-    expect(checkPayload(authEvents, 'email_verified', { user_id })).toEqual({ ok: true, payload: { user_id } })
+    expect(checkPayload(authEvents, 'email_verified', { user_id })).toEqual({
+      ok: true,
+      payload: { user_id, ip_hash: null },
+    })
   })
 
   test('names of Object.prototype are data in json and maps', () => {
@@ -47,7 +50,10 @@ describe('what fits', () => {
     const checked = checkPayload(clientEvents, 'compensation_requested', parse(text))
     expect(JSON.stringify(checked.ok && checked.payload)).toBe(text)
     const changed = parse('{"constructor":{"prototype":{"x":1}}}')
-    expect(checkPayload(authEvents, 'organization_updated', { changed })).toEqual({ ok: true, payload: { changed } })
+    expect(checkPayload(authEvents, 'organization_updated', { changed })).toEqual({
+      ok: true,
+      payload: { changed, ip_hash: null },
+    })
     expect(({} as Record<string, unknown>).x).toBeUndefined()
   })
 })

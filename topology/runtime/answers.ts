@@ -21,7 +21,7 @@ export interface AnswersOptions {
   /** Forwards what an answer became. */
   readonly output: NodeContext['forward']
   readonly counters: { answers: number }
-  readonly clock: Clock
+  readonly time: Clock
 }
 
 export class Answers {
@@ -63,9 +63,9 @@ export class Answers {
 
   /** One that is too large to wait for another call is a dead letter. */
   #callAgain(record: StreamRecord, origin: RecordOrigin, then: AfterAnswer): void {
-    const { step, clock } = this.#options
+    const { step, time } = this.#options
     try {
-      step.run(() => then.again(clock.now() + callAgainMs))
+      step.run(() => then.again(time.now() + callAgainMs))
     } catch (error) {
       if (!isBadData(error)) throw error
       this.#bury(record, origin, reasonOf(error), then)

@@ -59,6 +59,11 @@ export interface ApplicationWorkerOptions {
   readonly databases: StateDatabaseSupplier
   readonly budget: StateBudget
   readonly clock: Clock
+  /**
+   * What timers, not-before times, rate limits and stamps follow; the clock unless told. One that stands still while there
+   * is work, and jumps when there is none, lets a month of business pass in minutes.
+   */
+  readonly time?: Clock
   /** Milliseconds of a fine, monotonic watch; to bound how much time commits and slices take, and to notice a stall. */
   readonly watch: () => number
   readonly settings: RuntimeSettings
@@ -83,6 +88,7 @@ export class ApplicationWorker {
   readonly name: string
   readonly #options: ApplicationWorkerOptions
   readonly #clock: Clock
+  readonly #time: Clock
   readonly #settings: RuntimeSettings
   readonly #crash: CrashPoint
   readonly #signal: Signal
@@ -117,6 +123,7 @@ export class ApplicationWorker {
     this.name = options.topology.name
     this.#options = options
     this.#clock = options.clock
+    this.#time = options.time ?? options.clock
     this.#settings = options.settings
     this.#crash = options.crash ?? noCrash
     this.#signal = new Signal(options.clock)
@@ -127,10 +134,10 @@ export class ApplicationWorker {
     this.#fetcher = new Fetcher(options.log, options.settings, wake, failed, this.#crash)
     this.#stalls = new StallWatch(
       options.clock,
-      (now) => this.#wentOn(now),
-      (now) => this.#wentBack(now),
+      () => this.#wentOn(this.#time.now()),
+      () => this.#wentBack(this.#time.now()),
     )
-    this.#gate = new TimerGate(options.log, () => options.clock.now(), wake, failed)
+    this.#gate = new TimerGate(options.log, () => this.#time.now(), wake, failed)
     this.#membership = new Membership(options.watch, options.settings)
     this.#instanceId = `${options.processId}-${options.workerIndex}`
     const transactionalId = `${this.name}-${this.#instanceId}`
@@ -154,7 +161,7 @@ export class ApplicationWorker {
     invariant(this.#state === 'created', `application ${this.name} was started twice`)
     this.#state = 'starting'
     const { log, topology, settings } = this.#options
-    const topics = await resolveTopics(log, topology)
+    const topics = await resolveTopics(log, topology, this.#settings.topicConfig)
     this.#tasks = this.#taskSet(this.#committer.open(topics.partitions))
     const left = await leftPlaces(this.#options.databases, topology, topics.tasks)
     await this.#tasks.openLeftovers(left, this.#options.sharesDisk !== true)
@@ -191,7 +198,7 @@ export class ApplicationWorker {
     const { topology, log, databases, budget, clock, settings, notice } = this.#options
     const crash = this.#crash
     const wake = (): void => this.#signal.raise()
-    const shared = { topology, log, clock, settings, notice, crash }
+    const shared = { topology, log, clock, time: this.#time, settings, notice, crash }
     const opener = new TaskOpener({
       ...shared,
       databases,
@@ -254,8 +261,14 @@ export class ApplicationWorker {
     return (await haveReadAll(this.#options.log, this.#openTasks())) && this.#isQuiet()
   }
 
+  /** When the next timer or waiting call is due, in ms of `time`; null when none is. */
+  get nextDue(): number | null {
+    const due = this.#openTasks().flatMap((task) => task.nextDue ?? [])
+    return due.length === 0 ? null : Math.min(...due)
+  }
+
   #isQuiet(): boolean {
-    const now = this.#clock.now()
+    const now = this.#time.now()
     return (
       this.#trouble === null &&
       !this.#membership.isRebalancing &&
@@ -488,7 +501,7 @@ export class ApplicationWorker {
 
   /** A task has opened: between two turns. */
   #opened(task: Task): void {
-    const startedAt = Math.min(Math.max(task.startedAt, this.#wentOnAt), this.#clock.now())
+    const startedAt = Math.min(Math.max(task.startedAt, this.#wentOnAt), this.#time.now())
     if (startedAt !== task.startedAt) task.wentOn(startedAt)
     this.#fetcher.restart()
     this.#noteOpen()
@@ -605,9 +618,15 @@ export class ApplicationWorker {
     if (this.#membership.quietForMs > 0) due.push(this.#clock.now() + this.#membership.quietForMs)
     const commitAt = this.#committer.dueAt
     if (commitAt !== null) due.push(commitAt)
-    for (const task of this.#workingTasks()) if (task.nextDue !== null && !this.#gate.isAsking) due.push(task.nextDue)
+    if (!this.#gate.isAsking) due.push(...this.#workingTasks().flatMap((task) => this.#dueAt(task) ?? []))
     if (this.#options.budget.overBudget) due.push(this.#clock.now() + overBudgetWaitMs)
     return Math.max(1, Math.ceil(Math.min(...due) - this.#clock.now()))
+  }
+
+  /** When the clock shows what a task waits for. Where time is another, whoever moves it wakes the loop. */
+  #dueAt({ nextDue }: Task): number | null {
+    if (nextDue === null || this.#time === this.#clock) return nextDue
+    return nextDue <= this.#time.now() ? this.#clock.now() : null
   }
 }
 

@@ -75,7 +75,10 @@ export interface AfterAnswer {
 
 export class AsyncOperator {
   readonly node: AsyncNode
+  /** How long calls may take. */
   readonly #clock: Clock
+  /** When calls may start. */
+  readonly #time: Clock
   readonly #waiting: KeyValueStore
   readonly #wake: () => void
   readonly #memo: Map<string, Call>
@@ -98,6 +101,7 @@ export class AsyncOperator {
   constructor(options: {
     node: AsyncNode
     clock: Clock
+    time: Clock
     done: KeyValueStore
     waiting: KeyValueStore
     wake: () => void
@@ -107,11 +111,12 @@ export class AsyncOperator {
   }) {
     this.node = options.node
     this.#clock = options.clock
+    this.#time = options.time
     this.#waiting = options.waiting
     this.#wake = options.wake
     this.#memo = new Map(options.memo.calls)
     this.#load()
-    this.#limits = new CallLimits(this.node.operator, options.waiting, options.clock.now())
+    this.#limits = new CallLimits(this.node.operator, options.waiting, options.time.now())
     this.#limits.takeOver(options.memo.starts)
     this.#offsets = new OpenOffsets(options.done, options.ends)
   }
@@ -148,7 +153,7 @@ export class AsyncOperator {
   accept(record: StreamRecord, origin: RecordOrigin): void {
     const operator = this.node.operator
     const lane = operator.lane(record)
-    const now = this.#clock.now()
+    const now = this.#time.now()
     // One that was open before a restart had begun: it comes before whatever waits in its lane.
     if (this.#offsets.wasOpen(origin)) {
       this.#staged.push(() =>
@@ -189,7 +194,7 @@ export class AsyncOperator {
   /** Moves records whose time has come from the waiting store into their lanes. Inside a step; true when any moved. */
   takeDue(): boolean {
     if (this.#closing || this.#offsets.isResuming) return false
-    const now = this.#clock.now()
+    const now = this.#time.now()
     const room = this.node.operator.concurrency * heldPerCall - this.#held
     const waitOn = new Map<string, number>()
     let moved = 0
@@ -223,7 +228,7 @@ export class AsyncOperator {
   /** Starts what may start. */
   pump(): void {
     if (this.#closing) return
-    const now = this.#clock.now()
+    const now = this.#time.now()
     const early: Entry[] = []
     let nextAt = Infinity
     while (this.#running < this.node.operator.concurrency) {
@@ -237,7 +242,7 @@ export class AsyncOperator {
     }
     this.#ready = [...early, ...this.#ready]
     this.#cancelWake()
-    this.#cancelWake = nextAt === Infinity ? () => undefined : this.#clock.after(nextAt - now, this.#wake)
+    this.#cancelWake = nextAt === Infinity ? () => undefined : this.#time.after(nextAt - now, this.#wake)
   }
 
   /** Hands each answer to `emit`, which runs it as a step and says whether it may be closed. */
@@ -276,7 +281,7 @@ export class AsyncOperator {
 
   /** Writes when calls have really started; part of the commit. */
   writeStarts(): void {
-    this.#limits.write(this.#clock.now())
+    this.#limits.write(this.#time.now())
   }
 
   /** A commit contains what was emitted: its answers need not be kept. */
@@ -321,7 +326,7 @@ export class AsyncOperator {
 
   #start(entry: Entry): void {
     this.#running++
-    this.#limits.starts(entry.record, this.#clock.now())
+    this.#limits.starts(entry.record, this.#time.now())
     const remembered = this.#memo.get(entry.id)
     this.#memo.delete(entry.id)
     const call = remembered ?? new Call(this.node.operator, entry.record, this.#clock)

@@ -30,6 +30,8 @@ export interface PoisonOptions {
   readonly counters: { deadLetters: number; setAside: number }
   readonly deadLettersPerMinute: number
   readonly clock: Clock
+  /** What dead letters are stamped with. */
+  readonly time: Clock
   readonly crash: CrashPoint
 }
 
@@ -67,7 +69,7 @@ export class Poison {
   /** A record that failed; its key is blocked from now on. */
   bury(record: StoredRecord, error: unknown): void {
     const why = reasonOf(error)
-    const now = this.#options.clock.now()
+    const now = this.#options.time.now()
     const key = record.key
     this.#step.run(() => {
       this.#send(record, why, now)
@@ -81,7 +83,7 @@ export class Poison {
   /** A timer or a call that failed: it blocks no key. `change` is part of the step. */
   buryAlone(record: StoredRecord, why: Reason, change: () => void): void {
     this.#step.run(() => {
-      this.#send(record, why, this.#options.clock.now())
+      this.#send(record, why, this.#options.time.now())
       change()
     })
     this.#count(why)
@@ -128,7 +130,7 @@ export class Poison {
   #giveUp(record: StoredRecord, why: Reason, setAside: SetAside, change: () => void): void {
     const isNew = !setAside.isCause(record)
     this.#step.run(() => {
-      if (isNew) this.#send(record, why, this.#options.clock.now())
+      if (isNew) this.#send(record, why, this.#options.time.now())
       change()
     })
     if (isNew) this.#options.counters.deadLetters++

@@ -1,5 +1,7 @@
 /** How an application runs. Times in ms, sizes in bytes. */
 export interface RuntimeSettings {
+  /** Set on the topics that an application makes for itself, besides what they need. */
+  readonly topicConfig: Readonly<Record<string, string>>
   /** The longest a record waits for its commit while the application is busy. */
   readonly commitIntervalMs: number
   /** When all tasks are drained a commit follows at once, but not sooner than this after the one before. */
@@ -51,6 +53,7 @@ export interface RuntimeSettings {
 }
 
 export const defaultRuntimeSettings: RuntimeSettings = Object.freeze({
+  topicConfig: {},
   commitIntervalMs: 100,
   commitMinIntervalMs: 10,
   commitMaxShare: 0.1,

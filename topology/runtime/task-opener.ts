@@ -36,6 +36,7 @@ export interface OpenerOptions {
   readonly log: Log
   readonly databases: StateDatabaseSupplier
   readonly clock: Clock
+  readonly time: Clock
   readonly settings: RuntimeSettings
   readonly collector: Collector
   readonly counters: TaskCounters
@@ -102,7 +103,7 @@ export class TaskOpener {
    * @param memo what this process knows of the task's calls
    */
   async open(place: TaskPlace, kept: KeptTask | null, memo: CallMemo, opening: Opening): Promise<Task> {
-    const { topology, collector, counters, clock, settings, wake, crash, ready } = this.#options
+    const { topology, collector, counters, clock, time, settings, wake, crash, ready } = this.#options
     await this.#closedIfFails(kept?.state ?? null, () => unlessAborted(opening.signal, ready()))
     return this.#wipedOnDamage(place, kept?.state ?? null, async (given) => {
       const state = await this.#openAndRestore(place, given, opening)
@@ -111,8 +112,8 @@ export class TaskOpener {
         crash('C15')
         const { part, partition } = place
         const inputs = await unlessAborted(opening.signal, this.#inputs(place))
-        const startedAt = kept?.startedAt ?? clock.now()
-        const shared = { topology, collector, counters, clock, settings, wake, crash }
+        const startedAt = kept?.startedAt ?? time.now()
+        const shared = { topology, collector, counters, clock, time, settings, wake, crash }
         return new Task({ ...shared, part, partition, state, inputs, memo, startedAt })
       } catch (error) {
         await state.close({ flush: opening.signal.aborted }).catch(() => undefined)

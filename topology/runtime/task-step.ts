@@ -29,7 +29,7 @@ export interface TaskStepOptions {
   readonly streamTime: number
   readonly startedAt: number
   readonly timerRestartGraceMs: number
-  readonly clock: Clock
+  readonly time: Clock
   readonly crash: CrashPoint
   /** Counts what nodes of a step that was done have dropped. */
   readonly late: (records: number) => void
@@ -48,7 +48,7 @@ export class TaskStep implements TaskFrame {
   #late = 0
 
   readonly #state: TaskState
-  readonly #clock: Clock
+  readonly #time: Clock
   readonly #crash: CrashPoint
   readonly #countLate: (records: number) => void
   /** Logged stores, as nodes and the waiting store see them. */
@@ -61,7 +61,7 @@ export class TaskStep implements TaskFrame {
     this.partition = options.partition
     this.streamTime = options.streamTime
     this.#state = state
-    this.#clock = options.clock
+    this.#time = options.time
     this.#crash = options.crash
     this.#countLate = options.late
     this.timerTables = new Map(
@@ -89,7 +89,7 @@ export class TaskStep implements TaskFrame {
   // What nodes see -----------------------------------------------------------------------------------------------
 
   now(): number {
-    return this.#clock.now()
+    return this.#time.now()
   }
 
   origin(): RecordOrigin | null {

@@ -21,7 +21,7 @@ export interface TaskTimersOptions {
   /** An input of the task: where a dead letter of a timer says that it comes from. */
   readonly input: { readonly topic: string; readonly partition: number }
   readonly counters: { timersFired: number }
-  readonly clock: Clock
+  readonly time: Clock
 }
 
 export class TaskTimers {
@@ -67,11 +67,11 @@ export class TaskTimers {
 
   /** Fires those due at or before `asOf`, at most `limit` of them. Call only when R6 holds for `asOf`. */
   fireDue(asOf: number, limit: number): number {
-    const { poison, clock } = this.#options
+    const { poison, time } = this.#options
     let fired = 0
     for (; fired < limit; fired++) {
       const next = this.#next()
-      if (next === null || next.timer.dueAt > asOf || next.timer.mayFireAt > clock.now()) break
+      if (next === null || next.timer.dueAt > asOf || next.timer.mayFireAt > time.now()) break
       if (poison.isBlocked(next.timer.key)) this.#step.timers(next.store).park(next.timer)
       else this.#fire(next.store, next.timer)
     }

@@ -60,6 +60,8 @@ export interface TaskOptions {
   /** Shared by the tasks of an application: they outlive each task. */
   readonly counters: TaskCounters
   readonly clock: Clock
+  /** What timers, waiting calls and rate limits follow. */
+  readonly time: Clock
   readonly settings: RuntimeSettings
   readonly wake: () => void
   readonly crash: CrashPoint
@@ -91,7 +93,7 @@ export class Task {
   startedAt: number
 
   readonly #topology: Topology
-  readonly #clock: Clock
+  readonly #time: Clock
   readonly #collector: Collector
   readonly #sources: ReadonlyMap<string, SourceNode>
   readonly #step: TaskStep
@@ -104,7 +106,7 @@ export class Task {
   #moved = false
 
   constructor(options: TaskOptions) {
-    const { topology, part, partition, state, clock, crash, counters, collector, settings, startedAt } = options
+    const { topology, part, partition, state, clock, time, crash, counters, collector, settings, startedAt } = options
     this.id = `${part.name}_${partition}`
     this.partition = partition
     this.part = part
@@ -112,7 +114,7 @@ export class Task {
     this.counters = counters
     this.startedAt = startedAt
     this.#topology = topology
-    this.#clock = clock
+    this.#time = time
     this.#collector = collector
     this.#sources = new Map(part.sources.map((source) => [topicName(topology, source.topic), source]))
     this.queues = options.inputs.map(openQueue)
@@ -125,7 +127,7 @@ export class Task {
       streamTime: Math.max(-1, ...this.queues.map((queue) => queue.partitionTime)),
       startedAt,
       timerRestartGraceMs: settings.timerRestartGraceMs,
-      clock,
+      time,
       crash,
       late: (records) => void (counters.lateRecords += records),
     })
@@ -139,7 +141,7 @@ export class Task {
     if (this.#operator !== null) step.includes(this.#operator)
     const { deadLettersPerMinute } = settings
     const application = topology.name
-    const shared = { step, counters, clock }
+    const shared = { step, counters, clock, time }
     const poison = new Poison({
       ...shared,
       task: this.id,
@@ -158,13 +160,13 @@ export class Task {
         : new Answers({ ...shared, poison, operator: this.#operator, output: this.#nodes.asyncOutput })
   }
 
-  #openOperator({ part, state, inputs, clock, wake, memo }: TaskOptions): AsyncOperator | null {
+  #openOperator({ part, state, inputs, clock, time, wake, memo }: TaskOptions): AsyncOperator | null {
     const node = part.nodes.find(isAsync)
     if (node === undefined) return null
     const done = state.store(node.doneStore)
     const waiting = this.#step.store(node.waitingStore)
     const ends = new Map(inputs.map(({ topic, partition, end }) => [`${topic}-${partition}`, end]))
-    return new AsyncOperator({ node, clock, done, waiting, wake, memo, ends })
+    return new AsyncOperator({ node, clock, time, done, waiting, wake, memo, ends })
   }
 
   // Input --------------------------------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ export class Task {
     if (operator === null) return false
     for (const { topic, partition, position } of this.queues) operator.reached(topic, partition, position)
     const due = operator.nextDue
-    const woke = due !== null && due <= this.#clock.now() && this.#step.run(() => operator.takeDue())
+    const woke = due !== null && due <= this.#time.now() && this.#step.run(() => operator.takeDue())
     const answered = operator.hasAnswers
     if (answered) this.#answers?.emit()
     operator.pump()
@@ -246,7 +248,7 @@ export class Task {
   /** True when a timer's time has come and R6's gate is worth opening. */
   get hasDueTimer(): boolean {
     const timerAt = this.#timers.nextAt
-    return timerAt !== null && timerAt <= this.#clock.now()
+    return timerAt !== null && timerAt <= this.#time.now()
   }
 
   /** The process stood still until `now` (R6). */

@@ -21,7 +21,11 @@ export interface ResolvedTopics {
 }
 
 /** @throws EngineError MISSING_TOPIC, INVALID_TOPOLOGY or PARTITIONS_CHANGED, one line per finding */
-export async function resolveTopics(log: Log, topology: Topology): Promise<ResolvedTopics> {
+export async function resolveTopics(
+  log: Log,
+  topology: Topology,
+  topicConfig: Readonly<Record<string, string>> = {},
+): Promise<ResolvedTopics> {
   // By name: what it may not see is then refused by the log, instead of looking as if it were not there.
   const found = await log.metadata([...topicNames(topology)])
   const known = new Map(found.map((topic) => [topic.name, topic]))
@@ -38,7 +42,10 @@ export async function resolveTopics(log: Log, topology: Topology): Promise<Resol
   const own = ownTopics(topology, partitions, tasks)
   judge(own, known)
   // Two applications may want one dead-letter topic at the same time.
-  await createMissing(log, own)
+  await createMissing(
+    log,
+    own.map((spec) => ({ ...spec, config: { ...topicConfig, ...spec.config } })),
+  )
   for (const spec of own) partitions.set(spec.name, spec.partitions)
   return { partitions, tasks }
 }

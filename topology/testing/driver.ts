@@ -33,6 +33,8 @@ export interface DriverOptions {
   readonly log?: Log
   readonly databases?: StateDatabaseSupplier
   readonly clock?: HandClock
+  /** What timers and waiting calls follow, when it is another than the clock. */
+  readonly time?: HandClock
   /** One of several drivers over one log and clock, each a process with a worker: they share out the tasks. */
   readonly member?: DriverMember
 }
@@ -108,6 +110,7 @@ export class TopologyDriver {
         now: () => clock.now(),
       }),
       clock,
+      ...(options.time === undefined ? {} : { time: options.time }),
       // Several in one loop: what the hand-turned clock says is what they see of time.
       watch: options.member === undefined ? () => performance.now() : () => clock.now(),
       settings: { ...defaultRuntimeSettings, ...options.settings },

@@ -32,6 +32,9 @@ describe('API keys', () => {
       organizationId: a.organizationId,
       keyId: made.id,
       role: 'producer',
+      scopes: ['events:write'],
+      perMinute: 60_000,
+      perDay: 10_000_000,
     })
     const { key, ...shown } = made
     expect(await world.identity.listApiKeys(a)).toEqual([shown])

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ZodType } from 'zod'
 import { identityEndpoints } from '../../../api/auth/index.ts'
 import type { Answer, Endpoint, Principal } from '../../../api/http/endpoint.ts'
-import { application, openWorld, password } from './world.ts'
+import { enter, founder } from './people.ts'
+import { application, openWorld, password, refusal, typesOf } from './world.ts'
 import type { World } from './world.ts'
 
 let world: World
@@ -41,6 +42,18 @@ describe('identity endpoints', () => {
       'post /auth/refresh',
       'post /auth/logout',
       'get /profile',
+      'post /auth/password/forgot',
+      'post /auth/password/reset',
+      'get /members',
+      'patch /members/:user_id',
+      'delete /members/:user_id',
+      'post /invitations',
+      'get /invitations',
+      'delete /invitations/:id',
+      'post /auth/invitations/accept',
+      'get /join-requests',
+      'post /join-requests/:id/decision',
+      'post /organization/close',
       'post /api-keys',
       'get /api-keys',
       'delete /api-keys/:id',
@@ -67,6 +80,68 @@ describe('identity endpoints', () => {
       (await call('delete /api-keys/:id', undefined, principal, { id: (made.body as { id: string }).id })).status,
     ).toBe(204)
     expect((await call('post /auth/logout', undefined, principal)).status).toBe(204)
+  })
+
+  it('take a colleague in, up and out, answering what they promise', async () => {
+    const owner = await founder(world, 'ada@team.example')
+    const email = 'bob@elsewhere.example'
+    const position = { Position: expect.stringMatching(/^outbox:\d+$/) as string }
+    const invited = await call('post /invitations', { email, role: 'member' }, owner)
+    expect([invited.status, invited.headers]).toEqual([201, position])
+    await call('get /invitations', undefined, owner)
+    const code = await world.codeOf(email, 'invitation')
+    const accepted = await call('post /auth/invitations/accept', { code, password, first_name: 'Bob', last_name: 'C' })
+    expect(accepted.headers).toEqual(position)
+    const bob = await enter(world, email)
+    const { body } = await call('get /members', undefined, owner)
+    expect((body as { members: { user_id: string }[] }).members.map(({ user_id }) => user_id)).toEqual([
+      owner.userId,
+      bob.userId,
+    ])
+    const of = { user_id: bob.userId }
+    expect((await call('patch /members/:user_id', { role: 'admin' }, owner, of)).headers).toEqual(position)
+    expect((await call('patch /members/:user_id', { role: 'admin' }, owner, of)).headers).toEqual({})
+    expect((await call('delete /members/:user_id', undefined, owner, of)).status).toBe(204)
+    const again = await call('post /invitations', { email, role: 'member' }, owner)
+    const id = (again.body as { id: string }).id
+    expect((await call('delete /invitations/:id', undefined, owner, { id })).status).toBe(204)
+
+    await world.identity.signup(application('cid@team.example'))
+    const verify = { email: 'cid@team.example', code: await world.codeOf('cid@team.example') }
+    expect(await refusal(world.identity.verifyEmail(verify))).toEqual([409, 'organization_exists'])
+    const asked = (await call('get /join-requests', undefined, owner)).body as { join_requests: { id: string }[] }
+    const joined = await call('post /join-requests/:id/decision', { decision: 'approve' }, owner, {
+      id: asked.join_requests[0]!.id,
+    })
+    expect(joined.headers).toEqual(position)
+    const closed = await call('post /organization/close', { confirm: 'team.example' }, owner)
+    expect([closed.status, closed.headers]).toEqual([204, position])
+
+    // Behaviour 9: each says from where it was asked, as a hash.
+    const decided = [
+      'member_invited',
+      'invitation_accepted',
+      'member_role_changed',
+      'member_removed',
+      'invitation_revoked',
+      'join_approved',
+      'organization_deleted',
+    ]
+    const said = (await world.events(owner.organizationId)).filter(({ event_type }) => decided.includes(event_type))
+    expect(new Set(typesOf(said))).toEqual(new Set(decided))
+    const hashes = new Set(said.map(({ ip_hash }) => ip_hash))
+    expect([...hashes]).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)])
+  })
+
+  it('give a new password for a code, with the same words for an address nobody has', async () => {
+    const email = 'ada@words.example'
+    await world.join(email)
+    expect(await call('post /auth/password/forgot', { email })).toEqual(
+      await call('post /auth/password/forgot', { email: 'nobody@words.example' }),
+    )
+    const code = await world.codeOf(email, 'reset_password')
+    await call('post /auth/password/reset', { email, code, password: 'another good one' })
+    await enter(world, email, 'another good one')
   })
 
   it('answer a known and an unknown address with the same words', async () => {

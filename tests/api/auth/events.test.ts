@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { nobody } from '../../../api/auth/index.ts'
+import { render, templates } from '../../../connectors/mail/index.ts'
 import { authEvents, communicationEvents, eventCodec } from '../../../schemas/index.ts'
 import type { AvroSchema } from '../../../schemas/index.ts'
+import { colleague, founder } from './people.ts'
 import { application, openWorld, password, refusal } from './world.ts'
 
 it('every event that identity writes goes through its topic’s codec and comes back as it was', async () => {
@@ -18,6 +20,26 @@ it('every event that identity writes goes through its topic’s codec and comes 
     await identity.logout(await identity.authenticate(next.access_token))
     for (let n = 0; n < 5; n++) await refusal(identity.login({ email, password: 'wrong password' }, from))
   }
+  const ada = await founder(world, 'ada@c.example')
+  await identity.invite(ada, { email: 'gone@x.example', role: 'admin' })
+  await identity.revokeInvitation(ada, (await identity.listInvitations(ada))[0]!.id)
+  const bob = await colleague(world, ada, 'bob@x.example', 'member')
+  await identity.changeRole(ada, bob.userId, 'owner')
+  await identity.createApiKey({ ...bob, role: 'owner' }, { name: 'theirs' })
+  await identity.removeMember(ada, bob.userId)
+  for (const [email, decision] of [
+    ['dan@c.example', 'approve'],
+    ['eve@c.example', 'reject'],
+  ] as const) {
+    await identity.signup(application(email))
+    await refusal(identity.verifyEmail({ email, code: await world.codeOf(email) }))
+    await identity.decideJoinRequest(ada, (await identity.listJoinRequests(ada))[0]!.id, { decision })
+  }
+  await identity.forgotPassword({ email: 'nobody@c.example' })
+  await identity.forgotPassword({ email: 'dan@c.example' })
+  const code = await world.codeOf('dan@c.example', 'reset_password')
+  await identity.resetPassword({ email: 'dan@c.example', code, password: 'another good one' })
+  await identity.closeOrganization(ada, { confirm: 'c.example' })
 
   const schemas: AvroSchema[] = []
   const registry = {
@@ -41,6 +63,7 @@ it('every event that identity writes goes through its topic’s codec and comes 
     'select topic, key, event from auth.outbox order by id',
   )
   const types = new Set<string>()
+  const mailed = new Set<string>()
   for (const { topic, key: text, event } of rows) {
     const [codec, key] = [codecs[topic], Buffer.from(text)]
     // Nobody's tenant has no data key: events about nobody hold nothing personal.
@@ -50,15 +73,35 @@ it('every event that identity writes goes through its topic’s codec and comes 
     const decoded = codec.deserialize(value, key)
     expect(decoded).toMatchObject(event)
     types.add(decoded.event_type)
+    if (decoded.event_type !== 'message_requested') continue
+    const { template, data, data_ref } = decoded as unknown as Record<string, string> & { data: object }
+    mailed.add(template!)
+    // With its code, where it has one, the text is whole; a code stands nowhere else than behind its reference.
+    const values = { ...data, ...(data_ref == null ? {} : { code: '123456' }) }
+    expect([template, render(templates[template!]!, values).kind]).toEqual([template, 'text'])
   }
+  expect([...mailed].sort()).toEqual(Object.keys(templates).sort())
   expect([...types].sort()).toEqual([
+    'api_key_created',
+    'api_key_revoked',
     'email_verified',
+    'invitation_accepted',
+    'invitation_revoked',
+    'join_approved',
+    'join_rejected',
+    'join_requested',
     'login_failed',
     'login_locked',
     'login_succeeded',
     'member_added',
+    'member_invited',
+    'member_removed',
+    'member_role_changed',
     'message_requested',
     'organization_created',
+    'organization_deleted',
+    'password_changed',
+    'password_reset_requested',
     'signup_rejected',
     'signup_requested',
     'token_refreshed',

@@ -12,6 +12,9 @@ const tables = [
   'sessions',
   'refresh_tokens',
   'api_keys',
+  'api_key_usage',
+  'invitations',
+  'join_requests',
   'outbox',
 ]
 const roles = ['auth', 'relay', 'sink', 'effects', 'api'] as const
@@ -64,7 +67,7 @@ describe('rows of identity', () => {
 
   it('the mail effect reads a code with its recipient, and nothing more of it', async () => {
     expect(await as('effects', 'select code_ref, sealed, recipient, expires_at from auth.codes')).toBe('2 rows')
-    for (const column of ['user_id', 'wrong_tries', 'used_at']) {
+    for (const column of ['user_id', 'invitation_id', 'purpose', 'wrong_tries', 'used_at']) {
       expect(await as('effects', `select ${column} from auth.codes`)).toContain('permission denied')
     }
     expect(await as('effects', 'update auth.codes set wrong_tries = 0')).toContain('permission denied')
@@ -77,7 +80,7 @@ describe('rows of identity', () => {
   })
 
   it('users and organizations are never deleted by identity', async () => {
-    for (const table of ['users', 'organizations', 'api_keys']) {
+    for (const table of ['users', 'organizations', 'api_keys', 'join_requests']) {
       expect(await as('auth', `delete from auth.${table}`)).toContain('permission denied')
     }
   })

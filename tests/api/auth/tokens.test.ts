@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, randomBytes, randomUUID } from 'node:c
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { identitySettings } from '../../../api/auth/settings.ts'
+import { identitySettings, tokenKeyOf } from '../../../api/auth/settings.ts'
 import { accessTokens, unauthorized } from '../../../api/auth/tokens.ts'
 
 const now = 1_767_225_600_000
@@ -32,6 +32,10 @@ const part = (value: unknown): string =>
 function signed(payload: unknown, head: unknown = header, key: Buffer | string = secret): string {
   const text = `${part(head)}.${part(payload)}`
   return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`
+}
+function signedBytes(payload: Buffer): string {
+  const text = `${part(header)}.${payload.toString('base64url')}`
+  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 const without = (name: keyof typeof claims): unknown =>
   Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name))
@@ -109,6 +113,20 @@ describe('bad input 28: headers', () => {
   })
 })
 
+describe('bad input 30: forms', () => {
+  const twice = (text: string, name: string, value: unknown): string =>
+    text.replace(/^\{/, `{${JSON.stringify(name)}:${JSON.stringify(value)},`)
+  it.each<[string, string]>([
+    ['five parts (JWE)', `${signed(claims)}.${part('iv')}.${part('tag')}`],
+    ['a claim twice, the last one ours (A4)', signed(twice(JSON.stringify(claims), 'tenant_id', randomUUID()))],
+    ['a claim twice, both ours (A4)', signed(twice(JSON.stringify(claims), 'role', claims.role))],
+    ['a header twice (A4)', signed(claims, twice(JSON.stringify(header), 'alg', 'none'))],
+    ['bytes that are not UTF-8', signedBytes(Buffer.from([0x7b, 0xff, 0x7d]))],
+    ['padding in the claims', signed(claims).replace(/\.(?=[^.]*$)/, '=.')],
+    ['base64 instead of base64url', signed({ ...claims, more: '\u00bf\u00ff\u00be'.repeat(9) }).replaceAll('_', '/')],
+  ])('%s', (_, token) => refused(token))
+})
+
 describe('bad input 29: claims', () => {
   it.each<[string, unknown]>([
     ['exp past by 61 s', { ...claims, exp: nowS - 61 }],
@@ -175,6 +193,13 @@ describe('a change of signing keys', () => {
     await expect(rotated.verify(signed(claims))).rejects.toEqual(unauthorized())
     time = now
     await refused(token)
+  })
+
+  it('keys are named after their secret: the same in every process, and nothing of it', () => {
+    const [one, other] = ['a'.repeat(40), 'b'.repeat(40)]
+    expect(tokenKeyOf(one)).toEqual(tokenKeyOf(one))
+    expect(tokenKeyOf(one).kid).toMatch(/^[0-9a-f]{16}$/)
+    expect(tokenKeyOf(one).kid).not.toBe(tokenKeyOf(other).kid)
   })
 
   it('refuses weak settings in a line', () => {

@@ -146,7 +146,7 @@ describe('a second person of a verified host', () => {
     )
     expect(rows).toEqual([{ organization_id: first.organizationId }])
     const theirs = (await world.events()).filter((event) => event.user_id === userId)
-    expect(typesOf(theirs)).toEqual(['verification_code_issued', 'email_verified'])
+    expect(typesOf(theirs)).toEqual(['verification_code_issued', 'email_verified', 'join_requested'])
     const login = world.identity.login(
       { email: 'bob@shared.example', password: application('').password },
       { ip: '::1' },

@@ -27,8 +27,8 @@ export interface World extends AsyncDisposable {
   /** Events in the outbox, oldest first; of one organization when it is given. */
   events(organizationId?: string): Promise<AnyEvent[]>
   readCode(codeRef: string): Promise<CodeToSend | null>
-  /** The code that was last mailed to an address. */
-  codeOf(email: string): Promise<string>
+  /** The code that was last mailed to an address, of its sign-up unless told. */
+  codeOf(email: string, purpose?: 'verify_email' | 'reset_password' | 'invitation'): Promise<string>
   count(table: string): Promise<number>
   /** Signs up and verifies. */
   join(email: string, companyName?: string): Promise<{ userId: string; organizationId: string; tenantId: string }>
@@ -85,10 +85,10 @@ export async function openWorld(limits: Partial<IdentityLimits> = {}): Promise<W
       const all = rows.map(({ event }) => event)
       return organizationId === undefined ? all : all.filter((event) => event.organization_id === organizationId)
     },
-    async codeOf(email) {
+    async codeOf(email, purpose = 'verify_email') {
       const { rows } = await pools.owner.query<{ code_ref: string }>(
-        'select code_ref from auth.codes where recipient = $1',
-        [email],
+        'select code_ref from auth.codes where recipient = $1 and purpose = $2',
+        [email, purpose],
       )
       return (await readCode(rows[0]!.code_ref))!.code
     },

@@ -90,6 +90,16 @@ test('what needs a credential says so, and refuses without one', async () => {
   }
 })
 
+test('where API keys are taken, the scope they need is named, in the list and in the document', () => {
+  const taking = endpoints.filter(({ auth }) => auth === 'any' || auth === 'api_key')
+  expect(taking.length).toBeGreaterThan(5)
+  for (const { method, path, scope } of taking) {
+    const { security } = document.paths[`/api/v1${path.replace(/:(\w+)/g, '{$1}')}`]![method]!
+    expect([path, scope]).toEqual([path, method === 'get' ? 'read' : 'events:write'])
+    expect(security).toContainEqual({ api_key: [scope] })
+  }
+})
+
 test('parameters and bodies are described as they are checked', () => {
   const { parameters } = document.paths['/api/v1/reviews']!.get!
   expect(parameters?.map(({ name, required }) => [name, required])).toEqual([

@@ -79,7 +79,16 @@ export async function serve(
     authenticateApiKey: async (key) => {
       const tenantId = key.slice(4)
       if (tenantId !== tenantA && tenantId !== tenantB) throw unauthorized()
-      return { kind: 'api_key', tenantId, organizationId: organizationOf(tenantId), keyId: tenantId, role: 'producer' }
+      return {
+        kind: 'api_key',
+        tenantId,
+        organizationId: organizationOf(tenantId),
+        keyId: tenantId,
+        role: 'producer',
+        scopes: ['events:write'],
+        perMinute: 0,
+        perDay: 0,
+      }
     },
     ...more,
   })

@@ -121,7 +121,9 @@ export async function openRelayWorld(): Promise<RelayWorld> {
             })
           : draft(authEvents, 'email_verified', { user_id: `u${serial}` })
       })
-      const position = await inTransaction(auth, (client) => createOutbox(clock, random).put(client, about, drafts))
+      const position = await inTransaction(auth, (client) =>
+        createOutbox(() => clock.now(), random).put(client, about, drafts),
+      )
       const { rows } = await owner.query<{ event: AnyEvent }>(
         `select event from auth.outbox where id <= $1 and event is not null order by id desc limit $2`,
         [position.slice('outbox:'.length), count],

@@ -12,7 +12,7 @@ import { researchFields } from '../../../processors/research/answer.ts'
 import { judge } from '../../../processors/research/confidence.ts'
 import { researchDefaults } from '../../../processors/research/settings.ts'
 import type { Json } from '../../../schemas/index.ts'
-import { acme, call, get, now, sandbox } from './start.ts'
+import { acme, call, get, sandbox, stillClock } from './start.ts'
 
 const settings = { apiKey: 'k', mode: 'sandbox', timeoutMs: 10_000, rate: null } as const
 const answers = (to: Sandbox, request: Json = acme) =>
@@ -104,7 +104,7 @@ describe('what it keeps', () => {
     onTestFinished(() => rm(directory, { recursive: true }))
     return directory
   }
-  const start = (directory: string) => startSandbox({ directory, clock: { now: () => now } })
+  const start = (directory: string) => startSandbox({ directory, clock: stillClock })
 
   test('mails, calls, jobs and the script outlive a restart, a line cut short does not', async () => {
     const directory = await place()

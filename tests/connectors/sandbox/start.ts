@@ -8,13 +8,15 @@ import type { ProviderCall } from '../../../connectors/effects/port.ts'
 import type { Sandbox, SandboxRule } from '../../../connectors/sandbox/index.ts'
 import { startSandbox } from '../../../connectors/sandbox/index.ts'
 import type { Json } from '../../../schemas/index.ts'
+import type { Clock } from '../../../topology/index.ts'
 
 export const now = Date.parse('2026-01-01T00:00:00Z')
+export const stillClock: Clock = { now: () => now, after: () => () => undefined }
 
 /** Closed, its directory removed, when the test ends. */
 export async function sandbox(...script: readonly SandboxRule[]): Promise<Sandbox> {
   const directory = await mkdtemp(join(tmpdir(), 'sandbox-'))
-  const started = await startSandbox({ directory, clock: { now: () => now }, script })
+  const started = await startSandbox({ directory, clock: stillClock, script })
   onTestFinished(async () => {
     await started.close()
     await rm(directory, { recursive: true })

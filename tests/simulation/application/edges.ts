@@ -74,6 +74,7 @@ export class OutboxServer {
         return rows === null ? null : this.#far(rows, reach)
       },
       placeOf: async (id) => await reach('outbox', () => this.#world.outbox.placeOf(id)),
+      hasUnsent: async () => await reach('outbox', () => this.#world.outbox.hasUnsent()),
     }
   }
 

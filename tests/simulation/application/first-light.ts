@@ -76,7 +76,10 @@ export class FirstLight {
     this.providers = new Providers(draw, obscure, () => this.now())
     this.settings = {
       research: { ...researchDefaults, retry: { attempts: 3, baseMs: 400, capMs: 4_000 } },
-      lifecycleSaga: { ...sagaDefaults, researchWithinMs: draw.of([8_000, 30_000, 120_000], 'research within') },
+      lifecycleSaga: {
+        ...sagaDefaults,
+        withinMs: { ...sagaDefaults.withinMs, research: draw.of([8_000, 30_000, 120_000], 'research within') },
+      },
       communication: { ...communicationDefaults, retry: { attempts: 5, baseMs: 400, capMs: 4_000 } },
     }
   }

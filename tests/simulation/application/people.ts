@@ -138,8 +138,7 @@ export class People {
     const random = {
       bytes: () => Buffer.from(this.#draw.uuid(organizationId, drafts[0]!.type, serial++).replaceAll('-', ''), 'hex'),
     }
-    const clock = { now: () => now, after: () => () => undefined }
-    void createOutbox(clock, random).put(this.#statement(), about, drafts)
+    void createOutbox(() => now, random).put(this.#statement(), about, drafts)
   }
 
   /** The one statement that identity writes its events with. */

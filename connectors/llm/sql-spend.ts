@@ -1,0 +1,35 @@
+/** The ledger over `auth.llm_spend`: shared by all processes, and kept. */
+
+import type { Queryable } from '../postgres/index.ts'
+import type { SpendLedger } from './spend.ts'
+
+/** @param database of the effects role */
+export function sqlLedger(database: Queryable): SpendLedger {
+  return {
+    async reserve({ tenantId, day, microdollars }, limitMicrodollars) {
+      const { rowCount } = await database.query(
+        `insert into auth.llm_spend as spend (tenant_id, day, microdollars)
+           select $1, $2::date, $3::bigint where $3::bigint <= $4::bigint
+         on conflict (tenant_id, day) do update
+           set microdollars = spend.microdollars + excluded.microdollars, calls = spend.calls + 1
+           where spend.microdollars + excluded.microdollars <= $4::bigint`,
+        [tenantId, day, microdollars, limitMicrodollars],
+      )
+      return rowCount === 1
+    },
+    async settle({ tenantId, day, microdollars }, costMicrodollars) {
+      await database.query(
+        `update auth.llm_spend set microdollars = greatest(0, microdollars + $3::bigint)
+         where tenant_id = $1 and day = $2::date`,
+        [tenantId, day, costMicrodollars - microdollars],
+      )
+    },
+    async spent(tenantId, day) {
+      const { rows } = await database.query<{ microdollars: string }>(
+        'select microdollars from auth.llm_spend where tenant_id = $1 and day = $2::date',
+        [tenantId, day],
+      )
+      return Number(rows[0]?.microdollars ?? 0)
+    },
+  }
+}

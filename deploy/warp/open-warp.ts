@@ -1,0 +1,73 @@
+/** The mover of business time over a whole platform; null where time is the machine's. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { fromLoopback } from '../../connectors/sandbox/index.ts'
+import { machineClock } from '../machine.ts'
+import type { Running } from '../running.ts'
+import { WarpClock } from './warp-clock.ts'
+import { Warp } from './warp.ts'
+
+export function openWarp(running: Running, notice: (line: string) => void): Warp | null {
+  const { foundation, streams } = running
+  const { time } = foundation
+  if (!(time instanceof WarpClock)) return null
+  return new Warp({
+    warped: time,
+    clock: machineClock,
+    isIdle: () => isIdle(running),
+    nextDue: () => {
+      const due = streams.here.flatMap((application) => application.nextDue ?? [])
+      return due.length === 0 ? null : Math.min(...due)
+    },
+    moved: () => {
+      for (const application of streams.here) application.wake()
+    },
+    notice,
+  })
+}
+
+/** WP1. What is cheap to ask comes first; the applications last, because what the others did ends there. */
+async function isIdle({ providers, relay, sinks, streams }: Running): Promise<boolean> {
+  const practising = (): boolean => providers.sandbox?.isBusy === true
+  if (practising() || !(await relay.isIdle())) return false
+  for (const application of streams.here) if (!(await application.isIdle())) return false
+  return (await sinks.isIdle()) && !practising()
+}
+
+/**
+ * `GET /sandbox/clock` tells business time; `POST /sandbox/clock {"hold": "<who>", "for_ms": 60000}` stops it for so long of
+ * real time, `{"release": "<who>"}` lets it go on.
+ */
+export function warpHandler(warp: Warp) {
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const tell = (status: number, value: unknown): void => {
+      response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+      response.end(JSON.stringify(value))
+    }
+    if (!fromLoopback(request))
+      return tell(403, { title: 'Forbidden', detail: 'The clock is moved from this machine only.' })
+    if (request.method === 'POST') {
+      const { hold, release, for_ms } = await bodyOf(request)
+      if (typeof hold === 'string') warp.hold(hold, typeof for_ms === 'number' ? for_ms : 60_000)
+      else if (typeof release === 'string') warp.release(release)
+      else return tell(400, { title: 'Bad request', detail: 'Give "hold" and "for_ms", or "release".' })
+    }
+    tell(200, { now: new Date(warp.now).toISOString(), jumps: warp.jumps, held_by: warp.holders })
+  }
+}
+
+const longestBody = 10_000
+
+async function bodyOf(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+  let text = ''
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    text += chunk.toString('utf8')
+    if (text.length > longestBody) return {}
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

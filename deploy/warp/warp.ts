@@ -1,0 +1,108 @@
+/**
+ * Moves business time: when nothing is left to do, it jumps to the next thing that is due.
+ *
+ * WP1  Time stands still while anybody works: an application with input, output or calls in flight; an outbox row that is not
+ *      in the log; a sink that has not written everything; the sandbox answering or doing; somebody who holds the clock.
+ * WP2  A jump goes to the earliest that is due, of all applications and of all who wait on the clock. What is due shortly
+ *      after, measured by how far the jump goes, comes with it: else a thousand clients a second apart were a thousand jumps.
+ * WP3  A hold ends by itself, so that a script that died does not stop time.
+ */
+
+import type { Clock } from '../../topology/index.ts'
+import type { WarpClock } from './warp-clock.ts'
+
+export interface WarpOptions {
+  readonly warped: WarpClock
+  /** Real time. */
+  readonly clock: Clock
+  /** True when nobody works. */
+  readonly isIdle: () => Promise<boolean>
+  /** When an application has something due, in business ms; null when none has. */
+  readonly nextDue: () => number | null
+  /** Tells the applications that time has moved. */
+  readonly moved: () => void
+  /** One line for the operator. */
+  readonly notice: (line: string) => void
+}
+
+/** How much of a jump's way is taken along behind its goal. */
+const alongShare = 0.02
+const alongAtMostMs = 10 * 60 * 1000
+const lookEveryMs = 5
+const holdAtMostMs = 10 * 60 * 1000
+
+export class Warp {
+  readonly #options: WarpOptions
+  readonly #holds = new Map<string, number>()
+  #stopped = false
+  #cancel: () => void = () => undefined
+  #running: Promise<void> = Promise.resolve()
+  #jumps = 0
+  #lastTrouble = ''
+
+  constructor(options: WarpOptions) {
+    this.#options = options
+  }
+
+  get now(): number {
+    return this.#options.warped.now()
+  }
+
+  get jumps(): number {
+    return this.#jumps
+  }
+
+  /** Whoever holds the clock, by name. */
+  get holders(): readonly string[] {
+    const now = this.#options.clock.now()
+    for (const [name, until] of this.#holds) if (until <= now) this.#holds.delete(name)
+    return [...this.#holds.keys()]
+  }
+
+  /** Time stands still for so long, in real ms, or until it is released (WP3). */
+  hold(name: string, forMs: number): void {
+    this.#holds.set(name, this.#options.clock.now() + Math.min(forMs, holdAtMostMs))
+  }
+
+  release(name: string): void {
+    this.#holds.delete(name)
+  }
+
+  start(): void {
+    this.#wait()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancel()
+    await this.#running
+  }
+
+  #wait(): void {
+    if (this.#stopped) return
+    this.#cancel = this.#options.clock.after(lookEveryMs, () => {
+      this.#running = this.#look().catch((error: unknown) => this.#tell(error))
+      void this.#running.then(() => this.#wait())
+    })
+  }
+
+  async #look(): Promise<void> {
+    const { warped, isIdle, nextDue, moved } = this.#options
+    if (this.holders.length > 0 || !(await isIdle())) return
+    const due = [warped.nextAt, nextDue()].filter((at) => at !== null)
+    if (due.length === 0 || this.#stopped) return
+    const next = Math.min(...due)
+    const along = Math.min(alongAtMostMs, Math.max(0, Math.floor((next - warped.now()) * alongShare)))
+    warped.jumpTo(next + along)
+    this.#jumps += 1
+    moved()
+    this.#lastTrouble = ''
+  }
+
+  #tell(error: unknown): void {
+    const said = error instanceof Error ? error.message : String(error)
+    if (said === this.#lastTrouble) return
+    this.#lastTrouble = said
+    this.#options.notice(`business time stands still, it is tried again: ${said}`)
+  }
+}

@@ -1,0 +1,56 @@
+import type { Scenario } from '../define.ts'
+import { activated, billing, days, stage, undoing, until } from '../lifecycle-saga/scenario-data.ts'
+
+const canceled = (at: number, reason: string) =>
+  billing('subscription_canceled', at, { subscription_id: 'sub_1', currency: 'USD', mrr: 1, reason })
+const dunning = (at: number, to: string) =>
+  billing('dunning_stage_changed', at, { invoice_id: 'in_1', from: 'grace', to, day: 21 })
+const ends = { type: 'compensation_started', payload: { from_step: 'billing', reason: 'payment_failed' } }
+
+export const scenarios: readonly Scenario[] = [
+  {
+    it: 'is done when the subscription is active, once (billing)',
+    play: [...until('billing'), { when: activated(days(7)) }, { when: { advanceTo: days(90) } }],
+  },
+  {
+    it: 'ends the lifecycle when it was never paid (billing)',
+    play: [
+      ...until('contract'),
+      {
+        when: canceled(days(8), 'never_paid'),
+        then: [{ type: 'step_failed', payload: { step: 'billing', class: 'never_paid' } }, ends, undoing('billing')],
+      },
+      { when: canceled(days(8) + 1, 'compensation'), then: [{ type: 'compensation_step_done' }, undoing('contract')] },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when nothing is paid within seven days (billing)',
+    play: [
+      ...until('contract'),
+      {
+        when: { advanceTo: days(12) },
+        then: [{ type: 'step_timed_out', payload: { step: 'billing' } }, ends, undoing('billing')],
+      },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when no subscription could be set up (billing)',
+    play: [
+      ...until('contract'),
+      {
+        when: billing('subscription_failed', days(6), { document_id: 'doc-contract', reason: 'exhausted' }),
+        then: [{ type: 'step_failed', payload: { class: 'exhausted' } }, ends, undoing('billing')],
+      },
+    ],
+  },
+  {
+    it: 'suspends a client that does not pay any more, takes it back, and lets it go',
+    play: [
+      ...until('billing'),
+      { when: dunning(days(60), 'suspended'), then: [stage('scoping', 'suspended')] },
+      { when: dunning(days(61), 'recovered'), then: [stage('suspended', 'scoping')] },
+      { when: dunning(days(90), 'final_notice') },
+      { when: canceled(days(100), 'payment_failed'), then: [stage('scoping', 'churned')] },
+    ],
+  },
+]

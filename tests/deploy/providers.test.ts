@@ -1,0 +1,83 @@
+/** The providers as the product wires them: each tenant's language-model calls are paid from its own budget, in SQL. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { LlmCallRequest } from '../../connectors/llm/index.ts'
+import { dayOf, sqlLedger } from '../../connectors/llm/index.ts'
+import { openPool } from '../../connectors/postgres/index.ts'
+import { startSandbox } from '../../connectors/sandbox/index.ts'
+import type { Environment } from '../../deploy/config.ts'
+import { readConfig } from '../../deploy/config.ts'
+import type { StreamFoundation } from '../../deploy/foundation.ts'
+import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
+import { machineClock } from '../../deploy/machine.ts'
+import { providersAt } from '../../deploy/providers.ts'
+import type { Json } from '../../schemas/index.ts'
+import { openaiSays, scripted } from '../connectors/llm/start.ts'
+import { call } from '../connectors/sandbox/start.ts'
+
+const tenants = ['0a000000-0000-4000-8000-00000000000a', '0a000000-0000-4000-8000-00000000000b']
+const request: LlmCallRequest = {
+  system: 'Be brief.',
+  messages: [{ role: 'user', content: 'Good day' }],
+  maxOutputTokens: 100,
+}
+
+function configOf(environment: Environment) {
+  const read = readConfig(environment)
+  if ('errors' in read) throw new Error(read.errors.join('\n'))
+  return read.config
+}
+
+test('language models answer out of the sandbox, within the budget of their tenant', async () => {
+  await using database = await scratchDatabase()
+  const effects = openPool(database.urls.effects, { applicationName: 'test-effects' })
+  const directory = await mkdtemp(join(tmpdir(), 'providers-'))
+  const sandbox = await startSandbox({ directory, clock: machineClock })
+  try {
+    const config = configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '3000', LLM_PRIMARY_ATTEMPTS: '1' })
+    const foundation = { config, secrets: { code: 'c'.repeat(32) }, pools: { effects } } as unknown as StreamFoundation
+    const llm = providersAt(foundation, sandbox.baseUrls).find(({ name }) => name === 'llm')!
+    expect(llm).toMatchObject({ mode: 'sandbox', repeat: 'may-repeat', rate: null, concurrency: 16 })
+    expect(llm.timeoutMs).toBeGreaterThan(60_000)
+    const ask = (tenantId: string, attempt: number, operation = 'complete', asked: unknown = request) =>
+      llm.call(call(operation, asked as Json, { tenantId, attempt }))
+    const first = await ask(tenants[0]!, 1)
+    expect(first).toMatchObject({ class: 'ok', output: { vendor: 'openai', model: 'gpt-6-luna' } })
+    const second = await ask(tenants[0]!, 2)
+    expect(second).toMatchObject({ class: 'ok', output: { vendor: 'anthropic', model: 'claude-sonnet-5-5' } })
+    expect(await ask(tenants[0]!, 1, 'embed', { texts: ['a'] })).toMatchObject({ class: 'ok' })
+    const ledger = sqlLedger(effects)
+    const today = dayOf(Date.now())
+    const spent = first.costMicrodollars! + second.costMicrodollars! + 1
+    expect(await ledger.spent(tenants[0]!, today)).toBe(spent)
+    await ledger.reserve({ tenantId: tenants[0]!, day: today, microdollars: 3_000 - spent }, 3_000)
+    expect(await ask(tenants[0]!, 1)).toMatchObject({ class: 'quota', output: null })
+    expect(await ask(tenants[1]!, 1)).toMatchObject({ class: 'ok' })
+  } finally {
+    await sandbox.close()
+    await effects.end()
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('a live vendor is asked at its address with its key, and the other not at all', async () => {
+  const { url, seen } = await scripted(openaiSays('Good day'))
+  const live = { OPENAI_API_KEY: 'sk-live-12345', OPENAI_BASE_URL: `${url}/v1/`, OPENAI_MODEL: 'gpt-7' }
+  const more = { OPENAI_MODEL_PRICE: '1.00/10', LLM_EFFORT: 'default', LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }
+  const pools = { effects: {} }
+  const foundation = { config: configOf({ ...live, ...more }), secrets: { code: 'c'.repeat(32) }, pools }
+  const addresses = { perplexity: '', webscraper: '', sendgrid: '', openai: '', anthropic: '' }
+  const llm = providersAt(foundation as unknown as StreamFoundation, addresses).find(({ name }) => name === 'llm')!
+  expect(llm).toMatchObject({ mode: 'live', account: 'live', rate: { capacity: 500, refillPerMs: 500 / 60_000 } })
+  for (const attempt of [1, 3]) {
+    const outcome = await llm.call(call('complete', request as unknown as Json, { tenantId: tenants[0]!, attempt }))
+    expect(outcome).toMatchObject({ class: 'ok', costMicrodollars: 2_000 }) // 1,000 tokens in, 100 out
+  }
+  expect(seen).toHaveLength(2)
+  expect(seen[0]).toMatchObject({ path: '/v1/responses', body: { model: 'gpt-7' } })
+  expect(seen[0]?.headers.authorization).toBe('Bearer sk-live-12345')
+  expect(seen[0]?.body).not.toHaveProperty('reasoning')
+})

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { WarpClock } from '../../../deploy/warp/warp-clock.ts'
+import { Warp } from '../../../deploy/warp/warp.ts'
+import { HandClock } from '../../../topology/testing/hand-clock.ts'
+
+const start = 1_767_225_600_000
+const day = 24 * 60 * 60 * 1000
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'warp-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+describe('warped clock', () => {
+  const path = () => join(directory, 'business-time')
+
+  it('calls what is due in the order of its times, and not what was cancelled', () => {
+    const clock = new WarpClock(path(), start)
+    const called: string[] = []
+    clock.after(300, () => called.push('c'))
+    clock.after(100, () => called.push('a'))
+    clock.after(300, () => called.push('d'))
+    clock.after(200, () => called.push('b'))()
+    expect(clock.nextAt).toBe(start + 100)
+    clock.jumpTo(start + 250)
+    expect(called).toEqual(['a'])
+    expect(clock.nextAt).toBe(start + 300)
+    clock.jumpTo(start + day)
+    expect(called).toEqual(['a', 'c', 'd'])
+    expect(clock.nextAt).toBeNull()
+  })
+
+  it('stands still, and never goes back: not by a jump, not by a restart', () => {
+    const clock = new WarpClock(path(), start)
+    clock.jumpTo(start + 30 * day)
+    clock.jumpTo(start)
+    expect(clock.now()).toBe(start + 30 * day)
+    expect(new WarpClock(path(), start + 1_000).now()).toBe(start + 30 * day)
+    expect(new WarpClock(path(), start + 31 * day).now()).toBe(start + 31 * day)
+  })
+})
+
+describe('warp', () => {
+  const open = (next: { idle: boolean; due: number | null }) => {
+    const clock = new HandClock(start)
+    const warped = new WarpClock(join(directory, 'business-time'), start)
+    let moved = 0
+    const warp = new Warp({
+      warped,
+      clock,
+      isIdle: () => Promise.resolve(next.idle),
+      nextDue: () => next.due,
+      moved: () => {
+        moved += 1
+      },
+      notice: () => undefined,
+    })
+    warp.start()
+    const look = async (): Promise<number> => {
+      for (let n = 0; n < 3; n++) await clock.turnTo(clock.now() + 5)
+      return warped.now() - start
+    }
+    return { warp, warped, look, moved: () => moved, clock }
+  }
+
+  it('stands still while somebody works, and jumps to what is due first when nobody does (WP1, WP2)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: false, due: start + 1_000 }
+    const { warped, look, moved } = open(next)
+    warped.after(10, () => (next.due = null))
+    expect(await look()).toBe(0)
+    next.idle = true
+    expect(await look()).toBe(10)
+    expect(moved()).toBe(1)
+    next.due = start + 500
+    expect(await look()).toBeGreaterThanOrEqual(500)
+    next.due = null
+    const at = await look()
+    expect(await look()).toBe(at)
+  })
+
+  it('takes along what is due shortly behind a far jump, at most ten minutes (WP2)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 1_000_000 }
+    const { look } = open(next)
+    expect(await look()).toBe(1_020_000)
+    next.due = start + 1_020_000 + 30 * day
+    expect(await look()).toBe(1_020_000 + 30 * day + 600_000)
+  })
+
+  it('stands still while somebody holds it, and no longer than that (WP3)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    const { warp, look, clock } = open(next)
+    warp.hold('script', 60_000)
+    warp.hold('dead', 1_000)
+    expect(await look()).toBe(0)
+    warp.release('script')
+    expect(warp.holders).toEqual(['dead'])
+    expect(await look()).toBe(0)
+    await clock.turnTo(clock.now() + 1_000)
+    expect(await look()).toBeGreaterThanOrEqual(50)
+  })
+})

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest'
+import { HandClock } from '../../../topology/testing/index.ts'
+import type { TopologyDriver } from '../../../topology/testing/index.ts'
+import { pairs, send, spin, t0, useDrivers } from './harness.ts'
+import { callProgram, deadlineProgram } from './programs.ts'
+
+const { start, restart } = useDrivers()
+
+const hour = 3_600_000
+const said = async (driver: TopologyDriver, topic: string): Promise<string[]> =>
+  pairs(await driver.read(topic)).filter((pair) => !pair.includes('saw'))
+
+/** Moves business time, and tells the applications, as who warps it does. */
+async function warp(driver: TopologyDriver, time: HandClock, to: number): Promise<void> {
+  await time.turnTo(to)
+  for (const application of driver.worker.applications) application.wake()
+  await driver.settle()
+}
+
+describe('time that is another than the clock', () => {
+  test('timers follow it, commits follow the clock (R6, W3)', async () => {
+    const time = new HandClock(t0)
+    const driver = await start({ topologies: [deadlineProgram()], now: t0, time })
+    for (const key of ['a|k', 'b|k']) await send(driver, 'orders', key, 'arm 1000', t0)
+    await driver.settle()
+    const application = driver.worker.application('deadlines')!
+    expect(application.status().commits).toBeGreaterThan(0)
+    expect(application.nextDue).toBe(t0 + 1000)
+    await driver.advance(hour)
+    expect(await said(driver, 'verdicts')).toEqual([])
+    await warp(driver, time, t0 + 999)
+    expect(await said(driver, 'verdicts')).toEqual([])
+    await warp(driver, time, t0 + 30 * 24 * hour)
+    expect(await said(driver, 'verdicts')).toEqual([`a|k=late deadline ${t0 + 1000}`, `b|k=late deadline ${t0 + 1000}`])
+    expect(application.nextDue).toBeNull()
+    expect(await application.isIdle()).toBe(true)
+  })
+
+  test('waiting calls and rate limits follow it, how long a call takes follows the clock (A4, A5)', async () => {
+    const time = new HandClock(t0)
+    const calls: string[] = []
+    const call = (value: string): Promise<string> => {
+      calls.push(value)
+      return value.includes('slow') ? new Promise<string>(() => undefined) : Promise.resolve(value)
+    }
+    const driver = await start({ topologies: [callProgram({ call })], now: t0, time })
+    for (const tenant of ['a', 'b']) await send(driver, 'requests', `${tenant}|k`, `@${t0 + hour} ${tenant}`)
+    await send(driver, 'requests', 'a|other', 'slow')
+    for (let n = 0; n < 3; n++) await spin(driver.clock, 1_000)
+    await driver.advance(2 * hour)
+    expect(calls).toEqual(['slow'])
+    expect(driver.worker.application('calls')!.status().deadLetters).toBe(1)
+    expect(driver.worker.application('calls')!.nextDue).toBe(t0 + hour)
+    await warp(driver, time, t0 + hour)
+    expect(await said(driver, 'answers')).toEqual(
+      expect.arrayContaining(['a', 'b'].map((tenant) => `${tenant}|k=@${t0 + hour} ${tenant}`)),
+    )
+  })
+
+  test('a restart waits out its grace in it (T4)', async () => {
+    const time = new HandClock(t0)
+    const options = { topologies: [deadlineProgram()], now: t0, time }
+    const driver = await start(options)
+    await send(driver, 'orders', 'a|k', 'arm 1000', t0)
+    await driver.settle()
+    await driver.close()
+    await time.turnTo(t0 + 5_000)
+    const again = await restart(driver, options)
+    await again.advance(hour)
+    await warp(again, time, t0 + 5_000 + 59_999)
+    expect(await said(again, 'verdicts')).toEqual([])
+    await warp(again, time, t0 + 5_000 + 60_000)
+    expect(await said(again, 'verdicts')).toEqual([`a|k=late deadline ${t0 + 1000}`])
+  })
+})
