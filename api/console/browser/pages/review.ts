@@ -2,6 +2,7 @@
 
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
+import { companyName } from '../company-names.ts'
 import type { Edits } from '../edit-fields.ts'
 import { findingEdits, freeEdits } from '../edit-fields.ts'
 import { capital, momentOf, words } from '../format.ts'
@@ -149,7 +150,7 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
   }
 
   draw()
-  const name = companyOf(shown)
+  const name = companyOf(shown) ?? (await companyName(shown.organization_id))
   const title = name === null ? `Review of a ${words(shown.subject_type)}` : name
   return {
     title,
@@ -164,7 +165,12 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
       h(
         'div',
         { class: 'review' },
-        h('section', { 'aria-label': 'What is proposed' }, h('h2', {}, 'What was found'), proposed(shown)),
+        h(
+          'section',
+          { 'aria-label': 'What is proposed' },
+          h('h2', {}, findingsOf(shown).length > 0 ? 'What was found' : 'What is proposed'),
+          proposed(shown),
+        ),
         panel,
       ),
     ],

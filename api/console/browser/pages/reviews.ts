@@ -2,6 +2,7 @@
 
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
+import { companyName } from '../company-names.ts'
 import { capital, counted, words } from '../format.ts'
 import { get } from '../http.ts'
 import { ago, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
@@ -111,6 +112,15 @@ export function reviews({ query, signal }: Visit): Shown {
   return { title: 'Reviews', content: [pageHead('Reviews', lead, [mark.element, tabs]), list] }
 }
 
+/** Under its company, whose name comes later where the review does not bear it. */
+function titleOf(review: Review): HTMLElement {
+  const known = companyOf(review)
+  const subject = capital(words(review.subject_type))
+  const link = h('a', { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` }, known ?? subject)
+  if (known === null) void companyName(review.organization_id).then((name) => (link.textContent = name ?? subject))
+  return h('h2', {}, link)
+}
+
 function item(review: Review): HTMLElement {
   return h(
     'article',
@@ -119,15 +129,7 @@ function item(review: Review): HTMLElement {
     h(
       'div',
       {},
-      h(
-        'h2',
-        {},
-        h(
-          'a',
-          { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` },
-          companyOf(review) ?? capital(words(review.subject_type)),
-        ),
-      ),
+      titleOf(review),
       h('p', {}, capital(words(review.reason))),
       h(
         'p',
