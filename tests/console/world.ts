@@ -43,7 +43,7 @@ export class World implements AsyncDisposable {
     this.#platform = await startPlatform({ config: result.config, version: 'test', notice: () => undefined, failed })
   }
 
-  async call(method: string, path: string, body?: unknown, token?: string): Promise<{ status: number; body: any }> {
+  async call(method: string, path: string, body?: unknown, token?: string) {
     const response = await fetch(this.url + path, {
       method,
       headers: {
@@ -52,7 +52,8 @@ export class World implements AsyncDisposable {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    return { status: response.status, body: await response.json().catch(() => null) }
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? null : JSON.parse(text) }
   }
 
   /** Signed up and verified. @param before is called when the tenant is known and nothing has happened to it yet */
@@ -79,7 +80,7 @@ export class World implements AsyncDisposable {
   }
 
   /** What no endpoint does: who is an agent, and of whom. */
-  async sql(text: string, values: readonly unknown[] = []): Promise<any[]> {
+  async sql(text: string, values: readonly unknown[] = []) {
     const client = new pg.Client({ connectionString: embeddedDatabaseUrl(this.#directory) })
     await client.connect()
     try {

@@ -6,7 +6,7 @@ import { erased } from '../../../schemas/index.ts'
 import { organizationOf, person, tenantA, tenantB } from '../http/world.ts'
 import { eventRow } from './timeline-world.ts'
 import type { World } from './world.ts'
-import { fill, now, openWorld, ownerA, ownerB } from './world.ts'
+import { fill, now, openWorld, ownerB } from './world.ts'
 
 let world: World
 const a = organizationOf(tenantA)
