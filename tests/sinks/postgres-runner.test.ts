@@ -5,7 +5,7 @@ import type { Pool } from '../../connectors/postgres/index.ts'
 import { openPool } from '../../connectors/postgres/index.ts'
 import type { ScratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
-import { authEvents, clientEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
+import { authEvents, clientEvents, researchEvents, reviewEvents, topics } from '../../schemas/index.ts'
 import { MemoryTables, postgresTables, projections } from '../../sinks/index.ts'
 import { eventOf, eventually, LogFixture, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
 import { readRows } from './read-rows.ts'
@@ -67,6 +67,7 @@ test('connections killed at any moment, restarts between: the rows are those of 
           reviewEvents,
           eventOf(reviewEvents, 'review_requested', { review_id: `r${of.organization}` }, of),
         )
+        for (const topic of topics) await fixture.append(topic, eventOf(topic, Object.keys(topic.events)[0]!, {}, of))
       }
     }
     const before = killed
