@@ -1,4 +1,5 @@
 /** HTTP: identity, ingest, queries, and the server that carries them. */
+export * from './agents/index.ts'
 export * from './auth/index.ts'
 export * from './console/index.ts'
 export * from './http/index.ts'
@@ -24,3 +25,4 @@ export type {
 export * from './operator/index.ts'
 export * from './query/index.ts'
 export * from './relay/index.ts'
+export * from './webhooks/index.ts'

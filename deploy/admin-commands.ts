@@ -1,11 +1,17 @@
 /** What an operator may ask of the running process. */
 
+import type { Staff } from '../api/index.ts'
 import type { AdminCommand } from './admin-socket.ts'
+import { agentCommands } from './agent-commands.ts'
 import { deadLetters } from './dead-letter-list.ts'
 import type { Running } from './running.ts'
 
-export function adminCommands({ sinks, streams, foundation }: Running): Readonly<Record<string, AdminCommand>> {
+export function adminCommands(
+  { sinks, streams, foundation }: Running,
+  staff: Staff,
+): Readonly<Record<string, AdminCommand>> {
   return {
+    ...agentCommands(staff),
     'projections status': (_, say) => {
       for (const { name, state, partitions } of sinks.status()) {
         const behind = partitions.map(({ partition, lag }) => `${partition}: ${lag ?? '?'}`).join(', ')

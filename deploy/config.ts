@@ -85,6 +85,16 @@ export interface RegistryConfig {
   readonly caFile: string | null
 }
 
+export interface S3Config {
+  /** Without a slash at its end; null is AWS itself. */
+  readonly endpointUrl: string | null
+  readonly bucket: string
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly timeoutMs: number
+}
+
 export interface Config {
   readonly mode: 'development' | 'production'
   readonly logLevel: ValueOf<(typeof variables)['LOG_LEVEL']>
@@ -98,6 +108,8 @@ export interface Config {
   readonly http: {
     readonly host: string
     readonly port: number
+    /** Without a slash at its end. */
+    readonly publicUrl: string
     readonly bodyLimitBytes: number
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
@@ -123,6 +135,8 @@ export interface Config {
   readonly kafka: KafkaConfig | null
   /** Null: the embedded registry. */
   readonly registry: RegistryConfig | null
+  /** Null: files in DATA_DIR/objects. */
+  readonly s3: S3Config | null
   readonly database: {
     /** Null: the embedded PostgreSQL. */
     readonly url: string | null
@@ -145,6 +159,7 @@ export interface Config {
   readonly providers: {
     readonly perplexity: ProviderConfig
     readonly webscraper: ProviderConfig
+    readonly stripe: ProviderConfig
     readonly sendgrid: ProviderConfig & { readonly from: { readonly email: string; readonly name: string } }
     readonly llm: LlmConfig
   }
@@ -207,6 +222,7 @@ function assemble(values: Values): Config {
     http: {
       host: values.HOST,
       port: values.PORT,
+      publicUrl: (values.PUBLIC_URL ?? `http://${hostInUrl(values.HOST)}:${values.PORT}`).replace(/\/+$/, ''),
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     },
@@ -224,6 +240,7 @@ function assemble(values: Values): Config {
     },
     kafka: kafkaOf(values),
     registry: registryOf(values),
+    s3: s3Of(values),
     database: { url: values.DATABASE_URL },
     stream: {
       workers: values.STREAM_WORKERS,
@@ -252,6 +269,7 @@ function assemble(values: Values): Config {
     providers: {
       perplexity: providerOf(values, 'PERPLEXITY'),
       webscraper: providerOf(values, 'WEBSCRAPER'),
+      stripe: providerOf(values, 'STRIPE'),
       sendgrid: {
         ...providerOf(values, 'SENDGRID'),
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
@@ -263,6 +281,8 @@ function assemble(values: Values): Config {
 
 const operatorsOf = (list: string): readonly string[] =>
   list === 'nobody' ? [] : list.split(',').map((address) => address.trim().toLowerCase())
+
+const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 function kafkaOf(values: Values): KafkaConfig | null {
   if (values.KAFKA_BROKERS === null) return null
@@ -288,16 +308,29 @@ function registryOf(values: Values): RegistryConfig | null {
   }
 }
 
+function s3Of(values: Values): S3Config | null {
+  if (values.S3_BUCKET === null) return null
+  return {
+    endpointUrl: values.S3_ENDPOINT?.replace(/\/+$/, '') ?? null,
+    bucket: values.S3_BUCKET,
+    region: values.S3_REGION,
+    accessKeyId: values.S3_ACCESS_KEY_ID ?? '',
+    secretAccessKey: values.S3_SECRET_ACCESS_KEY ?? '',
+    timeoutMs: values.S3_TIMEOUT_MS,
+  }
+}
+
 /** The only place that knows a provider's host. */
 const ownAddresses = {
   PERPLEXITY: 'https://api.perplexity.ai',
   WEBSCRAPER: 'https://api.webscraper.io/api/v1',
   SENDGRID: 'https://api.sendgrid.com',
+  STRIPE: 'https://api.stripe.com',
   OPENAI: 'https://api.openai.com/v1',
   ANTHROPIC: 'https://api.anthropic.com',
 } as const
 
-function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID'): ProviderConfig {
+function providerOf(values: Values, name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID' | 'STRIPE'): ProviderConfig {
   const apiKey = values[`${name}_API_KEY`]
   const given = values[`${name}_BASE_URL`]
   const ratePerMinute = values[`${name}_RATE_PER_MINUTE`]
@@ -361,7 +394,13 @@ function flatten(path: string, value: unknown): [string, unknown][] {
 function masked(path: string, value: unknown): string {
   if (value === null) return '-'
   if (path.endsWith('TokenSecrets') && Array.isArray(value)) return value.length === 0 ? '-' : '(given)'
-  if (path.startsWith('secrets.') || path.endsWith('.apiKey') || path.endsWith('.password') || path.endsWith('.token'))
+  if (
+    path.startsWith('secrets.') ||
+    path.endsWith('.apiKey') ||
+    path.endsWith('.password') ||
+    path.endsWith('.token') ||
+    /AccessKey(Id)?$|accessKeyId$/.test(path)
+  )
     return '(given)'
   if ((path.endsWith('.url') || path.endsWith('Url')) && typeof value === 'string') return withoutPassword(value)
   return Array.isArray(value) ? value.join(',') : String(value)

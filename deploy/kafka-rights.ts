@@ -4,6 +4,7 @@
  */
 
 import { ingestPrefix, relayName } from '../api/index.ts'
+import { defaultDemoChatSettings, demoChatTopology } from '../connectors/agents/index.ts'
 import { effectsTopology } from '../connectors/effects/index.ts'
 import { producerNames } from '../client/index.ts'
 import { registryNames } from '../connectors/registry/index.ts'
@@ -104,11 +105,15 @@ function topicsOf(applications: readonly Topology[]): string[] {
 const consumedTopics = (topology: Topology): string[] =>
   topology.repartitions.map(({ name }) => repartitionTopic(topology.name, name))
 
-/** Services and effect worker, to be looked at: nothing of them can be run. */
+/** Services, effect worker and agents, to be looked at: nothing of them can be run. */
 function allTopologies(): Topology[] {
   const noCodec = { prepare: () => Promise.resolve() } as unknown as Required<Serde<never>>
   const codec = (): never => noCodec as never
   const keyRing = { load: () => Promise.resolve(), get: () => undefined }
   const compiled = services().map((service) => compileService(service, { event: codec, keyRing }))
-  return [...compiled, effectsTopology({ providers: [], topics: callTopics(), codec, clock: machineClock })]
+  const effects = effectsTopology({ providers: [], topics: callTopics(), codec, clock: machineClock })
+  const model = { complete: () => Promise.reject(new Error('not to be asked')) }
+  const settings = defaultDemoChatSettings
+  const clocks = { clock: machineClock, time: machineClock }
+  return [...compiled, effects, demoChatTopology({ codec: codec(), keyRing, model, ...clocks, settings })]
 }

@@ -24,8 +24,9 @@ export interface MigrateOptions {
   readonly directory?: URL
 }
 
-const lockKey = 7_235_098_112_774
-const firstDirectory = new URL('./sql/', import.meta.url)
+/** Of the advisory lock that one migration at a time holds (M1). */
+export const migrationLock = 7_235_098_112_774
+export const migrationDirectory = new URL('./sql/', import.meta.url)
 
 /** @throws Error with one line: a changed or missing file, or the statement that failed. */
 export async function migrate(options: MigrateOptions): Promise<{ roleUrls: RoleUrls; applied: readonly string[] }> {
@@ -39,7 +40,7 @@ export async function migrate(options: MigrateOptions): Promise<{ roleUrls: Role
   await client.connect()
   try {
     await checkVersion(client, options.notice)
-    await client.query('select pg_advisory_lock($1)', [lockKey])
+    await client.query('select pg_advisory_lock($1)', [migrationLock])
     const urls = roleUrls(options.ownerUrl, options.secret)
     await createRoles(client, urls)
     const applied = await applyNew(client, files, options.notice)
@@ -79,15 +80,24 @@ export const roleName = (role: DatabaseRole): string => `lifecycle_${role}`
 const rolePassword = (role: DatabaseRole, secret: string): string =>
   createHmac('sha256', secret).update(`database role ${role}`).digest('hex')
 
+const down = '.down.sql'
+
 interface MigrationFile {
   readonly name: string
   readonly text: string
   readonly checksum: string
 }
 
-/** The numbered files, in order. @throws Error when two share a number or a name has none. */
-export async function migrationFiles(directory: URL = firstDirectory): Promise<readonly MigrationFile[]> {
-  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
+/**
+ * The numbered files, in order; numbers may leave gaps. `NNNN_words.down.sql` takes the file of its name back.
+ * @throws Error when two share a number or a name has none, or there is nothing that a file would take back.
+ */
+export async function migrationFiles(directory: URL = migrationDirectory): Promise<readonly MigrationFile[]> {
+  const all = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort()
+  const names = all.filter((name) => !name.endsWith(down))
+  const alone = all.find((name) => name.endsWith(down) && !names.includes(name.replace(down, '.sql')))
+  if (alone !== undefined)
+    throw new Error(`migration ${alone}: there is no ${alone.replace(down, '.sql')} to take back`)
   const numbers = new Set<string>()
   for (const name of names) {
     const number = /^(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1]
@@ -152,11 +162,7 @@ async function applyNew(
 ): Promise<readonly string[]> {
   await client.query(`create table if not exists public.schema_migrations (
     name text primary key, checksum text not null, applied_at timestamptz not null default clock_timestamp())`)
-  const { rows } = await client.query<{ name: string; checksum: string }>(
-    'select name, checksum from public.schema_migrations order by name',
-  )
-  refuseChanged(rows, files)
-  const done = new Set(rows.map(({ name }) => name))
+  const done = new Set(await recorded(client, files))
   const applied: string[] = []
   for (const file of files) {
     if (done.has(file.name)) continue
@@ -167,10 +173,27 @@ async function applyNew(
   return applied
 }
 
+/** Names of what is applied, the oldest first. @throws Error with one line when this version does not know it so */
+export async function appliedMigrations(client: pg.Client, directory?: URL): Promise<readonly string[]> {
+  const files = await migrationFiles(directory)
+  const { rows } = await client.query<{ there: boolean }>(
+    `select to_regclass('public.schema_migrations') is not null as there`,
+  )
+  return rows[0]?.there === true ? recorded(client, files) : []
+}
+
+async function recorded(client: pg.Client, files: readonly MigrationFile[]): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string; checksum: string }>(
+    'select name, checksum from public.schema_migrations order by name',
+  )
+  refuseChanged(rows, files)
+  return rows.map(({ name }) => name)
+}
+
 /** M2, and a file cannot be slipped in below one that is applied. */
-function refuseChanged(recorded: readonly { name: string; checksum: string }[], files: readonly MigrationFile[]): void {
+function refuseChanged(applied: readonly { name: string; checksum: string }[], files: readonly MigrationFile[]): void {
   const known = new Map(files.map((file) => [file.name, file]))
-  for (const { name, checksum } of recorded) {
+  for (const { name, checksum } of applied) {
     const file = known.get(name)
     if (!file)
       throw new Error(
@@ -179,8 +202,8 @@ function refuseChanged(recorded: readonly { name: string; checksum: string }[], 
     if (file.checksum !== checksum)
       throw new Error(`migration ${name} was changed after it was applied: restore it and add a new file`)
   }
-  const last = recorded.at(-1)?.name
-  const names = new Set(recorded.map(({ name }) => name))
+  const last = applied.at(-1)?.name
+  const names = new Set(applied.map(({ name }) => name))
   const late = files.find((file) => last !== undefined && file.name < last && !names.has(file.name))
   if (late && last !== undefined)
     throw new Error(`migration ${late.name} comes before ${last}, which is applied: give it a later number`)

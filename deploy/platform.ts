@@ -10,15 +10,27 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, ReadEvent, UserPrincipal } from '../api/index.ts'
+import type {
+  Endpoint,
+  HealthReport,
+  HttpServer,
+  Identity,
+  Ingest,
+  ReadEvent,
+  Staff,
+  UserPrincipal,
+} from '../api/index.ts'
 import {
   OutboxRelay,
   consoleHandler,
+  agentEndpoints,
   createHttpServer,
   createIdentity,
   createIngest,
+  createStaff,
   httpDefaults,
   identityEndpoints,
+  identityLimits,
   identitySettings,
   ingestDefaults,
   ingestPrefix,
@@ -134,10 +146,11 @@ async function startDoors(
   closers: (() => Promise<void>)[],
 ): Promise<Pick<Platform, 'url' | 'endpoints'>> {
   const { config } = options
-  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running))
+  const staff = staffOf(running)
+  const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running, staff))
   closers.push(() => admin.close())
   const identity = identityOf(running)
-  const endpoints = config.roles.includes('api') ? openApi(options, running, identity, closers) : []
+  const endpoints = config.roles.includes('api') ? openApi(options, running, { identity, staff }, closers) : []
   const warp = openWarp(running, options.notice)
   const server = httpOf(options, running, identity, endpoints, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
@@ -151,13 +164,13 @@ async function startDoors(
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
-  identity: Identity,
+  people: { readonly identity: Identity; readonly staff: Staff },
   closers: (() => Promise<void>)[],
 ): Endpoint[] {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
-  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep()]), notice))
-  return endpointsOf(running, identity, ingest, notice)
+  closers.push(everyFewMinutes(() => Promise.all([people.identity.sweep(), ingest.sweep()]), notice))
+  return [...agentEndpoints(people.staff), ...endpointsOf(running, people.identity, ingest, notice)]
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -177,6 +190,19 @@ function identityOf({ foundation, relay }: Running): Identity {
     time: () => time.now(),
     random: machineRandom,
     settings,
+    keys: keyRing,
+    nudge: () => relay.nudge(),
+  })
+}
+
+function staffOf({ foundation, relay }: Running): Staff {
+  const { keyRing, pools, time } = foundation
+  return createStaff({
+    pool: pools.auth,
+    clock: machineClock,
+    time: () => time.now(),
+    random: machineRandom,
+    hashing: identityLimits.hashing,
     keys: keyRing,
     nudge: () => relay.nudge(),
   })

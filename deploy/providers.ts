@@ -3,14 +3,20 @@
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import type { Llm } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
+import { ownerReader } from '../connectors/owners/index.ts'
+import { stripeProvider } from '../connectors/payments/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
+import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
+import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { machineClock } from './machine.ts'
+import { openObjectStore, readyOrLater } from './object-store.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -20,11 +26,15 @@ export interface Providers {
   /** Null when every provider is live. */
   readonly sandbox: Sandbox | null
   readonly addresses: ProviderAddresses | null
+  /** Documents and demos. */
+  readonly objects: ObjectStore
   close(): Promise<void>
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
   const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
+  const objects = openObjectStore(foundation.config)
+  await readyOrLater(objects)
   const sandbox = needsSandbox
     ? await startSandbox({
         directory: join(foundation.config.dataDir, 'sandbox'),
@@ -33,12 +43,20 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
       })
     : null
   const addresses = sandbox?.baseUrls ?? null
-  return { list: providersAt(foundation, addresses), sandbox, addresses, close: async () => sandbox?.close() }
+  const close = async (): Promise<void> => {
+    objects.close()
+    await sandbox?.close()
+  }
+  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
 }
 
 /** @param addresses of the sandbox; null when every provider is live */
-export function providersAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): readonly Provider[] {
-  const { perplexity, webscraper, sendgrid } = foundation.config.providers
+export function providersAt(
+  foundation: StreamFoundation,
+  addresses: ProviderAddresses | null,
+  objects: ObjectStore,
+): readonly Provider[] {
+  const { perplexity, webscraper, sendgrid, stripe } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
     perplexityProvider(settingsOf('perplexity', perplexity, addresses)),
@@ -48,31 +66,52 @@ export function providersAt(foundation: StreamFoundation, addresses: ProviderAdd
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    renderingProvider({
+      store: objects,
+      sellerName: sendgrid.from.name,
+      shareLink: shareLinks({
+        secret: Buffer.from(foundation.secrets.code),
+        publicUrl: foundation.config.http.publicUrl,
+      }),
+      concurrency: 4,
+      timeoutMs: 60_000,
+    }),
+    stripeProvider({
+      ...settingsOf('stripe', stripe, addresses),
+      resolveOwner: ownerReader(foundation.pools.effects),
+    }),
     languageModels(foundation, addresses),
   ]
 }
 
 function languageModels(foundation: StreamFoundation, addresses: ProviderAddresses | null): Provider {
   const { llm } = foundation.config.providers
-  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
-  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
-  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
-  const ledger = sqlLedger(foundation.pools.effects)
+  const vendors = [llm.openai, llm.anthropic].filter((vendor) => vendor !== null)
   return llmProvider({
-    llm: createLlm({
-      openai: vendorSettings('openai', openai, addresses),
-      anthropic: vendorSettings('anthropic', anthropic, addresses),
-      primaryAttempts,
-      effort,
-      embedding: openai === null ? null : { model: llm.embeddingModel },
-      prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
-      budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
-      now: () => machineClock.now(),
-    }),
+    llm: languageModelAt(foundation, addresses),
     mode: llm.mode,
     rate: rateOf(llm.ratePerMinute),
     concurrency: llm.concurrency,
     timeoutMs: Math.max(...vendors.map(({ timeoutMs }) => timeoutMs)) + 15_000, // the ledger is asked around the call
+  })
+}
+
+/** What speaks itself with a model: agents. Whoever only asks for one call goes through the effect worker. */
+export function languageModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
+  const { llm } = foundation.config.providers
+  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
+  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
+  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
+  const ledger = sqlLedger(foundation.pools.effects)
+  return createLlm({
+    openai: vendorSettings('openai', openai, addresses),
+    anthropic: vendorSettings('anthropic', anthropic, addresses),
+    primaryAttempts,
+    effort,
+    embedding: openai === null ? null : { model: llm.embeddingModel },
+    prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
+    budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
+    now: () => machineClock.now(),
   })
 }
 
@@ -94,7 +133,7 @@ const rateOf = (ratePerMinute: number | null): Provider['rate'] =>
   ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
 
 function settingsOf(
-  name: 'perplexity' | 'webscraper' | 'sendgrid',
+  name: 'perplexity' | 'webscraper' | 'sendgrid' | 'stripe',
   config: ProviderConfig,
   addresses: ProviderAddresses | null,
 ) {

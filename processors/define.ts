@@ -143,6 +143,8 @@ export type ScenarioInput =
       readonly tenant?: ScenarioTenant
       /** Given to say the same event twice. */
       readonly eventId?: string
+      /** The person who says it; `user-1` unless told. */
+      readonly by?: string
     }
   /** The answer to the tenant's newest call: class `ok`, status 200, nothing said, unless told. */
   | {

@@ -1,5 +1,7 @@
 /** The lifecycle services. This list is the whole registration: what is deployed, tested and drawn follows from it. */
 
+import type { BillingSettings } from './billing/index.ts'
+import { billingService } from './billing/index.ts'
 import type { CommunicationSettings } from './communication/index.ts'
 import { communicationService } from './communication/index.ts'
 import type { Service } from './define.ts'
@@ -19,8 +21,16 @@ export { researchDefaults, researchService } from './research/index.ts'
 export { demoDefaults, demoService } from './demo/index.ts'
 export { lifecycleSaga, sagaDefaults } from './lifecycle-saga/index.ts'
 export { reviewQueueDefaults, reviewQueueService } from './review-queue/index.ts'
+export { billingDefaults, billingService } from './billing/index.ts'
 export { communicationDefaults, communicationService } from './communication/index.ts'
-export type { CommunicationSettings, DemoSettings, ResearchSettings, ReviewQueueSettings, SagaSettings }
+export type {
+  BillingSettings,
+  CommunicationSettings,
+  DemoSettings,
+  ResearchSettings,
+  ReviewQueueSettings,
+  SagaSettings,
+}
 
 /** By service; what is left out is the default. */
 export interface ServiceSettings {
@@ -29,6 +39,7 @@ export interface ServiceSettings {
   readonly lifecycleSaga?: SagaSettings
   readonly reviewQueue?: ReviewQueueSettings
   readonly communication?: CommunicationSettings
+  readonly billing?: BillingSettings
 }
 
 export function services(settings: ServiceSettings = {}): readonly Service[] {
@@ -38,5 +49,6 @@ export function services(settings: ServiceSettings = {}): readonly Service[] {
     lifecycleSaga(settings.lifecycleSaga),
     reviewQueueService(settings.reviewQueue),
     communicationService(settings.communication),
+    billingService(settings.billing),
   ])
 }

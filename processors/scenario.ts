@@ -75,7 +75,10 @@ async function say(
   const eventId = when.eventId ?? uuidv5(JSON.stringify(['scenario', scenario.it, place]))
   return player.send({
     topic: when.topic,
-    event: scenarioEvent(when.tenant ?? 'a', when.type, payload, when.at, eventId, { type: 'user', id: 'user-1' }),
+    event: scenarioEvent(when.tenant ?? 'a', when.type, payload, when.at, eventId, {
+      type: 'user',
+      id: when.by ?? 'user-1',
+    }),
   })
 }
 

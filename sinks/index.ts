@@ -1,12 +1,16 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { dunning } from './projections/dunning.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
+import { invoices } from './projections/invoices.ts'
 import { lifecycleInstances } from './projections/lifecycle-instances.ts'
+import { mrr } from './projections/mrr.ts'
 import { organizations } from './projections/organizations.ts'
 import { researchFindings } from './projections/research-findings.ts'
 import { researchSessions } from './projections/research-sessions.ts'
 import { reviewQueue } from './projections/review-queue.ts'
+import { subscriptions } from './projections/subscriptions.ts'
 import { teamMemberships } from './projections/team-memberships.ts'
 import { timelines } from './projections/timeline.ts'
 import type { AnyProjection } from './projection.ts'
@@ -21,6 +25,10 @@ export const resourceProjections: readonly AnyProjection[] = Object.freeze([
   enrichmentData,
   lifecycleInstances,
   reviewQueue,
+  subscriptions,
+  invoices,
+  dunning,
+  mrr,
 ])
 
 export const projections: readonly AnyProjection[] = Object.freeze([...resourceProjections, ...timelines])
@@ -30,6 +38,8 @@ export type { AnyProjection, EventPlace, Projection } from './projection.ts'
 export { defineProjection, sinkGroup } from './projection.ts'
 export type * from './table.ts'
 export * from './table.ts'
+export type { CustomerMonth, MovementKind, RevenueMonth } from './revenue.ts'
+export { movementOf, revenueDefinitions, revenueMonth } from './revenue.ts'
 export type * from './table-port.ts'
 export { SinkError } from './table-port.ts'
 export type { MemoryRow } from './memory-tables.ts'

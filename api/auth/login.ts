@@ -130,7 +130,8 @@ async function findUser(client: Queryable, address: string, lock = ''): Promise<
   const { rows } = await client.query<LoginRow>(
     `select u.user_id, u.tenant_id, u.organization_id, u.user_type, u.role, u.password_hash,
        u.verified_at is not null as verified, case when u.removed_at is null then o.status else 'removed' end as status
-     from auth.users u join auth.organizations o using (organization_id) where u.email = $1 ${lock}`,
+     from auth.users u join auth.organizations o using (organization_id) 
+     where u.email = $1 and u.disabled_at is null ${lock}`,
     [address],
   )
   return rows[0] ?? null

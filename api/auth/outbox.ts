@@ -19,6 +19,8 @@ export interface Party {
   readonly organizationId: string
   /** The person who acts; null for someone unknown. */
   readonly userId: string | null
+  /** Who is said to act, where that is not the user of a client. */
+  readonly actor?: AnyEvent['actor']
 }
 
 export const stranger: Party = { tenantId: nobody, organizationId: nobody, userId: null }
@@ -74,7 +76,7 @@ export function createOutbox(time: () => number, random: Random, ipHash: string 
           correlation_id: about.organizationId,
           causation_id: cause,
           source: 'identity',
-          actor: { type: 'user', id: about.userId ?? 'anonymous' },
+          actor: about.actor ?? { type: 'user', id: about.userId ?? 'anonymous' },
           ...('ip_hash' in topic.events[type]!.fields ? { ip_hash: ipHash } : {}),
           ...payload,
         }

@@ -87,7 +87,7 @@ export const profileAnswer = z.object({
   first_name: z.string(),
   last_name: z.string(),
   user_type: z.enum(['client', 'agent']),
-  role: z.enum(['owner', 'admin', 'member']),
+  role: z.enum(['owner', 'admin', 'member', 'agent', 'supervisor']),
   organization: z.object({
     organization_id: z.uuid(),
     tenant_id: z.uuid(),

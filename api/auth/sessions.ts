@@ -184,7 +184,7 @@ export async function authenticate({ tokens, pool }: IdentityContext, token: str
   const claims = await tokens.verify(token)
   const { rows } = await pool.query<Member>(
     `select ${memberColumns} from auth.sessions s join auth.users u using (user_id)
-     where s.session_id = $1 and s.revoked_at is null and u.removed_at is null
+     where s.session_id = $1 and s.revoked_at is null and u.removed_at is null and u.disabled_at is null
        and u.user_id = $2 and u.tenant_id = $3 and u.organization_id = $4`,
     [claims.sid, claims.sub, claims.tenant_id, claims.organization_id],
   )

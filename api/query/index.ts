@@ -4,11 +4,14 @@ import type { Endpoint } from '../http/endpoint.ts'
 import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
 import { boardEndpoint } from './lifecycle-board.ts'
+import { billingEndpoints } from './billing.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
 import { createReader } from './reader.ts'
 import { researchEndpoints } from './research.ts'
+import { reviewClaimEndpoints } from './review-claim.ts'
+import { revenueEndpoints } from './revenue.ts'
 import { reviewDecisionEndpoint } from './review-decision.ts'
 import { reviewEndpoints } from './reviews.ts'
 import { sinkPositions } from './sink-positions.ts'
@@ -28,6 +31,7 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
   const { pool, clock, settings } = options
   const reader = createReader(options)
   const positions = sinkPositions(pool, clock, settings.stream.lookMs)
+  const commands = { reader, ingest: options.ingest, time: options.time }
   return [
     ...organizationEndpoints(reader),
     ...auditEndpoints(reader),
@@ -36,8 +40,11 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...lifecycleEndpoints(reader),
     ...timelineEndpoints(reader, options.readEvent),
     streamEndpoint({ reader, positions, clock, settings: settings.stream }),
+    ...billingEndpoints(reader),
+    ...revenueEndpoints(reader, options.time),
     ...reviewEndpoints(reader, options.time),
-    reviewDecisionEndpoint(reader, options.ingest, options.time),
+    ...reviewClaimEndpoints(commands),
+    reviewDecisionEndpoint(commands),
   ]
 }
 

@@ -72,7 +72,7 @@ async function latestSession(client: PoolClient, place: readonly string[]): Prom
 async function hasWaitingReview(client: PoolClient, place: readonly string[]): Promise<boolean> {
   const { rows } = await client.query(
     `select from lifecycle.review_queue
-     where tenant_id = $1 and organization_id = $2 and subject_type = 'finding' and status in ('open', 'claimed') limit 1`,
+     where tenant_id = $1 and organization_id = $2 and subject_type in ('finding', 'step') and status in ('open', 'claimed') limit 1`,
     [...place],
   )
   return rows.length > 0

@@ -25,7 +25,8 @@ const review = z.object({
   requested_at: instant,
   due_at: instant,
   queue: z.string().nullable(),
-  claimed_by: z.string().nullable(),
+  claimed_by: z.string().nullable().meta({ description: 'Who holds it now, until `lease_until`' }),
+  claimed_by_name: z.string().nullable().meta({ description: 'For agents: the name of the agent who holds it' }),
   lease_until: maybeInstant,
   decision: z.string().nullable(),
   edits: z.unknown().nullable(),
@@ -97,6 +98,8 @@ export interface ReviewRow {
   readonly status: 'open' | 'claimed' | 'decided' | 'expired'
   readonly options: readonly string[]
   readonly claimed_by: string | null
+  readonly claimed_by_name: string | null
+  readonly lease_until: Date | null
   readonly due_at: Date
   readonly priority: number
   readonly ms: string | null
@@ -104,11 +107,17 @@ export interface ReviewRow {
   readonly at: string
 }
 
-/** A claim counts until its lease ends. */
-const status = `case when status = 'claimed' and lease_until <= $1::timestamptz then 'open' else status end`
+/** A claim counts until its lease ends: until then it has a holder, and not at it. */
+const held = `(status = 'claimed' and lease_until > $1::timestamptz)`
+const status = `case when status = 'claimed' and not ${held} then 'open' else status end`
 const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
+/** Agents know one another by name; for anybody else this is null. */
+const holderName = `(select a.display_name from auth.agents a where ${held}
+  and a.user_id = case when claimed_by ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then claimed_by::uuid end)`
 const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
-  reason, risk, proposed_action, options, requester, requested_at, due_at, queue, claimed_by, lease_until, decision, edits,
+  reason, risk, proposed_action, options, requester, requested_at, due_at, queue,
+  case when ${held} then claimed_by end as claimed_by, ${holderName} as claimed_by_name,
+  case when ${held} then lease_until end as lease_until, decision, edits,
   comment, decided_by, decided_at, ms, fallback`
 
 const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {

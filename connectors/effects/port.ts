@@ -8,6 +8,7 @@ export interface ProviderCall {
   readonly operation: string
   readonly attempt: number
   readonly tenantId: string
+  readonly organizationId: string
   readonly request: Json
   /** Ends the call when the task closes or the time is up. */
   readonly signal: AbortSignal

@@ -183,6 +183,7 @@ async function outcomeOf(provider: Provider | undefined, request: AnyEvent, sign
     operation: String(request['operation']),
     attempt: Number(request['attempt']),
     tenantId: request.tenant_id,
+    organizationId: request.organization_id,
     request: request['request'] as Json,
     signal,
   })

@@ -46,6 +46,10 @@ export interface StandInContext {
   readonly directory: string
   /** Business time in ms. */
   readonly now: () => number
+  /** Real time in ms, for what is signed. */
+  readonly realNow: () => number
+  /** Of the platform's endpoints named `sandbox`. */
+  readonly webhookSecret: string
   readonly agenda: Agenda
   readonly deliveries: Deliveries
   readonly script: Script

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer } from './exchange.ts'
 import type { SandboxRule } from './script.ts'
 
-const longestBody = 16 * 1024 * 1024
+const longestBody = 64 * 1024 * 1024
 
 /** The body; null when it is too long or breaks off. */
 export async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {

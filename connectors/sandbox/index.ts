@@ -3,7 +3,8 @@
  * run unchanged; what it answers follows from the request alone, unless a script says otherwise. Mails, calls, jobs and
  * the script stand in `directory` and outlive a kill.
  *
- *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic
+ *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic ·
+ *               {url}/stripe · {url}/s3
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -27,10 +28,12 @@ import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
+import { s3 } from './s3.ts'
 import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
+import { stripe } from './stripe.ts'
 import { webScraper } from './web-scraper.ts'
 
 export { fromLoopback } from './http.ts'
@@ -39,12 +42,14 @@ export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
 export interface SandboxOptions {
-  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson and script.json. */
+  /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
   readonly directory: string
   /** Business time. */
   readonly clock: Clock
   /** Real time in ms, for signatures; that of the clock unless told. */
   readonly realNow?: () => number
+  /** Signs webhooks to the platform's endpoints named `sandbox`. */
+  readonly webhookSecret?: string
   /** Where webhooks go; `deliverTo` says it later. */
   readonly platformUrl?: string
   /** Replaces the script that stands in the directory. */
@@ -78,6 +83,8 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   sendgrid: '/sendgrid',
   openai: '/openai/v1',
   anthropic: '/anthropic',
+  s3: '/s3',
+  stripe: '/stripe',
 }
 
 /** Listens on a free port of 127.0.0.1. */
@@ -129,12 +136,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     },
   }
 
-  function partsOf({ realNow }: SandboxOptions, addressOf: () => string | null): Parts {
+  function partsOf({ realNow, webhookSecret = 'sandbox' }: SandboxOptions, addressOf: () => string | null): Parts {
     const now = (): number => clock.now()
     const script = new Script(join(directory, 'script.json'))
     const agenda = new Agenda(join(directory, 'agenda.ndjson'), clock)
-    const deliveries = new Deliveries({ agenda, script, now, realNow: realNow ?? now, platformUrl: addressOf })
-    const context: StandInContext = { directory, now, agenda, deliveries, script }
+    const real = realNow ?? now
+    const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
+    const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
     const mail = sendGrid(join(directory, 'mail.ndjson'), now)
     const standIns = openStandIns(context, mail)
     return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
@@ -142,12 +150,14 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 /** One line for each provider. */
-const openStandIns = ({ directory }: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
   perplexity,
-  webscraper: webScraper(join(directory, 'jobs.ndjson')),
+  webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
   openai,
   anthropic,
+  s3: s3(join(context.directory, 's3'), { now: context.now }),
+  stripe: stripe(context),
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */

@@ -6,14 +6,16 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic'] as const
+export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'stripe'] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
    * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
-   * respond · embed (openai) · message (anthropic) · webhook
+   * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
+   * · respond · embed (openai) · message (anthropic) ·
+   * pay · give_up and the names of its calls (stripe) · webhook
    */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
@@ -42,14 +44,20 @@ const rule = z.strictObject({
   /**
    * low_confidence: nothing is found, and nothing is cited · few_competitors: two · failed: a 200 that says it failed ·
    * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
-   * invented_finding: it cites a finding that nobody gave it
+   * invented_finding: it cites a finding that nobody gave it ·
+   * of pay (stripe), what comes of an attempt: pays · declined · hard_declined · never_pays · pays_late ·
+   * of give_up, what is done after the last one: unpaid · uncollectible · canceled
    */
   answer: z
     .enum([
       ...['low_confidence', 'few_competitors', 'failed'],
       ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
+      ...['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'],
+      ...['unpaid', 'uncollectible', 'canceled'],
     ] as const)
     .optional(),
+  /** When people act at last, in business time. */
+  after_ms: z.int().min(0).optional(),
 
   // Of operation `webhook`: what a stand-in posts to the platform.
   /** Delivered so much later, in business time: what was sent after it comes first. */

@@ -19,6 +19,8 @@ const prefixes = [
     'PERPLEXITY_',
     'WEBSCRAPER_',
     'SENDGRID_',
+    'S3_',
+    'STRIPE_',
     'LLM_',
   ],
 ]

@@ -8,14 +8,15 @@ import { roles } from './variables.ts'
 type Relation = (config: Config, values: Values) => string | null
 type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
-const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid']
-const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID' } as const
+const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'stripe']
+const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID', stripe: 'STRIPE' } as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [
     ...between,
     ...kafka,
     ...registry,
+    ...objects,
     ...served,
     ...warped,
     ...development,
@@ -106,6 +107,25 @@ const registrySettings = [
   'SCHEMA_REGISTRY_TOKEN',
   'SCHEMA_REGISTRY_CA',
 ] as const
+
+const objects: readonly Relation[] = [
+  (_, values) => {
+    if (values.S3_BUCKET !== null) {
+      const missing = s3Keys.find((name) => values[name] === null)
+      return missing === undefined ? null : `${missing}: is not given; wanted with S3_BUCKET`
+    }
+    const given = ([...s3Keys, 'S3_ENDPOINT'] as const).find((name) => values[name] !== null)
+    return given === undefined
+      ? null
+      : `${given}: is given without S3_BUCKET; wanted both, or neither for files in DATA_DIR`
+  },
+  (_, values) =>
+    isPlainHttpElsewhere(values.S3_ENDPOINT)
+      ? 'S3_ENDPOINT: is plain http to another machine; wanted https, contracts are sent there'
+      : null,
+]
+
+const s3Keys = ['S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const
 
 /** What this build cannot do yet: refused, never ignored. */
 const served: readonly Relation[] = [

@@ -22,6 +22,10 @@ export const variables = {
     wanted: 'a host name or an IP address',
     pattern: /^[A-Za-z0-9.:-]{1,253}$/,
   }),
+  PUBLIC_URL: url({
+    meaning: 'where people reach us, for links to demos; HOST and PORT when absent',
+    protocols: ['https:', 'http:'],
+  }),
   DATA_DIR: text({
     meaning: 'embedded log, embedded database, state, generated secrets',
     fallback: './.data',
@@ -229,9 +233,25 @@ export const variables = {
   EMAIL_PEPPER: secret({ meaning: 'keys the hashes of e-mail addresses', minLength: 32 }),
   DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),
   DATABASE_ROLE_SECRET: secret({ meaning: "the database roles' passwords derive from it", minLength: 32 }),
+  S3_BUCKET: given({
+    meaning: 'bucket for documents and demos, made when missing; files in DATA_DIR/objects when absent',
+    wanted: '3 to 63 small letters, digits, . and -',
+    pattern: /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+  }),
+  S3_ENDPOINT: url({ meaning: "the store's address; AWS's own when absent", protocols: ['https:', 'http:'] }),
+  S3_REGION: text({
+    meaning: "the bucket's region",
+    fallback: 'us-east-1',
+    wanted: 'a region as eu-central-1',
+    pattern: /^[a-z0-9-]{1,40}$/,
+  }),
+  S3_ACCESS_KEY_ID: secret({ meaning: 'wanted with S3_BUCKET', minLength: 2 }),
+  S3_SECRET_ACCESS_KEY: secret({ meaning: 'wanted with S3_BUCKET', minLength: 2 }),
+  S3_TIMEOUT_MS: whole({ meaning: 'of one request', fallback: '30000', min: 100, max: 15 * minuteMs, unit: 'ms' }),
   ...provider('PERPLEXITY', { timeoutMs: 60_000, ratePerMinute: 10, concurrency: 16 }),
   ...provider('WEBSCRAPER', { timeoutMs: 120_000, ratePerMinute: 13, concurrency: 4 }),
   ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
+  ...provider('STRIPE', { timeoutMs: 30_000, ratePerMinute: 1_200, concurrency: 16 }),
   ...vendor('OPENAI', { model: 'gpt-6-luna' }),
   ...vendor('ANTHROPIC', { model: 'claude-sonnet-5-5' }),
   OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {
@@ -353,5 +373,4 @@ export const notServed: Readonly<Record<string, string>> = {
   REDIS_: 'this build keeps codes and limits in PostgreSQL and in memory only',
   QDRANT_: 'this build has no vector search yet',
   NEO4J_: 'this build has no graph yet',
-  S3_: 'this build has no object storage yet',
 }

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
-export const serverNames = ['kafka', 'registry', 'redis', 'postgres'] as const
+export const serverNames = ['kafka', 'registry', 'redis', 'postgres', 's3'] as const
 export type ServerName = (typeof serverNames)[number]
 
 export interface AskedServer {
@@ -14,7 +14,13 @@ export interface AskedServer {
   readonly nodes: number
 }
 
-const ports: Readonly<Record<ServerName, number>> = { kafka: 9092, registry: 8081, redis: 6379, postgres: 5432 }
+const ports: Readonly<Record<ServerName, number>> = {
+  kafka: 9092,
+  registry: 8081,
+  redis: 6379,
+  postgres: 5432,
+  s3: 9000,
+}
 const nodesAtMost = 5
 
 export const usage = [
@@ -23,6 +29,7 @@ export const usage = [
   `  registry            a schema registry with Confluent's API, port ${ports.registry}`,
   `  redis               Redis, port ${ports.redis}`,
   `  postgres            PostgreSQL, port ${ports.postgres}`,
+  `  s3                  S3 in memory, port ${ports.s3}`,
   'Options are those of the server before them:',
   '  --port n            another port; a Kafka of several nodes takes those that follow too',
   '  --directory d       where its data stays (.data/local/<server>); to start over, delete it',

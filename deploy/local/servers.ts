@@ -11,6 +11,7 @@ import { startEmbeddedPostgres } from './embedded-postgres.ts'
 import { brokerLacks, kafkaJars, startKafka } from './kafka.ts'
 import { redisLacks, startRedis } from './redis.ts'
 import { registryLacks, startRegistry } from './registry.ts'
+import { s3Lacks, startS3 } from './s3.ts'
 import type { Waiting } from './server-program.ts'
 import { seeProcess } from './server-process.ts'
 
@@ -36,6 +37,7 @@ export const localServers: Readonly<Record<ServerName, LocalServer>> = {
   registry: { lacks: registryLacks, start: registry },
   redis: { lacks: redisLacks, start: redis },
   postgres: { lacks: () => Promise.resolve(null), start: postgres },
+  s3: { lacks: s3Lacks, start: s3 },
 }
 
 async function kafka({ directory, port, nodes }: AskedServer, waiting: Waiting): Promise<RunningServer> {
@@ -70,6 +72,18 @@ async function postgres({ directory, port }: AskedServer, { notice }: Waiting): 
     ended: gone(running.pid),
     stop: () => running.stop(),
   }
+}
+
+async function s3({ directory, port }: AskedServer, waiting: Waiting): Promise<RunningServer> {
+  const running = await startS3({ ...waiting, directory, port })
+  waiting.notice?.('its objects are in memory: they end with it')
+  const named = [
+    'S3_BUCKET=lifecycle',
+    `S3_ENDPOINT=${running.url}`,
+    'S3_ACCESS_KEY_ID=local',
+    'S3_SECRET_ACCESS_KEY=local',
+  ]
+  return { ...running, address: running.url, settings: named.join(' ') }
 }
 
 /** Null for a variable that the product does not have. */

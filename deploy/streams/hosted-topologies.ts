@@ -1,20 +1,41 @@
 /** What a process hosts by its ROLES and SERVICES. */
 
+import type { ChatModel } from '../../connectors/agents/index.ts'
+import { defaultDemoChatSettings, demoChatTopology } from '../../connectors/agents/index.ts'
 import { effectsTopology } from '../../connectors/effects/index.ts'
 import type { Provider } from '../../connectors/effects/index.ts'
 import { compileService, services } from '../../processors/index.ts'
 import type { EventTopic } from '../../schemas/index.ts'
-import { topics } from '../../schemas/index.ts'
+import { demoEvents, topics } from '../../schemas/index.ts'
 import type { Topology } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
+import { machineClock } from '../machine.ts'
 
-export function hostedTopologies(foundation: StreamFoundation, providers: readonly Provider[]): Topology[] {
+/** @param model what the agents speak with */
+export function hostedTopologies(
+  foundation: StreamFoundation,
+  providers: readonly Provider[],
+  model: ChatModel,
+): Topology[] {
   const { config, keyRing, codec, time } = foundation
   const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
   const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
   if (!config.roles.includes('effects')) return compiled
-  return [...compiled, effectsTopology({ providers, topics: callTopics(), codec, clock: time })]
+  const effects = effectsTopology({ providers, topics: callTopics(), codec, clock: time })
+  return [...compiled, effects, demoChat(foundation, model)]
+}
+
+function demoChat({ keyRing, codec, time }: StreamFoundation, model: ChatModel): Topology {
+  const events = codec(demoEvents as unknown as EventTopic)
+  return demoChatTopology({
+    codec: events,
+    keyRing,
+    model,
+    clock: machineClock,
+    time,
+    settings: defaultDemoChatSettings,
+  })
 }
 
 const isHosted = (config: Config, service: string): boolean =>

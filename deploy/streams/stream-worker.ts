@@ -1,6 +1,7 @@
 /** One stream worker: the applications of this process in one event loop, with its share of the budgets. */
 
 import { join } from 'node:path'
+import type { ChatModel } from '../../connectors/agents/index.ts'
 import type { Provider } from '../../connectors/effects/index.ts'
 import { topics } from '../../schemas/index.ts'
 import { StateBudget, rocksDatabases } from '../../state-stores/index.ts'
@@ -15,6 +16,8 @@ import { hostedTopologies } from './hosted-topologies.ts'
 export interface StreamWorkerOptions {
   readonly foundation: StreamFoundation
   readonly providers: readonly Provider[]
+  /** What the agents speak with. */
+  readonly model: ChatModel
   /** Which of STREAM_WORKERS it is, from 0. */
   readonly index: number
   /** One line for the operator. */
@@ -30,9 +33,9 @@ export interface StreamWorker {
 
 /** Resolves when all its applications run. @throws EngineError or LogError, one clear line */
 export async function startStreamWorker(options: StreamWorkerOptions): Promise<StreamWorker> {
-  const { foundation, providers, index, notice, failed } = options
+  const { foundation, providers, model, index, notice, failed } = options
   const { config, log, processId } = foundation
-  const topologies = hostedTopologies(foundation, providers)
+  const topologies = hostedTopologies(foundation, providers, model)
   const databases = rocksDatabases({
     databases: await taskCount(foundation, topologies),
     directory: join(config.dataDir, 'state'),

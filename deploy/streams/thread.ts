@@ -3,7 +3,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { ApplicationWorker } from '../../topology/index.ts'
 import { openStreamFoundation } from '../foundation.ts'
-import { providersAt } from '../providers.ts'
+import { openObjectStore } from '../object-store.ts'
+import { languageModelAt, providersAt } from '../providers.ts'
 import { hostedHere } from './hosted-application.ts'
 import type { Question, Said, ThreadSeed } from './stream-thread.ts'
 import type { StreamWorker } from './stream-worker.ts'
@@ -25,10 +26,16 @@ function plain(error: unknown): Error {
 async function run(): Promise<() => Promise<void>> {
   const foundation = await openStreamFoundation(seed.foundation, notice)
   try {
-    const providers = providersAt(foundation, seed.providers)
-    const stream = await startStreamWorker({ foundation, providers, index: seed.index, notice, failed })
+    const objects = openObjectStore(foundation.config)
+    const providers = providersAt(foundation, seed.providers, objects)
+    const model = languageModelAt(foundation, seed.providers)
+    const stream = await startStreamWorker({ foundation, providers, model, index: seed.index, notice, failed })
     // Its connections would keep the thread alive.
-    const close = (): Promise<void> => stream.close().finally(() => foundation.close())
+    const close = (): Promise<void> =>
+      stream
+        .close()
+        .finally(() => objects.close())
+        .finally(() => foundation.close())
     port.on('message', (asked: Question & { id: number }) => void answer(stream, close, asked))
     say({ kind: 'started', applications: stream.worker.applications.map(({ name }) => name) })
     return close

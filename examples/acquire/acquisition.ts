@@ -160,7 +160,7 @@ export async function holdingOf({ organizationId, token }: Acquired, client: Cli
   expectStatus(sessions, [200], 'sessions')
   const reviews = await client({ path: `/api/v1/reviews?status=all&organization_id=${organizationId}`, token })
   expectStatus(reviews, [200], 'reviews')
-  const ofFindings = itemsOf(reviews).filter((review) => review['subject_type'] === 'finding')
+  const ofFindings = itemsOf(reviews).filter(({ subject_type: type }) => type === 'finding' || type === 'step')
   return {
     sessions: itemsOf(sessions).map((session) => String(session['status'])),
     openReviews: ofFindings.filter(({ status }) => status === 'open' || status === 'claimed').length,

@@ -75,7 +75,7 @@ export function undoTimedOut(settings: SagaSettings, state: SagaState, context: 
   const review_id = context.id('review')
   const review = emit(reviewEvents, 'review_requested', {
     review_id,
-    subject_type: 'refund',
+    subject_type: 'step',
     subject_ref: context.organizationId,
     reason: `${step} could not be undone`,
     risk: 'high',

@@ -177,7 +177,7 @@ function askPerson(
   const review_id = context.id('review')
   const event = emit(reviewEvents, 'review_requested', {
     review_id,
-    subject_type: step === 'research' ? 'finding' : 'document',
+    subject_type: 'step',
     subject_ref: about.ref,
     reason,
     risk: 'medium',

@@ -1,11 +1,13 @@
 /**
- * What becomes of a client: a corrected profile is used by the next session, an erased client is forgotten for good, and of one
- * that is let go nothing that was found out is used again.
+/**
+ * What becomes of a client: a corrected profile is used by the next session, the stage says whether old research is worth
+ * a refresh, an erased client is forgotten for good, and of one that is let go nothing that was found out is used again.
  */
 
 import { clientEvents, researchEvents } from '../../schemas/index.ts'
 import type { Step, StepContext } from '../define.ts'
 import { defineProcessor, emit } from '../define.ts'
+import { staleTimer } from '../research/age.ts'
 import { remembered } from '../research/session.ts'
 import type { Company, ResearchState } from '../research/state.ts'
 import { companyOf, erasedState, nothingYet, researchState } from '../research/state.ts'
@@ -20,9 +22,11 @@ export const researchClient = () =>
       if (state?.status === 'erased') return { state }
       switch (input.event_type) {
         case 'client_erased':
-          return { state: erasedState }
+          return { state: erasedState, timers: { [staleTimer]: null } }
         case 'compensation_requested':
           return input.step === 'research' ? letGo(state ?? nothingYet, context) : { state }
+        case 'stage_changed':
+          return { state: { ...(state ?? nothingYet), stage: input.to } }
         case 'client_profile_updated': {
           if (input.profile_source === 'research') return { state } // our own words, repeated
           const known = state ?? nothingYet
@@ -45,8 +49,10 @@ function letGo(state: ResearchState, context: StepContext): Step<ResearchState> 
       ...nothingYet,
       session_id,
       sessions: remembered(state.sessions, context.eventId),
+      stage: state.stage ?? null,
       profile: state.profile ?? null,
     },
+    timers: { [staleTimer]: null },
     emit: [emit(researchEvents, 'research_stale', { research_session_id: session_id, age_days })],
   }
 }

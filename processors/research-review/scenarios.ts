@@ -9,7 +9,9 @@ import {
   competitor,
   completed,
   created,
+  days,
   directory,
+  list,
   everythingRecorded,
   identified,
   recorded,
@@ -29,6 +31,13 @@ const decided = (
   type: 'review_decided',
   payload: { review_id, decision, edits, comment: null, by: 'h1', ms: 60_000 },
   at: seconds(60),
+})
+
+const expired = (fallback: string): ScenarioInput => ({
+  topic: reviewEvents,
+  type: 'review_expired',
+  payload: { review_id: last('review_requested', 'review_id'), fallback },
+  at: days(1),
 })
 
 /** Everything is sure but the company itself; the session waits for a person. */
@@ -159,6 +168,52 @@ export const scenarios: readonly Scenario[] = [
       { when: decided('approve', null, 'another') },
       { when: decided('escalate') },
       { when: decided('approve'), then: [completed()] },
+    ],
+  },
+  {
+    it: 'goes on with what nobody confirmed in time, believed no more than what nobody looked up',
+    play: [
+      { when: created, then: [started, called('answer')] },
+      {
+        when: answer(seconds(1), [...without('company_info'), claim('company_info', [directory, list])]),
+        then: [...everythingRecorded.slice(1), called('search')],
+      },
+      { when: answer(seconds(2), []), then: [called('scrape')] },
+      { when: answer(seconds(3), []), then: [recorded('company_info', { confidence_score: 0.51 }), reviewed] },
+      {
+        when: expired('proceed_marked_unverified'),
+        then: [
+          recorded('company_info', { finding_id: last('finding_recorded', 'finding_id'), confidence_score: 0 }),
+          recorded('company_info', {
+            finding_id: last('finding_recorded', 'finding_id'),
+            confidence_score: 0.3,
+            finding_source: 'perplexity',
+          }),
+          completed({ findings_count: 7, competitors_count: 3, min_confidence: 0.3 }),
+        ],
+      },
+      { when: decided('approve') },
+    ],
+  },
+  {
+    it: 'leaves sure findings sure when the doubtful ones go on unverified',
+    play: [
+      ...doubtfulCompetitors,
+      {
+        when: expired('proceed_marked_unverified'),
+        then: [completed({ findings_count: 3, competitors_count: 2, min_confidence: 0.3 })],
+      },
+    ],
+  },
+  {
+    it: 'acts on the fallback that the queue declares: reject withdraws, escalate waits on',
+    play: [
+      ...doubtfulCompany,
+      { when: expired('escalate') },
+      {
+        when: expired('reject'),
+        then: [recorded('company_info', { confidence_score: 0, finding_source: 'human' }), completed()],
+      },
     ],
   },
 ]

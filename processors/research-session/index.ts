@@ -1,12 +1,14 @@
 /**
  * Drives research on its own topic: requests begin a session, answers move it. A request for what is being researched
- * joins that session; another question waits for its end (the newest one does). Facts the service wrote itself come back here and are ignored.
+ * joins that session; another question waits for its end (the newest one does). Facts the service wrote itself come back
+ * here and are ignored. Research that has grown old is asked for again.
  */
 
 import { researchEvents, reviewEvents } from '../../schemas/index.ts'
 import type { PayloadOf } from '../../schemas/index.ts'
 import type { StepContext } from '../define.ts'
 import { defineProcessor } from '../define.ts'
+import { aged, staleTimer } from '../research/age.ts'
 import type { ResearchField } from '../research/answer.ts'
 import { researchFields } from '../research/answer.ts'
 import { sameQuestion } from '../research/findings.ts'
@@ -22,10 +24,13 @@ export const researchSession = (settings: ResearchSettings) =>
     reads: researchEvents,
     writes: [researchEvents, reviewEvents],
     state: researchState,
+    timers: [staleTimer],
     handle(state, input, context) {
       const known = state ?? nothingYet
       if (known.status === 'erased') return { state }
       switch (input.event_type) {
+        case '$timer':
+          return aged(settings, known, context)
         case 'research_requested':
           return requested(settings, known, assignmentOf(known, input, context), context)
         case 'call_answered':

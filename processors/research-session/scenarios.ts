@@ -1,7 +1,7 @@
 /** Numbers in brackets are those of the research behaviours in the service's specification. */
 
-import { researchEvents } from '../../schemas/index.ts'
-import type { Scenario } from '../define.ts'
+import { authEvents, clientEvents, researchEvents } from '../../schemas/index.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import { between, last } from '../define.ts'
 import {
   answer,
@@ -423,4 +423,92 @@ const order: readonly Scenario[] = [
   },
 ]
 
-export const scenarios: readonly Scenario[] = [...waterfall, ...confidence, ...failures, ...order]
+const staged = (to: string, at: number): ScenarioInput => ({
+  topic: clientEvents,
+  type: 'stage_changed',
+  payload: { from: 'researching', to, reason: 'as it went' },
+  at,
+})
+const stale = { type: 'research_stale', payload: { age_days: 90 } }
+const refreshed = [
+  stale,
+  { type: 'research_requested', payload: { company_name: 'Acme', domain: 'acme.example', reason: 'stale' } },
+  started,
+  called('answer'),
+]
+/** When research that completed a second after the given day is old. */
+const old = (day: number): number => days(day + 90) + 1_000
+
+const age: readonly Scenario[] = [
+  {
+    it: 'says after 90 days that research is old, once, and researches an active client again (7)',
+    play: [
+      begun,
+      done,
+      { when: staged('live', days(20)) },
+      { when: { advanceTo: old(0) - 1 } },
+      { when: { advanceTo: old(0) }, then: refreshed },
+      { when: { advanceTo: old(100) } },
+    ],
+  },
+  {
+    it: 'counts the 90 days anew from a refresh (7)',
+    play: [
+      begun,
+      done,
+      { when: { advanceTo: old(0) }, then: refreshed },
+      { when: answer(old(0) + 1_000, everything), then: [...everythingRecorded, completed({ findings_count: 7 })] },
+      { when: { advanceTo: old(90) } },
+      { when: { advanceTo: old(90) + 1_000 }, then: refreshed },
+    ],
+  },
+  {
+    it: 'counts from the newest session, also from one that asked nobody (7)',
+    play: [
+      begun,
+      done,
+      { when: asked(days(6)), then: [started, ...everythingRecorded, completed({ cost: 0 })] },
+      { when: { advanceTo: old(5) } },
+      { when: { advanceTo: days(96) }, then: refreshed },
+    ],
+  },
+  ...(['suspended', 'churned', 'lost'] as const).map((stage) => ({
+    it: `only says that research is old when the client is ${stage} (7)`,
+    play: [
+      begun,
+      done,
+      { when: staged('live', days(20)) },
+      { when: staged(stage, days(30)) },
+      { when: { advanceTo: old(0) }, then: [stale] },
+      { when: staged('live', old(1)) },
+      { when: { advanceTo: old(200) } },
+    ],
+  })),
+  {
+    it: 'only says that research is old when the organization was deleted (7)',
+    play: [
+      begun,
+      done,
+      { when: { topic: authEvents, type: 'organization_deleted', payload: { mode: 'close' }, at: days(30) } },
+      { when: staged('live', days(31)) },
+      { when: { advanceTo: old(0) }, then: [stale] },
+    ],
+  },
+  {
+    it: 'says nothing of an erased client, nor of research that failed',
+    play: [
+      begun,
+      done,
+      { when: asked(days(50)), then: [started, called('answer')] },
+      { when: refusal(days(50), 'quota'), then: [callFailed({ class: 'quota' }), called('scrape')] },
+      { when: refusal(days(50), 'auth'), then: [callFailed({ class: 'auth' }), { type: 'research_failed' }] },
+      { when: { advanceTo: old(1) } },
+      { when: asked(old(1)), then: [started, called('answer')] },
+      { when: answer(old(1), everything), then: [...everythingRecorded, completed()] },
+      { when: { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: old(2) } },
+      { when: { advanceTo: old(400) } },
+    ],
+  },
+]
+
+export const scenarios: readonly Scenario[] = [...waterfall, ...confidence, ...failures, ...order, ...age]

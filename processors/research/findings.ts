@@ -101,6 +101,14 @@ export function withdraw(finding: Finding, context: StepContext): Finding {
   return byHuman(finding.finding_id, finding.finding_type, finding.data, 0, context)
 }
 
+/** What nobody confirmed in time, believed as little as what was never looked up; a finding that is sure stays sure. */
+export function unverified(settings: ResearchSettings, state: ResearchState): Finding[] {
+  const { reviewBelow, unverifiedAtMost } = settings
+  return state.findings
+    .filter(({ confidence, source }) => source !== 'human' && confidence < reviewBelow && confidence > unverifiedAtMost)
+    .map((finding) => ({ ...finding, confidence: unverifiedAtMost }))
+}
+
 function byHuman(
   finding_id: string,
   finding_type: ResearchField,

@@ -15,6 +15,7 @@ import { researchEvents, reviewEvents } from '../../schemas/index.ts'
 import { retryTime } from '../retry.ts'
 import type { ResearchField } from './answer.ts'
 import { readAnswer } from './answer.ts'
+import { agesFrom } from './age.ts'
 import { judge } from './confidence.ts'
 import type { Judged } from './confidence.ts'
 import { cachedFindings, competitorIdentified, findingRecorded, withdrawn } from './findings.ts'
@@ -269,7 +270,8 @@ export function end(settings: ResearchSettings, state: ResearchState, context: S
     min_confidence: standing.length === 0 ? 0 : Math.min(...standing.map((finding) => finding.confidence)),
     cost: state.cost,
   })
-  return followed(settings, { ...state, status: 'done', findings: standing }, completed, context)
+  const move = followed(settings, { ...state, status: 'done', findings: standing }, completed, context)
+  return move.state.status === 'done' ? { ...move, timers: agesFrom(settings, move.state, context.time) } : move
 }
 
 export function fail(settings: ResearchSettings, state: ResearchState, reason: string, context: StepContext): Move {
@@ -295,6 +297,6 @@ function rungOf(settings: ResearchSettings, state: ResearchState): { provider: s
 }
 
 export const after = (first: readonly Emission[], move: Move): Move => ({
-  state: move.state,
+  ...move,
   emit: [...first, ...move.emit],
 })

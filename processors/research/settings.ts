@@ -27,11 +27,17 @@ export interface ResearchSettings {
   }
   /** What a provider says without having searched is believed no more than this. */
   readonly unsearchedAtMost: number
+  /** A doubtful finding that no person looked at in time is believed no more than this. */
+  readonly unverifiedAtMost: number
   /** Hosts (and their subdomains) whose pages are news. */
   readonly newsHosts: readonly string[]
   readonly retry: RetrySettings
   /** A settled finding is used again this long, in ms. */
   readonly cacheMs: number
+  /** Completed research is old after this long, in ms. */
+  readonly staleAfterMs: number
+  /** Stages of the lifecycle in which nobody pays for a refresh of old research. */
+  readonly inactiveStages: readonly string[]
   /** A person is asked to decide within this time, in ms. */
   readonly reviewWithinMs: number
 }
@@ -50,6 +56,7 @@ export const researchDefaults: ResearchSettings = Object.freeze({
   competitorsKept: 10,
   weights: { ownSite: 0.6, news: 0.5, aggregator: 0.3, claim: 0.15 },
   unsearchedAtMost: 0.3,
+  unverifiedAtMost: 0.3,
   newsHosts: [
     'apnews.com',
     'axios.com',
@@ -72,5 +79,7 @@ export const researchDefaults: ResearchSettings = Object.freeze({
   ],
   retry: { attempts: 3, baseMs: 1_000, capMs: 60_000 },
   cacheMs: 7 * day,
+  staleAfterMs: 90 * day,
+  inactiveStages: ['suspended', 'churned', 'lost'],
   reviewWithinMs: day,
 })

@@ -24,57 +24,68 @@ const company = (name: string) =>
 const citation = () => record('Citation', { title: string(), url: string(), date: optional(string()) })
 const source = () => record('Source', { title: string(), url: string(), date: optional(string()) })
 
+/** All of version 1; version 2 adds to it. */
+const versionOne = {
+  /** none: nothing asked yet · running · review: a person decides · done · failed · erased: forgotten for good. */
+  status: oneOf('none', 'running', 'review', 'done', 'failed', 'erased'),
+  session_id: string(),
+  /** Sessions begun or joined, newest last, bounded: an event that asked for one asks for no second. */
+  sessions: array(string()),
+  company: optional(company('Company')),
+  /** The fields of this session, and those nobody has settled yet. */
+  plan: array(field()),
+  open: array(field()),
+  /** Place in the waterfall; its call in flight. */
+  rung: int(),
+  call: optional(record('Call', { call_id: string(), attempt: int() })),
+  /** Some provider gave an answer in this session. */
+  answered: boolean(),
+  /** What was said about the open fields. */
+  evidence: array(
+    record('Evidence', {
+      field: field(),
+      value: json<{ readonly [name: string]: Json }>(),
+      match: double(),
+      sources: array(source()),
+      provider: string(),
+      searched: boolean(),
+    }),
+  ),
+  /** Of this session, or of the last one: the cache. Confidence 0 is withdrawn. */
+  findings: array(
+    record('Finding', {
+      finding_id: string(),
+      finding_type: field(),
+      data: json<{ readonly [name: string]: Json }>(),
+      confidence: double(),
+      source: string(),
+      citations: array(citation()),
+      /** When it was found out, in ms; a finding taken from the cache keeps it. */
+      found_at: instant(),
+    }),
+  ),
+  /** Microdollars spent in this session. */
+  cost: long(),
+  review_id: optional(string()),
+  /** Another question that came while a session ran. */
+  next: optional(
+    record('Next', { session_id: string(), company: company('NextCompany'), plan: array(field()), fresh: boolean() }),
+  ),
+  /** What a person corrected in the company's profile; used where a request leaves it open. */
+  profile: optional(company('Profile')),
+}
+
 export const researchState = defineState({
   store: 'sessions',
-  version: 1,
+  version: 2,
   fields: {
-    /** none: nothing asked yet · running · review: a person decides · done · failed · erased: forgotten for good. */
-    status: oneOf('none', 'running', 'review', 'done', 'failed', 'erased'),
-    session_id: string(),
-    /** Sessions begun or joined, newest last, bounded: an event that asked for one asks for no second. */
-    sessions: array(string()),
-    company: optional(company('Company')),
-    /** The fields of this session, and those nobody has settled yet. */
-    plan: array(field()),
-    open: array(field()),
-    /** Place in the waterfall; its call in flight. */
-    rung: int(),
-    call: optional(record('Call', { call_id: string(), attempt: int() })),
-    /** Some provider gave an answer in this session. */
-    answered: boolean(),
-    /** What was said about the open fields. */
-    evidence: array(
-      record('Evidence', {
-        field: field(),
-        value: json<{ readonly [name: string]: Json }>(),
-        match: double(),
-        sources: array(source()),
-        provider: string(),
-        searched: boolean(),
-      }),
-    ),
-    /** Of this session, or of the last one: the cache. Confidence 0 is withdrawn. */
-    findings: array(
-      record('Finding', {
-        finding_id: string(),
-        finding_type: field(),
-        data: json<{ readonly [name: string]: Json }>(),
-        confidence: double(),
-        source: string(),
-        citations: array(citation()),
-        /** When it was found out, in ms; a finding taken from the cache keeps it. */
-        found_at: instant(),
-      }),
-    ),
-    /** Microdollars spent in this session. */
-    cost: long(),
-    review_id: optional(string()),
-    /** Another question that came while a session ran. */
-    next: optional(
-      record('Next', { session_id: string(), company: company('NextCompany'), plan: array(field()), fresh: boolean() }),
-    ),
-    /** What a person corrected in the company's profile; used where a request leaves it open. */
-    profile: optional(company('Profile')),
+    ...versionOne,
+    /** Where the lifecycle has the client; null before it said so. */
+    stage: optional(string()),
+    /** The organization was deleted. */
+    closed: optional(boolean()),
+    /** When the timer of old research fired last: it is not armed at or before that. */
+    stale_fired_at: optional(instant()),
   },
   example: {
     status: 'done',
@@ -98,7 +109,14 @@ export const researchState = defineState({
       },
     ],
     cost: 6_000,
+    stage: 'demo',
   },
+  earlier: [
+    {
+      fields: versionOne,
+      upcast: (value) => ({ ...value, stage: null, closed: null, stale_fired_at: null }),
+    },
+  ],
 })
 
 export type ResearchState = StateOf<typeof researchState>

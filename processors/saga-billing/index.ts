@@ -32,7 +32,10 @@ function factOf(input: EventOf<typeof billingEvents.events> | { readonly event_t
     case 'subscription_activated':
       return { kind: 'completed', ref: input.subscription_id, reason: '' }
     case 'subscription_failed':
-      return { kind: 'failed', ref: input.document_id, reason: input.reason }
+      // The answer to our own wish where nothing was set up.
+      return input.reason === 'compensation'
+        ? { kind: 'undone', ref: input.document_id, reason: '' }
+        : { kind: 'failed', ref: input.document_id, reason: input.reason }
     case 'subscription_canceled':
       return input.reason === 'compensation'
         ? { kind: 'undone', ref: input.subscription_id, reason: '' }

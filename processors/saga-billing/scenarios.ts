@@ -41,6 +41,10 @@ export const scenarios: readonly Scenario[] = [
         when: billing('subscription_failed', days(6), { document_id: 'doc-contract', reason: 'exhausted' }),
         then: [{ type: 'step_failed', payload: { class: 'exhausted' } }, ends, undoing('billing')],
       },
+      {
+        when: billing('subscription_failed', days(6) + 1, { document_id: 'doc-contract', reason: 'compensation' }),
+        then: [{ type: 'compensation_step_done', payload: { step: 'billing' } }, undoing('contract')],
+      },
     ],
   },
   {

@@ -1,6 +1,7 @@
 /**
  * Reviews as the saga sees them. Research that waits for a person has no deadline any more. On the saga's own question
- * a person approves, and the step is asked for once more, or rejects, and the lifecycle ends.
+ * a person approves, and the step is asked for once more, or rejects, and the lifecycle ends. It ends too when nobody answers in
+ * time: there is nothing to go on with.
  */
 
 import { clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
@@ -31,6 +32,10 @@ export const sagaReview = (settings: SagaSettings) =>
           if (state?.review_id == null || state.review_id !== input.review_id) return { state }
           return decided(settings, state, input.decision !== 'reject', context)
         }
+        case 'review_expired': {
+          if (state?.review_id == null || state.review_id !== input.review_id) return { state }
+          return expired(settings, state, input.fallback === 'escalate', context)
+        }
         default:
           return { state }
       }
@@ -41,6 +46,12 @@ function decided(settings: SagaSettings, state: SagaState, again: boolean, conte
   if (state.status === 'stuck') return undoDecided(settings, state, again, context)
   if (!again) return abort(settings, state, `${state.step}_rejected`, context)
   return triedAgain(settings, state, requestOf(state), context)
+}
+
+/** Nobody decided in time. What could not be undone waits for a person without end: it is money, or a client's data. */
+function expired(settings: SagaSettings, state: SagaState, escalates: boolean, context: StepContext): Move {
+  if (escalates || state.status === 'stuck') return { state }
+  return abort(settings, state, 'review_expired', context)
 }
 
 /** How the service of the step is asked to begin it again. */

@@ -31,6 +31,13 @@ const decided = (decision: string, at: number): ScenarioInput => ({
   at,
 })
 
+const expired = (fallback: string, at: number): ScenarioInput => ({
+  topic: reviewEvents,
+  type: 'review_expired',
+  payload: { review_id: last('review_requested', 'review_id'), fallback },
+  at,
+})
+
 export const scenarios: readonly Scenario[] = [
   {
     it: 'lets research wait for a person: no deadline, no second review',
@@ -125,6 +132,41 @@ export const scenarios: readonly Scenario[] = [
       { when: researchInReview(seconds(20)) },
       { when: created, then: begun },
       { when: { advanceTo: seconds(3_600) } },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when nobody answers its question in time',
+    play: [
+      { when: created, then: begun },
+      {
+        when: researchFailed(seconds(10)),
+        then: [stepFailed(1), { ...personAsked, payload: { ...personAsked.payload, subject_type: 'step' } }],
+      },
+      { when: expired('escalate', seconds(86_410)) },
+      {
+        when: expired('reject', seconds(86_410)),
+        then: [
+          { type: 'lifecycle_aborted', payload: { reason: 'review_expired', compensated: [] } },
+          { type: 'stage_changed', payload: { from: 'researching', to: 'lost', reason: 'review_expired' } },
+        ],
+      },
+      { when: decided('approve', seconds(86_420)) },
+    ],
+  },
+  {
+    it: 'goes on waiting when the review of research expires: research itself says what comes of it',
+    play: [
+      { when: created, then: begun },
+      { when: researchInReview(seconds(20)) },
+      {
+        when: {
+          topic: reviewEvents,
+          type: 'review_expired',
+          payload: { review_id: 'r-research', fallback: 'proceed_marked_unverified' },
+          at: seconds(86_420),
+        },
+      },
+      { when: researchCompleted(seconds(86_420)), then: researchDone(86_420_000) },
     ],
   },
 ]

@@ -102,6 +102,14 @@ const decided = withOrigin({
     user_id: 'u3',
   }),
 
+  /** Our own people, in the house's organization. */
+  agent_added: event({ user_id: string(), team_id: string(), role: oneOf('agent', 'supervisor') }, 'internal', {
+    user_id: 'u3',
+    team_id: 't1',
+    role: 'agent',
+  }),
+  agent_disabled: event({ user_id: string() }, 'internal', { user_id: 'u3' }),
+
   /** `user_id` is absent when the address is nobody's. */
   password_reset_requested: event({ email_hash: string(), user_id: optional(string()) }, 'internal', {
     email_hash: '8e1a',

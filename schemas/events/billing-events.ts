@@ -56,9 +56,21 @@ export const billingEvents = eventTopic({
       },
     ),
     subscription_created: event(
-      { subscription_id: string(), customer_id: string(), plan: string(), status: string() },
+      {
+        subscription_id: string(),
+        customer_id: string(),
+        plan: string(),
+        status: string(),
+        document_id: optional(string()),
+      },
       'internal',
-      { subscription_id: 'sub_1', customer_id: 'cus_1', plan: 'growth', status: 'incomplete' },
+      {
+        subscription_id: 'sub_1',
+        customer_id: 'cus_1',
+        plan: 'growth',
+        status: 'incomplete',
+        document_id: 'doc1',
+      },
     ),
     /** `mrr` is the month's share of what recurs: no tax, nothing one-off, nothing metered. */
     subscription_activated: event(
@@ -69,6 +81,8 @@ export const billingEvents = eventTopic({
         mrr: long(),
         period_start: instant(),
         period_end: instant(),
+        /** When it happened there, in ms; the event itself may be told later. */
+        effective_at: optional(instant()),
       },
       'internal',
       {
@@ -78,6 +92,7 @@ export const billingEvents = eventTopic({
         mrr: 168_000,
         period_start: 1_767_312_000_000,
         period_end: 1_769_990_400_000,
+        effective_at: 1_767_312_060_000,
       },
     ),
     subscription_changed: event(
@@ -87,9 +102,20 @@ export const billingEvents = eventTopic({
         old_mrr: long(),
         new_mrr: long(),
         movement: oneOf('expansion', 'contraction'),
+        /** terms: other figures were agreed · unpaid, paused: it does not count any more · resumed: it counts again */
+        reason: optional(oneOf('terms', 'unpaid', 'paused', 'resumed')),
+        effective_at: optional(instant()),
       },
       'internal',
-      { subscription_id: 'sub_1', currency: 'USD', old_mrr: 168_000, new_mrr: 210_000, movement: 'expansion' },
+      {
+        subscription_id: 'sub_1',
+        currency: 'USD',
+        old_mrr: 168_000,
+        new_mrr: 210_000,
+        movement: 'expansion',
+        reason: 'terms',
+        effective_at: 1_767_400_000_000,
+      },
     ),
     subscription_canceled: event(
       {
@@ -97,9 +123,16 @@ export const billingEvents = eventTopic({
         currency: string(),
         mrr: long(),
         reason: oneOf('voluntary', 'payment_failed', 'compensation', 'never_paid'),
+        effective_at: optional(instant()),
       },
       'internal',
-      { subscription_id: 'sub_1', currency: 'USD', mrr: 168_000, reason: 'payment_failed' },
+      {
+        subscription_id: 'sub_1',
+        currency: 'USD',
+        mrr: 168_000,
+        reason: 'payment_failed',
+        effective_at: 1_769_990_400_000,
+      },
     ),
     /** Nothing could be set up: the step of the lifecycle failed. */
     subscription_failed: event({ document_id: string(), reason: string() }, 'internal', {

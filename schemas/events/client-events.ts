@@ -62,6 +62,7 @@ export const clientEvents = eventTopic({
       human_agent_id: 'h1',
       role: 'account_manager',
     }),
+    client_unassigned: event({ human_agent_id: string() }, 'internal', { human_agent_id: 'h1' }),
 
     lifecycle_started: event({ template: string(), version: int() }, 'internal', { template: 'b2b_saas', version: 1 }),
     stage_changed: event({ from: stage(), to: stage(), reason: string() }, 'internal', {

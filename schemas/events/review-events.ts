@@ -13,7 +13,18 @@ export const reviewEvents = eventTopic({
     review_requested: event(
       {
         review_id: string(),
-        subject_type: oneOf('finding', 'document', 'prd', 'config', 'agent_interrupt', 'refund', 'message', 'answer'),
+        /** `step`: whether a step of the lifecycle is tried again. */
+        subject_type: oneOf(
+          'finding',
+          'document',
+          'prd',
+          'config',
+          'agent_interrupt',
+          'refund',
+          'message',
+          'answer',
+          'step',
+        ),
         subject_ref: string(),
         reason: string(),
         risk: oneOf('low', 'medium', 'high'),
@@ -53,7 +64,22 @@ export const reviewEvents = eventTopic({
       human_agent_id: 'h1',
       lease_until: 1_767_226_500_000,
     }),
-    review_released: event({ review_id: string() }, 'internal', { review_id: 'r1' }),
+    review_released: event({ review_id: string(), reason: optional(oneOf('asked', 'lease_expired')) }, 'internal', {
+      review_id: 'r1',
+      reason: 'lease_expired',
+    }),
+    /** A claim or a release that came to nothing, and who holds the review instead. */
+    review_claim_rejected: event(
+      {
+        review_id: string(),
+        command: oneOf('claim', 'release'),
+        reason: oneOf('held', 'not_holder', 'late', 'unknown'),
+        held_by: optional(string()),
+        lease_until: optional(instant()),
+      },
+      'internal',
+      { review_id: 'r1', command: 'claim', reason: 'held', held_by: 'h2', lease_until: 1_767_226_500_000 },
+    ),
     review_decided: event(
       {
         review_id: string(),

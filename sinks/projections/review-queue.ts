@@ -83,6 +83,8 @@ export const reviewQueue = defineProjection({
             status: 'expired',
             fallback: event.fallback,
             decided_at: event.timestamp,
+            claimed_by: null,
+            lease_until: null,
           }),
         ]
       case 'review_escalated':
@@ -92,6 +94,7 @@ export const reviewQueue = defineProjection({
             queue: event.to_queue,
             claimed_by: null,
             lease_until: null,
+            decided_at: null,
           }),
         ]
       default:

@@ -209,14 +209,11 @@ describe('a name that was meant for us', () => {
     )
   })
 
-  test.each(['REDIS_URL', 'QDRANT_URL', 'NEO4J_URL', 'S3_ENDPOINT'])(
-    '%s is refused with a reason, not ignored',
-    (name) => {
-      expect(errorsOf({ [name]: 'localhost:1' })[0]).toMatch(
-        new RegExp(`^${name}: is given, but this build .*; unset it$`),
-      )
-    },
-  )
+  test.each(['REDIS_URL', 'QDRANT_URL', 'NEO4J_URL'])('%s is refused with a reason, not ignored', (name) => {
+    expect(errorsOf({ [name]: 'localhost:1' })[0]).toMatch(
+      new RegExp(`^${name}: is given, but this build .*; unset it$`),
+    )
+  })
 
   test('edit distance: a metric that counts a swap once', () => {
     const word = fc.string({ unit: fc.constantFrom('A', 'B', '_'), maxLength: 8 })
@@ -259,6 +256,18 @@ describe('settings that are fine alone but not together', () => {
     [{ KAFKA_SSL: 'true' }, 'KAFKA_SSL: is given without KAFKA_BROKERS'],
     [{ KAFKA_BROKERS: 'k:9092', KAFKA_SSL_CA: 'ca.pem' }, 'KAFKA_SSL_CA: is given without KAFKA_SSL=true'],
     [{ KAFKA_BROKERS: 'k:9092', KAFKA_SASL_USERNAME: 'app' }, 'KAFKA_SASL_USERNAME: one of name and'],
+    [{ S3_ENDPOINT: 'http://127.0.0.1:9000' }, 'S3_ENDPOINT: is given without S3_BUCKET'],
+    [{ S3_ACCESS_KEY_ID: 'id' }, 'S3_ACCESS_KEY_ID: is given without S3_BUCKET'],
+    [{ S3_BUCKET: 'acme', S3_ACCESS_KEY_ID: 'id' }, 'S3_SECRET_ACCESS_KEY: is not given; wanted with S3_BUCKET'],
+    [
+      {
+        S3_BUCKET: 'acme',
+        S3_ACCESS_KEY_ID: 'id',
+        S3_SECRET_ACCESS_KEY: 'secret',
+        S3_ENDPOINT: 'http://objects.example',
+      },
+      'S3_ENDPOINT: is plain http to another machine',
+    ],
     [
       { KAFKA_SASL_USERNAME: 'app', KAFKA_SASL_PASSWORD: 'hunter22' },
       'KAFKA_SASL_USERNAME: is given without KAFKA_BROKERS',
@@ -341,7 +350,7 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(4)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(5)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 
@@ -370,6 +379,9 @@ test('the printed configuration shows no secret', () => {
       SCHEMA_REGISTRY_PASSWORD: canary,
       DATABASE_URL: `postgres://owner:${canary}@db.test/lifecycle?sslpassword=${canary}`,
       SENDGRID_API_KEY: canary,
+      S3_BUCKET: 'acme',
+      S3_ACCESS_KEY_ID: canary,
+      S3_SECRET_ACCESS_KEY: canary,
       SENDGRID_FROM_EMAIL: 'us@company.test',
     }),
   ).join('\n')

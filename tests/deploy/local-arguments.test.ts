@@ -21,7 +21,7 @@ describe('the command line of npm run local', () => {
   })
 
   test.each([
-    ['kafak', 'kafak: is not a server; wanted kafka, registry, redis, postgres'],
+    ['kafak', 'kafak: is not a server; wanted kafka, registry, redis, postgres, s3'],
     ['kafka kafka', 'kafka: is named twice; wanted once'],
     ['--port 1 kafka', '--port: comes before any server; wanted after the one it is for'],
     ['kafka --prot 1', '--prot: is not an option; wanted --port, --directory or --nodes'],
@@ -37,7 +37,7 @@ describe('the command line of npm run local', () => {
     ['redis --nodes 2', '--nodes: is given for redis; only kafka can have several'],
     ['kafka --nodes 3 redis --port 9094', '--port: kafka and redis would share one; give one of them another'],
     ['redis --port 9094 kafka --nodes 3', '--port: redis and kafka would share one; give one of them another'],
-    ['--', 'wanted a server: kafka, registry, redis, postgres'],
+    ['--', 'wanted a server: kafka, registry, redis, postgres, s3'],
   ])('%s: one line', (line, finding) => {
     expect(read(line)).toBe(finding)
   })

@@ -7,6 +7,7 @@ import type { ScratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { policyFindings } from '../../deploy/policies.ts'
 import { postgresTables, projections } from '../../sinks/index.ts'
+import { insertAgents } from '../contracts/agent-rows.ts'
 import { batchOf, rowOf, source, tenantA, tenantB } from '../contracts/projection.ts'
 
 let database: ScratchDatabase
@@ -236,6 +237,7 @@ describe('the api role', () => {
       'api_keys',
       'outbox',
       'data_keys',
+      'teams',
     ]) {
       await expect(api.query(`select from auth.${table}`), table).rejects.toMatchObject({ code: '42501' })
     }
@@ -248,6 +250,7 @@ describe('agents', () => {
   ) as [string, string, string, string, string]
   const as = (userId: string): Viewer => ({ tenantId: null, userId, userType: 'agent' })
   beforeAll(async () => {
+    await insertAgents(owner, { [team]: [agent, supervisor], [otherTeam]: [colleague] })
     const auth = openPool(database.urls.auth, { applicationName: 'test-auth' })
     await auth.query(
       `insert into auth.client_assignments (tenant_id, user_id, team_id, role, created_at)

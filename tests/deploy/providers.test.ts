@@ -13,6 +13,7 @@ import { readConfig } from '../../deploy/config.ts'
 import type { StreamFoundation } from '../../deploy/foundation.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { machineClock } from '../../deploy/machine.ts'
+import { openObjectStore } from '../../deploy/object-store.ts'
 import { providersAt } from '../../deploy/providers.ts'
 import type { Json } from '../../schemas/index.ts'
 import { openaiSays, scripted } from '../connectors/llm/start.ts'
@@ -39,7 +40,7 @@ test('language models answer out of the sandbox, within the budget of their tena
   try {
     const config = configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '3000', LLM_PRIMARY_ATTEMPTS: '1' })
     const foundation = { config, secrets: { code: 'c'.repeat(32) }, pools: { effects } } as unknown as StreamFoundation
-    const llm = providersAt(foundation, sandbox.baseUrls).find(({ name }) => name === 'llm')!
+    const llm = providersAt(foundation, sandbox.baseUrls, openObjectStore(config)).find(({ name }) => name === 'llm')!
     expect(llm).toMatchObject({ mode: 'sandbox', repeat: 'may-repeat', rate: null, concurrency: 16 })
     expect(llm.timeoutMs).toBeGreaterThan(60_000)
     const ask = (tenantId: string, attempt: number, operation = 'complete', asked: unknown = request) =>
@@ -69,8 +70,12 @@ test('a live vendor is asked at its address with its key, and the other not at a
   const more = { OPENAI_MODEL_PRICE: '1.00/10', LLM_EFFORT: 'default', LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }
   const pools = { effects: {} }
   const foundation = { config: configOf({ ...live, ...more }), secrets: { code: 'c'.repeat(32) }, pools }
-  const addresses = { perplexity: '', webscraper: '', sendgrid: '', openai: '', anthropic: '' }
-  const llm = providersAt(foundation as unknown as StreamFoundation, addresses).find(({ name }) => name === 'llm')!
+  const addresses = { perplexity: '', webscraper: '', sendgrid: '', openai: '', anthropic: '', s3: '', stripe: '' }
+  const llm = providersAt(
+    foundation as unknown as StreamFoundation,
+    addresses,
+    openObjectStore(foundation.config),
+  ).find(({ name }) => name === 'llm')!
   expect(llm).toMatchObject({ mode: 'live', account: 'live', rate: { capacity: 500, refillPerMs: 500 / 60_000 } })
   for (const attempt of [1, 3]) {
     const outcome = await llm.call(call('complete', request as unknown as Json, { tenantId: tenants[0]!, attempt }))

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { defaultDemoChatSettings, demoChatTopology } from '../../connectors/agents/index.ts'
 import { effectsTopology } from '../../connectors/effects/index.ts'
 import { compileService, services } from '../../processors/index.ts'
 import { topics } from '../../schemas/index.ts'
@@ -20,7 +21,15 @@ test('the wiring of all applications is as recorded', () => {
     codec: () => noSerde as never,
     clock: new HandClock(),
   })
-  const drawn = [...compiled, effects].map(describe).join('\n')
+  const demoChat = demoChatTopology({
+    codec: noSerde,
+    keyRing,
+    model: { complete: () => Promise.reject(new Error('not to be asked')) },
+    clock: new HandClock(),
+    time: new HandClock(),
+    settings: defaultDemoChatSettings,
+  })
+  const drawn = [...compiled, effects, demoChat].map(describe).join('\n')
   if (process.env['UPDATE'] === '1' || !existsSync(file)) writeFileSync(file, drawn)
   const recorded = readFileSync(file, 'utf8')
   expect(drawn, 'the wiring changed: UPDATE=1 npm test -- tests/deploy/topology.test.ts records it').toBe(recorded)

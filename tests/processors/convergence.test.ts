@@ -1,9 +1,11 @@
 /** Services that read several topics come to the same whatever the order in which the topics are read. */
 
-import { describe } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { client, erasing, finding, page, researched, written } from '../../processors/demo/scenario-data.ts'
 import type { SagaSettings } from '../../processors/index.ts'
-import { demoService, lifecycleSaga, researchService, sagaDefaults } from '../../processors/index.ts'
+import { billingService, demoService, lifecycleSaga, researchService, sagaDefaults } from '../../processors/index.ts'
+import type { BillingState } from '../../processors/billing/state.ts'
+import * as money from '../../processors/billing/scenario-data.ts'
 import {
   activated,
   created as organization,
@@ -19,8 +21,16 @@ import {
 } from '../../processors/lifecycle-saga/scenario-data.ts'
 import { created, everything, threeCompetitors } from '../../processors/research/scenario-data.ts'
 import type { Told } from '../../processors/scenario.ts'
-import { scenarioEvent } from '../../processors/scenario.ts'
-import { authEvents, clientEvents, demoEvents, researchEvents, reviewEvents, uuidv5 } from '../../schemas/index.ts'
+import { scenarioEvent, servicePlayer } from '../../processors/scenario.ts'
+import {
+  authEvents,
+  billingEvents,
+  clientEvents,
+  demoEvents,
+  researchEvents,
+  reviewEvents,
+  uuidv5,
+} from '../../schemas/index.ts'
 import type { History } from '../contracts/processor.ts'
 import { convergence } from '../contracts/processor.ts'
 
@@ -75,6 +85,21 @@ describe('research', () => {
   convergence(researchService(), [
     { it: 'a session that ends at once', said: [created as Said, ...elsewhere], reacts: world(everything) },
     { it: 'a session that a person decides', said: [created as Said, ...elsewhere], reacts: world(threeCompetitors) },
+    {
+      it: 'a client that is lost and deleted meanwhile',
+      said: [
+        created as Said,
+        ...elsewhere,
+        {
+          topic: clientEvents,
+          type: 'stage_changed',
+          payload: { from: 'researching', to: 'lost', reason: 'x' },
+          at: seconds(2),
+        },
+        { topic: authEvents, type: 'organization_deleted', payload: { mode: 'close' }, at: seconds(3) },
+      ],
+      reacts: world(everything),
+    },
     {
       it: 'an erasure at any moment',
       said: [
@@ -143,4 +168,83 @@ describe('demo', () => {
     { it: 'a demo of what was found', said, reacts: world },
     { it: 'an erasure at any moment', said: [...said, erasing(seconds(9)) as Said], reacts: world, statesOnly: true },
   ])
+})
+
+describe('billing', () => {
+  const outputs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+    create_customer: { customer_id: 'cus_1' },
+    create_subscription: { subscription_id: 'sub_1', status: 'incomplete', invoice_id: 'in_1' },
+    cancel_subscription: { status: 'canceled', ended_at: money.days(2) },
+    refund: { refund_id: 're_1', amount: 75_000, amount_refunded: 75_000 },
+    report_usage: {},
+  }
+  /** A payment service that does what it is asked, and tells of it. */
+  const service = (told: Told): readonly Told[] => {
+    if (told.event.event_type !== 'call_requested') return []
+    const { call_id, provider, operation, attempt } = told.event
+    const call = { call_id, provider, operation, attempt, class: 'ok', status: 200, cost_microdollars: 0 }
+    const output = outputs[String(operation)] ?? {}
+    const answered = reaction(told, billingEvents, 'call_answered', { ...call, output, sandbox: 'sandbox' })
+    if (operation !== 'create_subscription') return [answered]
+    const active = money.subscription('active', { previous: { status: 'incomplete' } })
+    const told2 = [
+      money.webhook('invoice.paid', money.invoice('paid'), money.seconds(50)),
+      money.webhook('customer.subscription.updated', active, money.seconds(51)),
+    ] as Said[]
+    return [answered, ...told2.map(({ type, payload }, n) => reactionAt(told, type, payload, n))]
+  }
+  const reactionAt = (cause: Told, type: string, payload: Readonly<Record<string, unknown>>, n: number): Told => {
+    const id = uuidv5(`webhook ${n} after ${cause.event.event_id}`)
+    const by = { type: 'provider', id: 'stripe' } as const
+    return {
+      topic: billingEvents,
+      event: scenarioEvent('a', type, payload, cause.event.timestamp + 60_000 + n, id, by),
+    }
+  }
+  const contract = [money.clientCreated(), money.signed(money.start)] as Said[]
+  const used = [money.usage(money.start, 120), money.usage(money.start, 7, money.start + 3_600_000)] as Said[]
+  convergence(billingService(), [
+    { it: 'a contract that is set up', said: contract, reacts: service },
+    // When a report is made depends on when the customer was known.
+    { it: 'a contract that is set up and used', said: [...contract, ...used], reacts: service, statesOnly: true },
+    {
+      it: 'an erasure at any moment',
+      said: [
+        ...contract,
+        ...used,
+        { topic: clientEvents, type: 'client_erased', payload: { mode: 'erase' }, at: money.days(2) },
+      ],
+      reacts: service,
+      statesOnly: true,
+    },
+  ])
+
+  test('a wish to take everything back, at any moment, leaves nothing running and no money kept', () => {
+    for (let moment = 0; moment < 14; moment++) {
+      const player = servicePlayer(billingService())
+      const queue = [...contract].map(({ topic, type, payload, at }, n) => ({
+        topic,
+        event: scenarioEvent('a', type, payload, at, `said-${n}`, { type: 'user', id: 'user-1' }),
+      })) as Told[]
+      const wish = money.compensation(money.seconds(moment === 0 ? 0 : 30)) as Said
+      const by = { type: 'system', id: 'saga' } as const
+      const compensation = {
+        topic: wish.topic,
+        event: scenarioEvent('a', wish.type, wish.payload, wish.at, 'wish', by),
+      }
+      let asked = false
+      for (let turn = 0; queue.length > 0 || !asked; turn++) {
+        asked ||= turn >= moment || queue.length === 0
+        const next = asked && turn === moment ? compensation : (queue.shift() ?? compensation)
+        for (const said of player.step(next)) queue.push(said, ...service(said))
+      }
+      const [state] = [...player.states().values()] as BillingState[]
+      expect(state?.jobs, `moment ${moment}`).toEqual([])
+      expect(state?.orders.map(({ status }) => status)).toEqual(['compensated'])
+      for (const { cancel, canceled_told } of state?.subscriptions ?? []) {
+        expect([cancel, canceled_told], `moment ${moment}`).toEqual(['done', true])
+        for (const invoice of state?.invoices ?? []) expect(invoice.refund, `moment ${moment}`).toBe('done')
+      }
+    }
+  })
 })

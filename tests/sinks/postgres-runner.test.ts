@@ -5,9 +5,9 @@ import type { Pool } from '../../connectors/postgres/index.ts'
 import { openPool } from '../../connectors/postgres/index.ts'
 import type { ScratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
-import { authEvents, clientEvents, researchEvents, reviewEvents, topics } from '../../schemas/index.ts'
+import { authEvents, billingEvents, clientEvents, researchEvents, reviewEvents, topics } from '../../schemas/index.ts'
 import { MemoryTables, postgresTables, projections } from '../../sinks/index.ts'
-import { eventOf, eventually, LogFixture, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
+import { day0, eventOf, eventually, LogFixture, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
 import { readRows } from './read-rows.ts'
 
 let database: ScratchDatabase
@@ -68,6 +68,18 @@ test('connections killed at any moment, restarts between: the rows are those of 
           eventOf(reviewEvents, 'review_requested', { review_id: `r${of.organization}` }, of),
         )
         for (const topic of topics) await fixture.append(topic, eventOf(topic, Object.keys(topic.events)[0]!, {}, of))
+        const ids = { subscription_id: `sub${of.organization}`, invoice_id: `in${of.organization}` }
+        const facts = [
+          ['subscription_created', {}],
+          ['subscription_activated', { effective_at: day0 + of.organization }],
+          ['invoice_issued', {}],
+          ['dunning_stage_changed', { from: 'none', to: 'grace', day: 0 }],
+          ['refund_issued', { refund_id: `re${of.organization}` }],
+        ] as const
+        await fixture.append(
+          billingEvents,
+          ...facts.map(([type, more]) => eventOf(billingEvents, type, { ...ids, ...more }, of)),
+        )
       }
     }
     const before = killed

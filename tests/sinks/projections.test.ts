@@ -5,6 +5,7 @@ import type { AnyEvent } from '../../schemas/index.ts'
 import type { AnyEventTopic, EventDefinition } from '../../schemas/index.ts'
 import {
   authEvents,
+  billingEvents,
   clientEvents,
   erased,
   personalNames,
@@ -15,12 +16,15 @@ import {
 import type { AnyProjection, Table } from '../../sinks/index.ts'
 import { MemoryTables, projections, resourceProjections, timelines } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
+import { dunning, dunningTable } from '../../sinks/projections/dunning.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
+import { invoices, invoicesTable, refundsTable } from '../../sinks/projections/invoices.ts'
 import {
   lifecycleInstances,
   lifecycleInstancesTable,
   lifecycleStepsTable,
 } from '../../sinks/projections/lifecycle-instances.ts'
+import { mrr, mrrPointsTable } from '../../sinks/projections/mrr.ts'
 import { organizations, organizationsTable } from '../../sinks/projections/organizations.ts'
 import {
   researchCompetitorsTable,
@@ -29,6 +33,7 @@ import {
 } from '../../sinks/projections/research-findings.ts'
 import { researchSessions, researchSessionsTable } from '../../sinks/projections/research-sessions.ts'
 import { reviewQueue, reviewQueueTable } from '../../sinks/projections/review-queue.ts'
+import { subscriptions, subscriptionsTable } from '../../sinks/projections/subscriptions.ts'
 import { teamMemberships, teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
 import { summaryFieldChars } from '../../sinks/projections/timeline.ts'
 import { checkedChange } from '../../sinks/row-check.ts'
@@ -391,7 +396,16 @@ describe('review-queue', () => {
       },
     ])
     expect(await rowsAfter(reviewQueue, reviewQueueTable, [requested, ['review_expired']])).toMatchObject([
-      { status: 'expired', fallback: 'proceed_marked_unverified' },
+      { status: 'expired', fallback: 'proceed_marked_unverified', decided_at: 1001, claimed_by: null },
+    ])
+    const expires: Said[] = [
+      requested,
+      ['review_claimed'],
+      ['review_expired', { fallback: 'escalate' }],
+      ['review_escalated'],
+    ]
+    expect(await rowsAfter(reviewQueue, reviewQueueTable, expires)).toMatchObject([
+      { status: 'open', fallback: 'escalate', queue: 'supervisors', decided_at: null, claimed_by: null },
     ])
   })
   test('personal fields that were erased are null, and nothing else is', async () => {
@@ -438,7 +452,7 @@ describe('values that SQL cannot hold are bad records', () => {
   })
   test('topics of the resources are those of the services of today; the timeline has all', () => {
     expect(new Set(resourceProjections.map(({ reads }) => reads.name))).toEqual(
-      new Set([authEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
+      new Set([authEvents, billingEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
     )
     expect(timelines.map(({ reads }) => reads.name)).toEqual(topics.map(({ name }) => name))
   })
@@ -494,5 +508,76 @@ describe('timeline', () => {
     expect(projection!.apply(event, place)).toHaveLength(1)
     expect(projection!.apply({ ...event, organization_id: '' }, place)).toEqual([])
     expect(projection!.apply({ ...event, event_type: 'of_tomorrow' }, place)).toEqual([])
+  })
+})
+
+describe('billing', () => {
+  const sub = { subscription_id: 'sub_1', currency: 'USD' }
+  const said: readonly Said[] = [
+    ['subscription_created', { ...sub, customer_id: 'cus_1', plan: 'growth', status: 'incomplete', document_id: 'd1' }],
+    [
+      'subscription_activated',
+      { ...sub, plan: 'growth', mrr: 80_000, period_start: 1, period_end: 2, effective_at: 500 },
+    ],
+    [
+      'subscription_changed',
+      { ...sub, old_mrr: 80_000, new_mrr: 0, movement: 'contraction', reason: 'unpaid', effective_at: 600 },
+    ],
+    ['subscription_canceled', { ...sub, mrr: 80_000, reason: 'payment_failed', effective_at: 700 }],
+  ]
+
+  test('subscriptions: from created to ended', async () => {
+    const after = (n: number) => rowsAfter(subscriptions, subscriptionsTable, said.slice(0, n))
+    expect(await after(1)).toMatchObject([{ status: 'created', customer_id: 'cus_1', document_id: 'd1' }])
+    expect(await after(2)).toMatchObject([{ status: 'active', mrr: 80_000, activated_at: 500 }])
+    expect(await after(3)).toMatchObject([{ status: 'unpaid', mrr: 0 }])
+    expect(await after(4)).toMatchObject([{ status: 'canceled', mrr: 0, end_reason: 'payment_failed', ended_at: 700 }])
+  })
+
+  test('mrr: a point for every fact, under its time, never changed', async () => {
+    const points = await rowsAfter(mrr, mrrPointsTable, [...said, said[1]!])
+    expect(points.map((row) => [row?.['mrr'], row?.['cause']])).toEqual([
+      [80_000, 'activated'],
+      [0, 'unpaid'],
+      [0, 'payment_failed'],
+      [80_000, 'activated'],
+    ])
+  })
+
+  test('invoices, refunds and dunning', async () => {
+    const of = { invoice_id: 'in_1', currency: 'USD' }
+    const stage = (from: string, to: string, day: number): Said => [
+      'dunning_stage_changed',
+      { invoice_id: 'in_1', from, to, day },
+    ]
+    const story: readonly Said[] = [
+      ['invoice_issued', { ...of, subscription_id: 'sub_1', amount_due: 80_000, due_at: 5 }],
+      ['payment_failed', { ...of, attempt_count: 1, next_attempt_at: 9, decline_code: 'expired_card', hard: true }],
+      stage('none', 'grace', 0),
+      stage('grace', 'reminder_1', 0),
+      ['invoice_paid', { ...of, amount_paid: 80_000 }],
+      stage('reminder_1', 'recovered', 2),
+      ['refund_issued', { ...of, refund_id: 're_1', amount: 10, reason: 'compensation' }],
+    ]
+    expect(await rowsAfter(invoices, invoicesTable, story.slice(0, 2))).toMatchObject([
+      { status: 'open', attempt_count: 1, next_attempt_at: 9, decline_code: 'expired_card', hard_decline: true },
+    ])
+    expect(await rowsAfter(invoices, invoicesTable, story)).toMatchObject([
+      { status: 'paid', amount_paid: 80_000, ended_at: 1004, next_attempt_at: null },
+    ])
+    expect(await rowsAfter(invoices, refundsTable, story)).toMatchObject([{ invoice_id: 'in_1', amount: 10 }])
+    expect(await rowsAfter(dunning, dunningTable, story.slice(0, 4))).toMatchObject([
+      { stage: 'reminder_1', began_at: 1002, stage_at: 1003, ended_at: null },
+    ])
+    expect(await rowsAfter(dunning, dunningTable, story)).toMatchObject([
+      { stage: 'recovered', day: 2, began_at: 1002, ended_at: 1005 },
+    ])
+    for (const [type, to] of [
+      ['invoice_voided', 'void'],
+      ['invoice_uncollectible', 'uncollectible'],
+    ] as const) {
+      const ended: Said = [type, { ...of, amount: 80_000 }]
+      expect(await rowsAfter(invoices, invoicesTable, [story[0]!, ended])).toMatchObject([{ status: to }])
+    }
   })
 })

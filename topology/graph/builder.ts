@@ -60,11 +60,19 @@ export class TopologyBuilder {
     return this
   }
 
-  async<R, A>(
+  async<R, A, L = unknown>(
     name: string,
-    options: { parents: readonly string[]; doneStore: string; waitingStore: string; operator: AsyncOperation<R, A> },
+    options: {
+      parents: readonly string[]
+      doneStore: string
+      waitingStore: string
+      /** What calls start from and answers write. */
+      stores?: readonly string[]
+      operator: AsyncOperation<R, A, L>
+    },
   ): this {
-    this.#nodes.push({ kind: 'async', name, ...options, operator: options.operator as unknown as AsyncOperation })
+    const { stores = [], operator } = options
+    this.#nodes.push({ kind: 'async', name, ...options, stores, operator: operator as unknown as AsyncOperation })
     return this
   }
 

@@ -39,6 +39,8 @@ export interface AsyncNode {
   readonly doneStore: string
   /** Holds requests that must wait. */
   readonly waitingStore: string
+  /** Rows of the user's that calls start from and answers write, of kind `state`. */
+  readonly stores: readonly string[]
   readonly operator: AsyncOperation
 }
 
@@ -112,8 +114,18 @@ export interface CallLimit {
   readonly windowMs: number
 }
 
-/** A function that returns a promise, as an operator: see `runtime/async-operator.ts` for its guarantees. */
-export interface AsyncOperation<R = unknown, A = unknown> {
+/** What a call may start from: the operator's declared stores, to read. Valid only during the `load` it is given to. */
+export interface LoadContext {
+  readonly taskPartition: number
+  store(name: string): Pick<KeyValueStore, 'name' | 'get' | 'range'>
+}
+
+/**
+ * A function that returns a promise, as an operator: see `runtime/async-operator.ts` for its guarantees.
+ *
+ * `R` a record's value, `A` a call's answer, `L` what a call starts from.
+ */
+export interface AsyncOperation<R = unknown, A = unknown, L = unknown> {
   /** Calls in flight per task. */
   readonly concurrency: number
   /** A call that takes longer counts as failed, in ms. */
@@ -127,7 +139,18 @@ export interface AsyncOperation<R = unknown, A = unknown> {
   /** How a record waits in the store; must restore to an equal record. */
   readonly key: Serde<unknown>
   readonly value: Serde<R>
-  call(record: StreamRecord<unknown, R>, signal: AbortSignal): Promise<A>
-  /** What the call's answer becomes, inside the task's transaction; may run again after an abort. */
+  /**
+   * Reads what a call starts from, synchronously, when it starts: what the answers before it in its lane have written is
+   * there (A8). It should read only what its own lane writes. What it returns is compared by structure
+   * (`isDeepStrictEqual`) and kept until the call's answer is committed: the call must not change it. What it throws
+   * counts as the call's failure.
+   */
+  load?(record: StreamRecord<unknown, R>, context: LoadContext): L
+  /** @param loaded what `load` returned; undefined without it */
+  call(record: StreamRecord<unknown, R>, signal: AbortSignal, loaded: L): Promise<A>
+  /**
+   * What the call's answer becomes, inside the task's transaction: records forwarded, rows of the declared stores. Runs
+   * again after an abort, so it must follow from the record, the answer and those rows alone.
+   */
   answered(record: StreamRecord<unknown, R>, answer: A, context: NodeContext): void
 }

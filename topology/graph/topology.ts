@@ -32,7 +32,7 @@ export const parentsOf = (node: Node): readonly string[] => (node.kind === 'sour
 /** Every store a node touches, its timers' and its operator's own included. */
 export function storesOf(node: Node): readonly string[] {
   if (node.kind === 'processor') return node.timers === null ? node.stores : [...node.stores, node.timers.store]
-  if (node.kind === 'async') return [node.doneStore, node.waitingStore]
+  if (node.kind === 'async') return [node.doneStore, node.waitingStore, ...node.stores]
   return []
 }
 

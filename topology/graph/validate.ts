@@ -67,7 +67,12 @@ function usesOf(node: Node): [name: string, kinds: readonly StoreNode['kind'][]]
     ])
     return node.timers === null ? own : [...own, [node.timers.store, ['timers']]]
   }
-  if (isAsync(node)) return [[node.doneStore, ['done']], [node.waitingStore, ['waiting']]] // prettier-ignore
+  if (isAsync(node))
+    return [
+      [node.doneStore, ['done']],
+      [node.waitingStore, ['waiting']],
+      ...node.stores.map((name): [string, readonly StoreNode['kind'][]] => [name, ['state']]),
+    ]
   return []
 }
 

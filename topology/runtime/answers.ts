@@ -1,7 +1,7 @@
 /** What becomes of an async operator's answers: each one a step of its task, emitted, called again or dead-lettered. */
 
 import type { Clock } from '../clock.ts'
-import type { NodeContext } from '../graph/nodes.ts'
+import type { AsyncNode, LoadContext, NodeContext } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
 import type { AfterAnswer, AsyncOperator } from './async-operator.ts'
 import type { Call } from './call.ts'
@@ -30,7 +30,7 @@ export class Answers {
 
   constructor(options: AnswersOptions) {
     this.#options = options
-    this.#context = contextOf(options.step, options.output)
+    this.#context = contextOf(options.operator.node, options.step, options.output)
   }
 
   /** Emits those that came. */
@@ -81,11 +81,24 @@ export class Answers {
   }
 }
 
-/** What `answered` sees: the step, without stores and timers. */
-function contextOf(step: TaskStep, forward: NodeContext['forward']): NodeContext {
-  const noStore = (name: string): never => {
-    throw new Error(`an async operator has no store "${name}"`)
+/** What `load` sees: the declared stores, to read. */
+export function loadContext(node: AsyncNode, step: TaskStep): LoadContext {
+  return {
+    taskPartition: step.partition,
+    store(name) {
+      checkDeclared(node, name)
+      const store = step.store(name)
+      return { name, get: (key) => store.get(key), range: (options) => store.range(options) }
+    },
   }
+}
+
+function checkDeclared(node: AsyncNode, store: string): void {
+  if (!node.stores.includes(store)) throw new Error(`async operator "${node.name}" does not declare store "${store}"`)
+}
+
+/** What `answered` sees: the step, with the declared stores and without timers. */
+function contextOf(node: AsyncNode, step: TaskStep, forward: NodeContext['forward']): NodeContext {
   return {
     taskPartition: step.partition,
     get timestamp() {
@@ -100,8 +113,13 @@ function contextOf(step: TaskStep, forward: NodeContext['forward']): NodeContext
     now: () => step.now(),
     origin: () => step.origin(),
     forward,
-    store: noStore,
-    windowStore: noStore,
+    store: (name) => {
+      checkDeclared(node, name)
+      return step.store(name)
+    },
+    windowStore: (name) => {
+      throw new Error(`an async operator has no window store "${name}"`)
+    },
     dropLate: () => step.dropLate(),
     timer: () => {
       throw new Error('an async operator has no timers')

@@ -16,6 +16,9 @@
  * A6  What is accepted and not closed is bounded: past it the task takes no more records.
  * A7  While offsets from before a restart are read again no waiting record starts: an open one may come before it. One that
  *     is to be called again meanwhile keeps its offset and its place: lane mates that were open are still to come.
+ * A8  A call starts from what `load` reads when it starts: whatever the answers before it in its lane have written is
+ *     there, and they write in the step that emits them. A kept call (A3) is used again only when one that starts now would
+ *     start from the same; when a lane mate before it came out otherwise the second time, it is made anew.
  *
  *   waiting store   'w' due 8 · partition 4 · offset 8 · topic -> 1 when its start is reserved, a stored record
  *                   'r' account -> start times: `call-limits.ts`
@@ -24,13 +27,15 @@
 
 import type { KeyValueStore } from '../../state-stores/index.ts'
 import type { Clock } from '../clock.ts'
-import type { AsyncNode } from '../graph/nodes.ts'
+import type { AsyncNode, LoadContext } from '../graph/nodes.ts'
 import type { RecordOrigin, StreamRecord } from '../graph/record.ts'
+import type { Loaded } from './call.ts'
 import { Call } from './call.ts'
 import { CallLimits } from './call-limits.ts'
 import { Heap } from './heap.ts'
 import { OpenOffsets } from './open-offsets.ts'
 import { decodeStored, encodeStored } from './stored-record.ts'
+import { isBadData } from './trouble.ts'
 
 interface Entry {
   readonly id: string
@@ -81,6 +86,7 @@ export class AsyncOperator {
   readonly #time: Clock
   readonly #waiting: KeyValueStore
   readonly #wake: () => void
+  readonly #context: LoadContext
   readonly #memo: Map<string, Call>
   /** Everything accepted and not yet emitted in a committed transaction, by id. */
   readonly #calls = new Map<string, Call>()
@@ -105,6 +111,8 @@ export class AsyncOperator {
     done: KeyValueStore
     waiting: KeyValueStore
     wake: () => void
+    /** What `load` sees. */
+    context: LoadContext
     memo: CallMemo
     /** Where each input partition ended when the task opened, by `topic-partition`. */
     ends: ReadonlyMap<string, bigint>
@@ -114,6 +122,7 @@ export class AsyncOperator {
     this.#time = options.time
     this.#waiting = options.waiting
     this.#wake = options.wake
+    this.#context = options.context
     this.#memo = new Map(options.memo.calls)
     this.#load()
     this.#limits = new CallLimits(this.node.operator, options.waiting, options.time.now())
@@ -325,11 +334,10 @@ export class AsyncOperator {
   }
 
   #start(entry: Entry): void {
+    const loaded = this.#loadFor(entry.record)
     this.#running++
     this.#limits.starts(entry.record, this.#time.now())
-    const remembered = this.#memo.get(entry.id)
-    this.#memo.delete(entry.id)
-    const call = remembered ?? new Call(this.node.operator, entry.record, this.#clock)
+    const call = this.#remembered(entry.id, loaded) ?? new Call(this.node.operator, entry.record, this.#clock, loaded)
     entry.call = call
     call.emitted = false
     this.#calls.set(entry.id, call)
@@ -338,6 +346,25 @@ export class AsyncOperator {
       this.#answered.push(entry)
       this.#wake()
     })
+  }
+
+  /** A8. Trouble passes through; whatever else is wrong is the call's failure. */
+  #loadFor(record: StreamRecord): Loaded {
+    try {
+      return { ok: true, value: this.node.operator.load?.(record, this.#context) }
+    } catch (error) {
+      if (!isBadData(error)) throw error
+      return { ok: false, error }
+    }
+  }
+
+  /** The call that was made before, unless it started from what does not stand (A3, A8). */
+  #remembered(id: string, loaded: Loaded): Call | null {
+    const call = this.#memo.get(id)
+    this.#memo.delete(id)
+    if (call === undefined || call.startedFrom(loaded)) return call ?? null
+    call.abandon()
+    return null
   }
 
   #enqueue(entry: Entry): void {

@@ -1,9 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { AsyncOperation } from '../graph/nodes.ts'
 import type { StreamRecord } from '../graph/record.ts'
 
 export type CallResult =
   { readonly ok: true; readonly answer: unknown } | { readonly ok: false; readonly error: unknown }
+
+/** What a call starts from, or why that cannot be told. */
+export type Loaded = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
 
 /** One call of an async operator. It may outlive the task that started it, and serve the one that takes over. */
 export class Call {
@@ -14,8 +18,10 @@ export class Call {
   #result: CallResult | null = null
   #listener: (() => void) | null = null
   readonly #abort = new AbortController()
+  readonly #loaded: Loaded
 
-  constructor(operator: AsyncOperation, record: StreamRecord, clock: Clock) {
+  constructor(operator: AsyncOperation, record: StreamRecord, clock: Clock, loaded: Loaded) {
+    this.#loaded = loaded
     this.finished = new Promise<CallResult>((resolve) => {
       const cancel = clock.after(operator.timeoutMs, () => {
         this.#abort.abort()
@@ -25,7 +31,10 @@ export class Call {
         cancel()
         resolve(result)
       }
-      const call = async (): Promise<unknown> => operator.call(record, this.#abort.signal)
+      const call = async (): Promise<unknown> => {
+        if (!loaded.ok) throw loaded.error
+        return operator.call(record, this.#abort.signal, loaded.value)
+      }
       call().then(
         (answer) => settle({ ok: true, answer }),
         (error: unknown) => settle({ ok: false, error }),
@@ -34,6 +43,11 @@ export class Call {
       this.#result = result
       this.#listener?.()
     })
+  }
+
+  /** True when a call that starts now would start from the same (A8). */
+  startedFrom(loaded: Loaded): boolean {
+    return loaded.ok && this.#loaded.ok && isDeepStrictEqual(loaded.value, this.#loaded.value)
   }
 
   get settled(): boolean {

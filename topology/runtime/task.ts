@@ -22,7 +22,7 @@ import type { Clock } from '../clock.ts'
 import type { SourceNode } from '../graph/nodes.ts'
 import type { SubTopology, Topology } from '../graph/topology.ts'
 import { changelogTopic, isAsync, topicName } from '../graph/topology.ts'
-import { Answers } from './answers.ts'
+import { Answers, loadContext } from './answers.ts'
 import type { CallMemo } from './async-operator.ts'
 import { AsyncOperator, noMemo } from './async-operator.ts'
 import type { Collector } from './collector.ts'
@@ -166,7 +166,8 @@ export class Task {
     const done = state.store(node.doneStore)
     const waiting = this.#step.store(node.waitingStore)
     const ends = new Map(inputs.map(({ topic, partition, end }) => [`${topic}-${partition}`, end]))
-    return new AsyncOperator({ node, clock, time, done, waiting, wake, memo, ends })
+    const context = loadContext(node, this.#step)
+    return new AsyncOperator({ node, clock, time, done, waiting, wake, context, memo, ends })
   }
 
   // Input --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { insertAgents } from '../../contracts/agent-rows.ts'
 import { organizationOf, person, tenantA, tenantB } from '../http/world.ts'
 import type { World } from './world.ts'
 import { fill, now, openWorld, ownerA, ownerB, reviewRow } from './world.ts'
@@ -96,7 +97,8 @@ test('the audit log is for owners, admins and agents', async () => {
 })
 
 test('an agent sees the tenants assigned, and no others', async () => {
-  const agent = person('0d000000-0000-4000-8000-000000000001', { userType: 'agent', role: 'member' })
+  const agent = person('0d000000-0000-4000-8000-000000000001', { userType: 'agent', role: 'agent' })
+  await insertAgents(world.owner, { [agent.userId]: [agent.userId] })
   expect((await world.get('/organizations', agent)).body.items).toEqual([])
   expect((await world.get(`/research/${b}/results`, agent)).status).toBe(404)
   await world.owner.query(
@@ -194,7 +196,11 @@ test('the review queue: risk first, then how long overdue; the order holds from 
     'low 100',
     'lease-over 100',
   ])
-  expect((await world.get('/reviews/lease-over', as)).body.status).toBe('open')
+  expect((await world.get('/reviews/lease-over', as)).body).toMatchObject({
+    status: 'open',
+    claimed_by: null,
+    lease_until: null,
+  })
   expect((await world.get('/reviews?status=decided', as)).body.items).toMatchObject([{ review_id: 'done' }])
   expect((await world.get('/reviews/high', as)).body).not.toHaveProperty('tenant_id')
 })
@@ -234,6 +240,55 @@ test('a decision is a command in the tenant of the review, by those who may', as
   )
   expect(await refused({ decision: 'approve' }, ownerA, '/reviews/closed/decision')).toBe('409 already_decided')
   expect(await refused({ decision: 'approve' }, ownerA, '/reviews/held/decision')).toBe('409 held_by_another')
+  expect(world.commands.length).toBe(count)
+})
+
+test('claiming and giving back are commands too; who is in the way is told who holds the review', async () => {
+  const until = new Date(now + 60_000).toISOString()
+  const by = (claimed_by: string, more: object = {}) => ({
+    status: 'claimed',
+    claimed_by,
+    lease_until: until,
+    ...more,
+  })
+  await world.insert('review_queue', reviewRow(tenantA, 'free', 'low', 1))
+  await world.insert('review_queue', reviewRow(tenantA, 'mine', 'low', 1, by(ownerA.userId)))
+  await world.insert('review_queue', reviewRow(tenantA, 'theirs', 'low', 1, by('somebody')))
+  await world.insert(
+    'review_queue',
+    reviewRow(tenantA, 'ended', 'low', 1, by('somebody', { lease_until: new Date(now).toISOString() })),
+  )
+  await world.insert('review_queue', reviewRow(tenantA, 'over', 'low', 1, { status: 'expired' }))
+  await world.insert('review_queue', reviewRow(tenantB, 'of-b', 'low', 1))
+  const ask = async (id: string, what: string, as = ownerA) => {
+    const { status, body } = await world.post(`/reviews/${id}/${what}`, undefined, as)
+    return [status, body.code ?? body.review_id]
+  }
+  expect(await ask('free', 'claim')).toEqual([202, 'free'])
+  expect(world.commands.at(-1)).toMatchObject({
+    draft: {
+      type: 'review_claim_requested',
+      tenantId: tenantA,
+      organizationId: a,
+      actor: { type: 'user', id: ownerA.userId },
+      payload: { review_id: 'free' },
+    },
+  })
+  expect(await ask('mine', 'claim')).toEqual([202, 'mine'])
+  expect(await ask('ended', 'claim')).toEqual([202, 'ended'])
+  expect(await ask('mine', 'release')).toEqual([202, 'mine'])
+  expect(world.commands.at(-1)).toMatchObject({ draft: { type: 'review_release_requested' } })
+  const count = world.commands.length
+  expect(await ask('theirs', 'claim')).toEqual([409, 'held_by_another'])
+  expect((await world.post('/reviews/theirs/claim', undefined)).body).toMatchObject({
+    held_by: 'somebody',
+    lease_until: until,
+  })
+  expect(await ask('theirs', 'release')).toEqual([409, 'held_by_another'])
+  expect(await ask('free', 'release')).toEqual([409, 'not_claimed'])
+  expect(await ask('over', 'claim')).toEqual([409, 'already_decided'])
+  expect(await ask('of-b', 'claim')).toEqual([404, 'not_found'])
+  expect(await ask('free', 'claim', person(tenantA, { role: 'member' }))).toEqual([403, 'forbidden'])
   expect(world.commands.length).toBe(count)
 })
 

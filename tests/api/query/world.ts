@@ -76,7 +76,7 @@ export async function openWorld(
     commands,
     visible,
     get: (path, as = ownerA) => call(api + path, { token: tokenOf(as) }),
-    post: (path, body, as = ownerA) => call(api + path, { token: tokenOf(as), body }),
+    post: (path, body, as = ownerA) => call(api + path, { method: 'POST', token: tokenOf(as), body }),
     insert: (table, row) => insert(owner, table, row),
     async [Symbol.asyncDispose]() {
       await server.close()

@@ -36,6 +36,7 @@ export const call = (operation: string, request: Json = acme, more: Partial<Prov
   operation,
   attempt: 1,
   tenantId: 'tenant-a',
+  organizationId: 'organization-a',
   request,
   signal: new AbortController().signal,
   ...more,

@@ -5,9 +5,13 @@ import { services } from '../../../processors/index.ts'
 import type { AnyEvent, EventTopic, KeyRing, SchemaRegistry } from '../../../schemas/index.ts'
 import {
   authEvents,
+  analyticsEvents,
+  billingEvents,
   canonicalText,
   clientEvents,
   communicationEvents,
+  demoEvents,
+  documentEvents,
   eventCodec,
   researchEvents,
   reviewEvents,
@@ -22,6 +26,10 @@ export const spokenTopics = [
   authEvents,
   clientEvents,
   researchEvents,
+  demoEvents,
+  documentEvents,
+  analyticsEvents,
+  billingEvents,
   reviewEvents,
   communicationEvents,
 ] as unknown as readonly EventTopic[]

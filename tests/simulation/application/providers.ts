@@ -69,9 +69,39 @@ function found({ draw, obscure }: Known, call: ProviderCall): Json {
   return { searched: luck > 0.1, claims }
 }
 
+/** What a model writes for a demo: mostly of use, now and then not what was asked. */
+function written({ draw }: Known, call: ProviderCall): Json {
+  if (draw.chance(0.2, 'nonsense', call.callId)) return { json: { headline: 4 }, model: 'm' }
+  const step = (n: number): Json => ({ title: `Step ${n}`, text: 'Somebody asks.', finding_id: null })
+  return {
+    json: { headline: 'A demo', pain_points: [], steps: [step(1), step(2)], call_to_action: 'Talk' },
+    model: 'm',
+  }
+}
+
+function rendered({ callId }: ProviderCall): Json {
+  const ref = (name: string): Json => ({
+    bucket: 'b',
+    key: `${callId}/${name}`,
+    version_id: 'v',
+    sha256: 's',
+    bytes: 1,
+  })
+  return {
+    ref: ref('page'),
+    qr_ref: ref('qr'),
+    share_token: callId,
+    url: `https://demo.example/d/${callId}`,
+    removed: 2,
+  }
+}
+
 const scripts: readonly Script[] = [
   { name: 'perplexity', repeat: 'may-repeat', rate: { capacity: 6, refillPerMs: 0.006 }, answer: found },
   { name: 'webscraper', repeat: 'keyed', rate: null, answer: found },
+  { name: 'llm', repeat: 'may-repeat', rate: null, answer: written },
+  { name: 'rendering', repeat: 'keyed', rate: null, answer: (_, call) => rendered(call) },
+  { name: 'mixpanel', repeat: 'keyed', rate: null, answer: () => ({ imported: 1 }) },
   {
     name: 'sendgrid',
     repeat: 'may-repeat',

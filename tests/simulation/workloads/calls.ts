@@ -1,9 +1,10 @@
 /**
- * The async operator: each request is answered exactly once, answers of a lane come in the order of its requests, and a
- * provider with a rate limit sees no more calls than it allows, whatever fails.
+ * The async operator: each request is answered exactly once, answers of a lane come in the order of its requests, each call
+ * starts from what the answers before it in its lane have written, and a provider with a rate limit sees no more calls than
+ * it allows, whatever fails.
  */
 
-import type { AsyncOperation, CallLimit, StreamRecord, Topology } from '../../../topology/index.ts'
+import type { AsyncOperation, CallLimit, LoadContext, StreamRecord, Topology } from '../../../topology/index.ts'
 import { TopologyBuilder, noHeaders, stringSerde } from '../../../topology/index.ts'
 import type { Evidence, Machine, ProgramFactory, Violation } from '../program.ts'
 import { hashText } from '../random.ts'
@@ -47,35 +48,44 @@ function operation(
   machine: Machine,
   provider: Provider,
   { concurrency, limit }: Manner,
-): AsyncOperation<string, string> {
+): AsyncOperation<string, string, number> {
   return {
     concurrency,
     timeoutMs: 5000,
     ...text,
     lane: (record) => laneOf(String(record.key), record.value),
     limit: (record) => (limit === null ? null : { account: String(record.key), limit }),
-    async call(record) {
+    load: (record, context) => answeredBefore(context, laneOf(String(record.key), record.value)),
+    async call(record, _, before) {
       provider.started(machine.life, String(record.key), machine.clock.now())
       const answer = await machine.outside('provider', () => provider.answer(record.value))
       if (answer === refused) throw new Error('the provider refuses the request')
-      return answer
+      return `${answer}|${before}`
     },
     answered(record, answer, context) {
       const { key, value, timestamp } = record as Request
+      const lane = laneOf(key, value)
+      context.store('answered').put(Buffer.from(lane), Buffer.from(String(answeredBefore(context, lane) + 1)))
       context.forward({ key, value: `${idOf(value)}|${answer}`, timestamp, headers: noHeaders })
     },
   }
 }
+
+/** How many requests of a lane were answered. */
+const answeredBefore = (context: LoadContext, lane: string): number =>
+  Number(context.store('answered').get(Buffer.from(lane))?.toString() ?? 0)
 
 const topology = (machine: Machine, provider: Provider, manner: Manner): Topology =>
   new TopologyBuilder('calls')
     .source('requests', { topic: 'requests', ...text })
     .store('done', { kind: 'done' })
     .store('waiting', { kind: 'waiting' })
-    .async('call', {
+    .store('answered')
+    .async<string, string, number>('call', {
       parents: ['requests'],
       doneStore: 'done',
       waitingStore: 'waiting',
+      stores: ['answered'],
       operator: operation(machine, provider, manner),
     })
     .sink('out', { parents: ['call'], topics: ['answers'], ...text })
@@ -113,8 +123,19 @@ export const calls: ProgramFactory = ({ partitions, runtime, chance }) => {
 function checkPartition(evidence: Evidence, partition: number): Violation[] {
   const violations: Violation[] = []
   const places = new Map<string, number>()
+  const laneOfId = new Map(
+    evidence.committed('requests', partition).map(({ key, value }) => [idOf(textOf(value)), laneOf(textOf(key), textOf(value))]), // prettier-ignore
+  )
+  const answered = new Map<string, number>()
   for (const record of evidence.committed('answers', partition)) {
-    const [id = '', answer = ''] = textOf(record.value).split('|')
+    const [id = '', answer = '', before = ''] = textOf(record.value).split('|')
+    const own = laneOfId.get(id) ?? ''
+    if (Number(before) !== (answered.get(own) ?? 0))
+      violations.push({
+        invariant: 'I2',
+        what: `request ${id} started from ${before} answers of its lane, not ${answered.get(own) ?? 0}`,
+      })
+    answered.set(own, (answered.get(own) ?? 0) + 1)
     if (places.has(id)) violations.push({ invariant: 'I2', what: `request ${id} was answered twice` })
     if (answer !== answerTo(id)) violations.push({ invariant: 'I2', what: `request ${id} got the answer of another` })
     places.set(id, places.size)

@@ -142,6 +142,26 @@ describe('validate: one clear line each', () => {
       'processor "p" keeps state upstream of async operator "call": put a repartition between them',
     ],
     [
+      'a store that an async operator does not find',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('d', { kind: 'done' })
+          .store('w', { kind: 'waiting' })
+          .async('call', { parents: ['in'], doneStore: 'd', waitingStore: 'w', stores: ['s'], operator: operation }),
+      'async "call" uses unknown store "s": declare it with store()',
+    ],
+    [
+      'a store that an async operator cannot use',
+      (b) =>
+        b
+          .source('in', { topic: 't', ...source })
+          .store('d', { kind: 'done' })
+          .store('w', { kind: 'waiting' })
+          .async('call', { parents: ['in'], doneStore: 'd', waitingStore: 'w', stores: ['w'], operator: operation }),
+      'async "call" uses store "w" of kind waiting where state is needed',
+    ],
+    [
       'a set-aside store beside an async operator',
       (b) =>
         b

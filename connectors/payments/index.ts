@@ -1,0 +1,4 @@
+/** The payment provider: customers, subscriptions, invoices, refunds, usage. */
+export { stripeProvider } from './stripe.ts'
+export type { Owner, StripeSettings } from './settings.ts'
+export { stripeApiVersion } from './settings.ts'

@@ -1,0 +1,11 @@
+/** Documents, demo pages and QR codes: what is rendered, from which inputs, and the provider that renders and stores it. */
+export type * from './inputs.ts'
+export { InputError } from './check.ts'
+export { documentInput, personalization } from './check-inputs.ts'
+export { renderDocument, templateVersions } from './documents.ts'
+export type { RenderedDocument } from './documents.ts'
+export { demoPage, expiredPage, missingPage, policyOf } from './demo/page.ts'
+export { qrSvg } from './qr.ts'
+export { renderingProvider } from './provider.ts'
+export { shareLinks } from './share-links.ts'
+export type { RenderingOptions, ShareLink } from './provider.ts'

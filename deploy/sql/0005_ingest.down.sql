@@ -1,0 +1,1 @@
+drop table auth.ingest_requests;

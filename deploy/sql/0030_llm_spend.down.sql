@@ -1,0 +1,1 @@
+drop table auth.llm_spend;
