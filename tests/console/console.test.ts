@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { findChromium, launch } from './chromium.ts'
 import type { Organization } from './world.ts'
-import { agentEmail, operatorEmail, password, World } from './world.ts'
+import { agentEmail, operatorEmail, World } from './world.ts'
 
 const found = await findChromium()
 const path = 'path' in found ? found.path : null
@@ -36,8 +36,7 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
     ]
     await world.call('PUT', '/sandbox/script', rules)
     await world.register(operatorEmail, 'Lifecycle Operations')
-    await world.register(agentEmail, 'Agents')
-    await world.sql(`update auth.users set user_type = 'agent' where email = $1`, [agentEmail])
+    await world.hire(agentEmail)
     clear = await world.register('ada@clear.example', 'Clear')
     doubtful = await world.register('bob@doubtful.example', 'Doubtful')
     hopeless = await world.register('eve@hopeless.example', 'Hopeless')
@@ -83,7 +82,7 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
 
   async function logIn(page: Page, email: string): Promise<void> {
     await page.getByLabel('E-mail').fill(email)
-    await page.getByLabel('Password').fill(password)
+    await page.getByLabel('Password').fill(world.passwordOf(email))
     await page.getByRole('button', { name: 'Log in' }).click()
     await page.getByRole('navigation', { name: 'Pages' }).waitFor()
   }
@@ -156,6 +155,17 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
     expect(other.complaints).toEqual([])
   })
 
+  test('a review is claimed, and given back', async () => {
+    const { page, complaints } = await seated(agentEmail)
+    await go(page, '/reviews')
+    await page.getByRole('link', { name: 'Doubtful' }).click()
+    await page.getByRole('button', { name: 'Claim' }).click()
+    await page.getByText('You hold it until').waitFor()
+    await page.getByRole('button', { name: 'Release' }).click()
+    await page.getByRole('button', { name: 'Claim' }).waitFor()
+    expect(complaints).toEqual([])
+  })
+
   test('a finding is corrected and approved, and the research completes with the correction', async () => {
     const { page, complaints } = await seated(agentEmail)
     await go(page, '/reviews')
@@ -192,6 +202,7 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
     await world.register('cal@undecided.example', 'Undecided', (tenantId) => world.assign(tenantId))
     await go(page, '/reviews')
     await page.getByRole('link', { name: 'Undecided' }).click()
+    await headingIs(page, 'Undecided')
     await page.getByRole('button', { name: 'Claim' }).click()
     await page.getByText('Claims are not served here.').waitFor()
     expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(1)

@@ -5,13 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { openEmbeddedLog, partitionFor, RecordBatchBuilder } from '../../connectors/kafka/index.ts'
+import { askAdmin } from '../../deploy/admin-socket.ts'
 import { embeddedDatabaseUrl } from '../../deploy/chaos/rows.ts'
 import { readConfig } from '../../deploy/config.ts'
 import { machineClock, machineRandom } from '../../deploy/machine.ts'
 import type { Platform } from '../../deploy/platform.ts'
 import { startPlatform } from '../../deploy/platform.ts'
 
-export const password = 'correct horse'
+/** Of everybody who signed up. */
+const password = 'correct horse'
 export const operatorEmail = 'ops@lifecycle.test'
 export const agentEmail = 'agent@agents.test'
 
@@ -25,6 +27,7 @@ export interface Organization {
 export class World implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'console-'))
   readonly #failures: Error[] = []
+  readonly #passwords = new Map<string, string>()
   #platform!: Platform
 
   constructor() {
@@ -76,10 +79,23 @@ export class World implements AsyncDisposable {
   }
 
   async tokenOf(email: string): Promise<string> {
-    return (await this.call('POST', '/api/v1/auth/login', { email, password })).body.access_token
+    return (await this.call('POST', '/api/v1/auth/login', { email, password: this.passwordOf(email) })).body
+      .access_token
   }
 
-  /** What no endpoint does: who is an agent, and of whom. */
+  /** One of our own people; the password is made for them. */
+  async hire(email: string): Promise<void> {
+    const lines: string[] = []
+    const args = [email, 'Grace', 'Hill', 'North']
+    await askAdmin(this.#directory, { command: 'agent create', args }, (line) => lines.push(line))
+    this.#passwords.set(email, /shown this once: (.+)$/.exec(lines.join('\n'))![1]!)
+  }
+
+  passwordOf(email: string): string {
+    return this.#passwords.get(email) ?? password
+  }
+
+  /** What no endpoint shows or does. */
   async sql(text: string, values: readonly unknown[] = []) {
     const client = new pg.Client({ connectionString: embeddedDatabaseUrl(this.#directory) })
     await client.connect()
@@ -90,10 +106,11 @@ export class World implements AsyncDisposable {
     }
   }
 
+  /** Before anything has happened to the client, which no endpoint allows. */
   async assign(tenantId: string): Promise<void> {
     await this.sql(
       `insert into auth.client_assignments (tenant_id, user_id, team_id, role, created_at)
-       select $1, user_id, user_id, 'owner', now() from auth.users where email = $2`,
+       select $1, user_id, team_id, 'owner', now() from auth.agents join auth.users using (user_id) where email = $2`,
       [tenantId, agentEmail],
     )
   }

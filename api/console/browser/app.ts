@@ -7,7 +7,7 @@ import { announce, trouble } from './parts.ts'
 import type { Page, Route } from './router.ts'
 import { follow, match, root } from './router.ts'
 import type { Profile } from './session.ts'
-import { logOut, onEnd, resume } from './session.ts'
+import { logOut, me, onEnd, resume } from './session.ts'
 
 const routes: readonly Route[] = [
   { path: '/', load: async () => (await import('./pages/board.ts')).board },
@@ -70,7 +70,7 @@ function frame(profile: Profile, isOperator: boolean): void {
 }
 
 const roleOf = ({ user_type, role, organization }: Profile): string =>
-  user_type === 'agent' ? 'Agent' : `${role} at ${organization.company_name}`
+  user_type === 'agent' ? role.charAt(0).toUpperCase() + role.slice(1) : `${role} at ${organization.company_name}`
 
 function markPlace(): void {
   for (const link of app.querySelectorAll<HTMLAnchorElement>('nav a')) {
@@ -128,6 +128,7 @@ async function enter(isFirst: boolean): Promise<void> {
   try {
     const profile = await get<Profile>('/profile')
     isIn = true
+    me.id = profile.user_id
     frame(profile, await isOperator())
     await show(isFirst)
   } catch (error) {

@@ -14,6 +14,7 @@ export interface Review {
   readonly requested_at: string
   readonly due_at: string
   readonly claimed_by: string | null
+  readonly claimed_by_name?: string | null
   readonly lease_until: string | null
   readonly decision: string | null
   readonly comment: string | null

@@ -25,6 +25,9 @@ let accessToken: string | null = null
 let renewing: Promise<boolean> | null = null
 const ended = new Set<(why: 'ended' | 'left') => void>()
 
+/** The id of whoever is logged in; empty before. */
+export const me = { id: '' }
+
 export const token = (): string | null => accessToken
 
 /** Calls when the session is over: `left` by a log-out, `ended` by anything else. */

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { isBehind, later, parseCursor } from '../../../api/query/stream-cursor.ts'
 import { organizationOf, person, tenantA, tenantB, tokenOf } from '../http/world.ts'
+import { insertAgents } from '../../contracts/agent-rows.ts'
 import { eventRow } from './timeline-world.ts'
 import type { World } from './world.ts'
 import { fill, openWorld, ownerA, ownerB } from './world.ts'
@@ -125,6 +126,7 @@ test('SE1: each hears their own tenant, an agent those assigned, from when it is
       'insert into auth.client_assignments (tenant_id, user_id, team_id, role, created_at) values ($1, $2, $2, $3, now())',
       [tenant, agent.userId, 'owner'],
     )
+  await insertAgents(world.owner, { [agent.userId]: [agent.userId] })
   // What tells the tests that the agent's stream has passed what came before.
   const tenantC = '0c000000-0000-4000-8000-000000000001'
   await assign(tenantC)

@@ -13,6 +13,7 @@ import type { Finding, Review } from '../review-item.ts'
 import { companyOf, findingsOf, riskTone } from '../review-item.ts'
 import type { Shown, Visit } from '../router.ts'
 import { root } from '../router.ts'
+import { me } from '../session.ts'
 
 type Decision = Review['options'][number]
 
@@ -93,6 +94,19 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
     fill(panel, isOpen ? deciding() : outcome(shown))
   }
 
+  function claiming(message: HTMLElement): Child {
+    const button = (what: 'claim' | 'release', text: string): HTMLElement =>
+      h('button', { type: 'button', class: 'quiet-button', onclick: () => void claim(what, message) }, text)
+    const words = (text: string): HTMLElement => h('span', { class: 'quiet' }, ` ${text}`)
+    if (shown.status !== 'claimed')
+      return [button('claim', 'Claim'), words('So that nobody else works on it meanwhile.')]
+    const until = shown.lease_until === null ? 'they give it back' : momentOf(shown.lease_until)
+    if (shown.claimed_by === me.id) return [button('release', 'Release'), words(`You hold it until ${until}.`)]
+    return words(
+      `${shown.claimed_by_name ?? 'Somebody else'} holds it until ${until}. The decision is theirs meanwhile.`,
+    )
+  }
+
   function deciding(): Child {
     const findings = findingsOf(shown)
     const edits = findings.length > 0 ? findingEdits(findings) : freeEdits()
@@ -112,29 +126,7 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
     const withoutEdit = shown.options.filter((option) => option !== 'edit')
     return [
       h('h2', {}, 'Your decision'),
-      canClaim &&
-        h(
-          'p',
-          { class: 'claim' },
-          shown.status === 'claimed'
-            ? h(
-                'button',
-                { type: 'button', class: 'quiet-button', onclick: () => void claim('release', message) },
-                'Release',
-              )
-            : h(
-                'button',
-                { type: 'button', class: 'quiet-button', onclick: () => void claim('claim', message) },
-                'Claim',
-              ),
-          h(
-            'span',
-            { class: 'quiet' },
-            shown.status === 'claimed'
-              ? ` Claimed until ${shown.lease_until === null ? 'later' : momentOf(shown.lease_until)}.`
-              : ' So that nobody else works on it meanwhile.',
-          ),
-        ),
+      canClaim && h('p', { class: 'claim' }, claiming(message)),
       h('div', { class: 'field' }, h('label', { for: 'comment' }, 'Comment (optional)'), comment),
       message,
       h('div', { class: 'buttons' }, ...withoutEdit.map(button)),

@@ -148,7 +148,8 @@ function standing(review: Review): Child {
   if (review.status === 'expired') return [tag('expired'), 'due ', ago(review.due_at)]
   const overdue = Date.parse(review.due_at) < Date.now()
   return [
-    review.status === 'claimed' && tag('claimed', 'accent'),
+    review.status === 'claimed' &&
+      tag(review.claimed_by_name == null ? 'claimed' : `held by ${review.claimed_by_name}`, 'accent'),
     overdue ? tag('overdue', 'bad') : null,
     h('span', {}, 'due ', ago(review.due_at)),
   ]
