@@ -1,6 +1,6 @@
 /** What the stream applications count, as Prometheus metrics. Read at each scrape, nothing is kept twice. */
 
-import { Gauge } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { ApplicationStatus } from '../topology/index.ts'
 import type { Running } from './running.ts'
@@ -59,3 +59,11 @@ export function registerStreamMetrics(registry: Registry, { streams, sinks }: Ru
     },
   })
 }
+
+export const webhookCounter = (registry: Registry): Counter =>
+  new Counter({
+    name: 'webhooks_total',
+    help: 'Deliveries of providers, and their parts, by what became of them',
+    labelNames: ['provider', 'outcome'],
+    registers: [registry],
+  })

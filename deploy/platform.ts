@@ -10,20 +10,11 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type {
-  Endpoint,
-  HealthReport,
-  HttpServer,
-  Identity,
-  Ingest,
-  ReadEvent,
-  Staff,
-  UserPrincipal,
-} from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff, Webhooks } from '../api/index.ts'
 import {
   OutboxRelay,
-  consoleHandler,
   agentEndpoints,
+  consoleHandler,
   createHttpServer,
   createIdentity,
   createIngest,
@@ -35,33 +26,30 @@ import {
   ingestDefaults,
   ingestPrefix,
   ingestEndpoints,
-  operatorEndpoints,
   postgresOutbox,
   postgresReservations,
   queryDefaults,
   queryEndpoints,
-  readAt,
   tokenKeyOf,
 } from '../api/index.ts'
 import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
-import { BadRecord } from '../topology/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
 import { serveAdmin } from './admin-socket.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { Config } from './config.ts'
-import type { Foundation } from './foundation.ts'
+import { eventReader, operatorPages } from './console.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { registerStreamMetrics } from './metrics.ts'
-import { platformView } from './platform-view.ts'
+import { registerStreamMetrics, webhookCounter } from './metrics.ts'
 import { openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
+import { openWebhooks } from './webhooks.ts'
 import { openWarp, warpHandler } from './warp/open-warp.ts'
 import type { Warp } from './warp/warp.ts'
 
@@ -150,9 +138,12 @@ async function startDoors(
   const admin: AdminSocket = await serveAdmin(config.dataDir, adminCommands(running, staff))
   closers.push(() => admin.close())
   const identity = identityOf(running)
-  const endpoints = config.roles.includes('api') ? openApi(options, running, { identity, staff }, closers) : []
+  const metrics = new Registry()
+  const { endpoints, webhooks } = config.roles.includes('api')
+    ? openApi(options, running, { identity, staff, metrics }, closers)
+    : { endpoints: [], webhooks: null }
   const warp = openWarp(running, options.notice)
-  const server = httpOf(options, running, identity, endpoints, warp)
+  const server = httpOf(options, running, { identity, metrics, endpoints, webhooks }, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   running.providers.sandbox?.deliverTo(url)
@@ -164,13 +155,24 @@ async function startDoors(
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
-  people: { readonly identity: Identity; readonly staff: Staff },
+  { identity, staff, metrics }: Pick<Doors, 'identity' | 'metrics'> & { readonly staff: Staff },
   closers: (() => Promise<void>)[],
-): Endpoint[] {
+): Pick<Doors, 'endpoints' | 'webhooks'> {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
-  closers.push(everyFewMinutes(() => Promise.all([people.identity.sweep(), ingest.sweep()]), notice))
-  return [...agentEndpoints(people.staff), ...endpointsOf(running, people.identity, ingest, notice)]
+  const webhooks = openWebhooks(running, ingest, webhookCounter(metrics))
+  closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep(), webhooks.again()]), notice))
+  const pages = operatorPages(running, identity, notice)
+  return { endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest), ...pages], webhooks }
+}
+
+/** What is served beside health and metrics. */
+interface Doors {
+  readonly identity: Identity
+  readonly metrics: Registry
+  readonly endpoints: readonly Endpoint[]
+  /** Null where there is no API. */
+  readonly webhooks: Webhooks | null
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -224,13 +226,9 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
   })
 }
 
-function endpointsOf(running: Running, identity: Identity, ingest: Ingest, notice: (line: string) => void): Endpoint[] {
+function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endpoint[] {
   const { foundation, sinks, relay } = running
-  const { log, pools, secrets, config, codec, time } = foundation
-  const operators = {
-    named: new Set(config.console.operators),
-    emailOf: async (principal: UserPrincipal) => (await identity.profile(principal)).email,
-  }
+  const { log, pools, secrets, time } = foundation
   const waitVisible = visibility({ log, relay, sinks, projections, services: services(), clock: machineClock })
   return [
     ...identityEndpoints(identity),
@@ -241,39 +239,21 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest, notic
       clock: machineClock,
       time: () => time.now(),
       ingest,
+      files: running.providers.objects,
       readEvent: eventReader(foundation),
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
-    ...operatorEndpoints({ log, codec, operators, platform: platformView(running), notice }),
   ]
-}
-
-/** One event, decoded; null for what is not there, or no event of ours. */
-function eventReader({ log, codec }: Foundation): ReadEvent {
-  return async (topic, partition, offset) => {
-    const record = await readAt(log, topic, partition, offset)
-    if (record === null || record.value === null) return null
-    const serde = codec({ name: topic })
-    await serde.prepare([record])
-    try {
-      return serde.deserialize(record.value, record.key)
-    } catch (error) {
-      if (error instanceof BadRecord) return null
-      throw error
-    }
-  }
 }
 
 function httpOf(
   options: PlatformOptions,
   running: Running,
-  identity: Identity,
-  endpoints: readonly Endpoint[],
+  { identity, metrics, endpoints, webhooks }: Doors,
   warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
   const { foundation, providers, streams } = running
-  const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   registerStreamMetrics(metrics, running)
   return createHttpServer({
@@ -284,6 +264,7 @@ function httpOf(
         foundation.ownRegistry === null
           ? registryElsewhere
           : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      ...(webhooks === null ? {} : { '/webhooks': webhooks.handler }),
       ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
     },
@@ -315,6 +296,9 @@ function loggerOf(config: Config): Logger {
   return pino({ level: config.logLevel }, pino.destination({ fd: process.stderr.fd, sync: false }))
 }
 
+/** Effects that ask nobody outside. */
+const madeHere: ReadonlySet<string> = new Set(['rendering'])
+
 async function healthOf(
   { config, version }: PlatformOptions,
   { providers, streams, sinks }: Running,
@@ -330,7 +314,7 @@ async function healthOf(
     status: stopped.length === 0 ? 'ok' : 'degraded',
     version,
     roles: config.roles,
-    providers: providers.list.map(({ name, mode }) => ({ name, mode })),
+    providers: providers.list.filter(({ name }) => !madeHere.has(name)).map(({ name, mode }) => ({ name, mode })),
     applications: statuses,
     lag,
   }

@@ -15,7 +15,9 @@ import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { ObjectStore } from '../connectors/storage/index.ts'
 import type { LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
+import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
+import { sandboxWebhookSecret } from './webhooks.ts'
 import { openObjectStore, readyOrLater } from './object-store.ts'
 
 /** Where the sandbox answers for the providers that are not live. */
@@ -40,6 +42,7 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
         directory: join(foundation.config.dataDir, 'sandbox'),
         clock: foundation.time,
         realNow: () => machineClock.now(),
+        webhookSecret: sandboxWebhookSecret(foundation.secrets),
       })
     : null
   const addresses = sandbox?.baseUrls ?? null
@@ -81,6 +84,7 @@ export function providersAt(
       resolveOwner: ownerReader(foundation.pools.effects),
     }),
     languageModels(foundation, addresses),
+    signatures(foundation, addresses?.docusign ?? null, objects),
   ]
 }
 

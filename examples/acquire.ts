@@ -12,12 +12,16 @@ import { applicants, reviewScript } from './acquire/applicants.ts'
 import type { Applicant } from './acquire/applicants.ts'
 import type { Arguments } from './acquire/arguments.ts'
 import { readArguments, usage } from './acquire/arguments.ts'
+import { fateScript } from './acquire/fates.ts'
 import { client } from './acquire/http.ts'
 import type { Client } from './acquire/http.ts'
+import { businessTime, followAll as followToTheEnd, holdClock, releaseClock } from './acquire/lifecycle.ts'
 import { progress } from './acquire/progress.ts'
 import type { Progress } from './acquire/progress.ts'
 import type { Outcome, Report } from './acquire/report.ts'
 import { report, table } from './acquire/report.ts'
+import type { PaidReport, PaidRun } from './acquire/until-paid.ts'
+import { paidReport, paidTable } from './acquire/until-paid.ts'
 import { companies } from './companies.ts'
 
 /** Signed up before a sequential measurement, and not counted. */
@@ -30,7 +34,7 @@ interface Run {
   readonly progress: Progress
 }
 
-async function main(options: Arguments): Promise<Report> {
+async function main(options: Arguments): Promise<Report | PaidReport> {
   const deadlineAt = Date.now() + options.timeoutMin * 60_000
   const ask = client({ url: options.url, deadlineAt })
   await refuseUnlessSandbox(options.url)
@@ -38,17 +42,42 @@ async function main(options: Arguments): Promise<Report> {
   const count = sequential ? (options.sequential ?? 0) + warmUp : options.copies * companies.length
   const review = sequential ? 0 : Math.min(options.review, count)
   const list = applicants(companies, options.firstCopy, count, review)
-  await tellSandbox(ask, list)
+  if (options.untilPaid) await holdClock(ask)
+  await tellSandbox(ask, [...reviewScript(list), ...(options.untilPaid ? fateScript(list, options.seed) : [])])
   const shown = progress({ total: list.length, output: process.stdout, now: () => performance.now() })
   const run: Run = { options, client: ask, deadlineAt, progress: shown }
   const stopWatching = watchLag(run)
   if (sequential) await followAll(run, list.slice(0, warmUp), 1)
   const startedAt = performance.now()
   const found = await followAll(run, sequential ? list.slice(warmUp) : list, sequential ? 1 : options.concurrency)
-  const seconds = (performance.now() - startedAt) / 1000
+  const secondsSince = (): number => (performance.now() - startedAt) / 1000
+  if (options.untilPaid) {
+    const followed = await toTheEnd(run, found)
+    stopWatching()
+    shown.end()
+    return paidReport({ ...followed, seed: options.seed, list, seconds: secondsSince() })
+  }
+  const seconds = secondsSince()
   stopWatching()
   shown.end()
   return report(await audited(run, found), seconds)
+}
+
+/** Lets business time go, and follows everybody to the end of their lifecycle. */
+async function toTheEnd(run: Run, found: readonly Found[]): Promise<Omit<PaidRun, 'seed' | 'list' | 'seconds'>> {
+  const { client: ask, deadlineAt, options } = run
+  const acquired = found.flatMap((one) => one.acquired ?? [])
+  const before = await businessTime(ask)
+  await releaseClock(ask)
+  const followed = await followToTheEnd(acquired, {
+    client: ask,
+    password: options.password,
+    deadlineAt,
+    ended: () => run.progress.reached('ended'),
+  })
+  const after = await businessTime(ask)
+  const businessDays = (after.now - before.now) / 86_400_000
+  return { acquired, followed, businessDays, jumps: after.jumps - before.jumps }
 }
 
 /** How long nothing may answer before the run begins, in ms. */
@@ -67,8 +96,8 @@ async function refuseUnlessSandbox(url: string): Promise<void> {
 }
 
 /** Replaces the sandbox's script: left-over rules would send others to review. */
-async function tellSandbox(ask: Client, list: readonly Applicant[]): Promise<void> {
-  const answer = await ask({ method: 'PUT', path: '/sandbox/script', json: reviewScript(list) })
+async function tellSandbox(ask: Client, json: readonly unknown[]): Promise<void> {
+  const answer = await ask({ method: 'PUT', path: '/sandbox/script', json })
   expectStatus(answer, [200], '/sandbox/script')
 }
 
@@ -140,7 +169,8 @@ if (typeof options === 'string') {
 } else {
   try {
     const result = await main(options)
-    process.stdout.write(`\n${table(result).join('\n')}\n`)
+    const lines = 'ended' in result ? paidTable(result) : table(result)
+    process.stdout.write(`\n${lines.join('\n')}\n`)
     if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`)
     process.exitCode = result.as_expected ? 0 : 1
   } catch (error) {

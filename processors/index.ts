@@ -7,6 +7,8 @@ import { communicationService } from './communication/index.ts'
 import type { Service } from './define.ts'
 import type { DemoSettings } from './demo/index.ts'
 import { demoService } from './demo/index.ts'
+import type { DocumentsSettings } from './documents/index.ts'
+import { documentsService } from './documents/index.ts'
 import type { SagaSettings } from './lifecycle-saga/index.ts'
 import { lifecycleSaga } from './lifecycle-saga/index.ts'
 import type { ResearchSettings } from './research/index.ts'
@@ -19,6 +21,7 @@ export { compileService } from './compile.ts'
 export type { Codecs } from './compile.ts'
 export { researchDefaults, researchService } from './research/index.ts'
 export { demoDefaults, demoService } from './demo/index.ts'
+export { documentsDefaults, documentsService } from './documents/index.ts'
 export { lifecycleSaga, sagaDefaults } from './lifecycle-saga/index.ts'
 export { reviewQueueDefaults, reviewQueueService } from './review-queue/index.ts'
 export { billingDefaults, billingService } from './billing/index.ts'
@@ -27,6 +30,7 @@ export type {
   BillingSettings,
   CommunicationSettings,
   DemoSettings,
+  DocumentsSettings,
   ResearchSettings,
   ReviewQueueSettings,
   SagaSettings,
@@ -36,6 +40,7 @@ export type {
 export interface ServiceSettings {
   readonly research?: ResearchSettings
   readonly demo?: DemoSettings
+  readonly documents?: DocumentsSettings
   readonly lifecycleSaga?: SagaSettings
   readonly reviewQueue?: ReviewQueueSettings
   readonly communication?: CommunicationSettings
@@ -46,6 +51,7 @@ export function services(settings: ServiceSettings = {}): readonly Service[] {
   return Object.freeze([
     researchService(settings.research),
     demoService(settings.demo),
+    documentsService(settings.documents),
     lifecycleSaga(settings.lifecycleSaga),
     reviewQueueService(settings.reviewQueue),
     communicationService(settings.communication),

@@ -1,6 +1,7 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { documents } from './projections/documents.ts'
 import { dunning } from './projections/dunning.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
 import { invoices } from './projections/invoices.ts'
@@ -29,6 +30,7 @@ export const resourceProjections: readonly AnyProjection[] = Object.freeze([
   invoices,
   dunning,
   mrr,
+  documents,
 ])
 
 export const projections: readonly AnyProjection[] = Object.freeze([...resourceProjections, ...timelines])

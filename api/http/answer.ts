@@ -23,12 +23,16 @@ export function problemBody(problem: ApiProblem, requestId: string): Record<stri
 export function sendAnswer(response: ServerResponse, answer: Answer): void {
   response.statusCode = answer.status
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value)
-  if (answer.body === undefined) response.end()
+  if (answer.bytes !== undefined) sendBytes(response, answer.bytes.type, answer.bytes.content)
+  else if (answer.body === undefined) response.end()
   else sendText(response, 'application/json; charset=utf-8', JSON.stringify(answer.body))
 }
 
 export function sendText(response: ServerResponse, type: string, text: string): void {
-  const bytes = Buffer.from(text)
+  sendBytes(response, type, Buffer.from(text))
+}
+
+function sendBytes(response: ServerResponse, type: string, bytes: Buffer): void {
   response.setHeader('Content-Type', type)
   response.setHeader('Content-Length', bytes.length)
   response.end(bytes)

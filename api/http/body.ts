@@ -63,7 +63,8 @@ const unsupportedEncoding = (): ApiProblem =>
 const tooLarge = (limitBytes: number): ApiProblem =>
   new ApiProblem(413, 'too_large', `The body is larger than ${String(limitBytes)} bytes.`)
 
-function receive(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+/** The bytes as they came, whatever they are called. @throws ApiProblem 413; RequestAborted */
+export function receive(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0

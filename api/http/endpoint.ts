@@ -79,6 +79,8 @@ export interface Answer {
   readonly status: number
   /** JSON; absent for 204 and for a stream. */
   readonly body?: unknown
+  /** A file, instead of `body`. */
+  readonly bytes?: { readonly type: string; readonly content: Buffer }
   readonly headers?: Readonly<Record<string, string>>
   /** Server-sent events instead of a body: ends when the promise does. */
   readonly stream?: (out: EventSink) => Promise<void>

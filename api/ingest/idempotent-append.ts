@@ -29,6 +29,8 @@ export interface Receipt {
 /** A request under its key: what it is, and its records under given event ids. */
 export interface KeyedRequest extends RequestKey {
   readonly bodyHash: Buffer
+  /** Kept so much longer than other keys, in ms. */
+  readonly keptLongerMs?: number
   newEventIds(): readonly string[]
   encode(eventIds: readonly string[]): Promise<readonly PlacedRecord[]>
 }
@@ -71,7 +73,7 @@ export function idempotentAppend(options: IdempotentAppendOptions): IdempotentAp
       attempt: 0,
       positions: null,
     }
-    if (!(await reservations.reserve(reservation, clock.now()))) return join(request)
+    if (!(await reservations.reserve(reservation, clock.now() + (request.keptLongerMs ?? 0)))) return join(request)
     return write(reservation, records, term)
   }
 

@@ -40,6 +40,8 @@ export interface IngestOptions {
 export interface Command {
   readonly draft: Omit<Draft, 'timestamp' | 'late'>
   readonly request: unknown
+  /** How much longer than others its idempotency key is kept, in ms. */
+  readonly keptLongerMs?: number
 }
 
 export interface Ingest {
@@ -68,6 +70,7 @@ export function createIngest(options: IngestOptions): Ingest {
     drafts: readonly Draft[],
     request: unknown,
     idempotencyKey: string | undefined,
+    keptLongerMs = 0,
   ): Promise<Receipt> {
     const newEventIds = (): readonly string[] => drafts.map(() => uuid(random))
     const encode = (eventIds: readonly string[]) => encoder.encode(drafts, eventIds)
@@ -79,7 +82,7 @@ export function createIngest(options: IngestOptions): Ingest {
     if (!keyForm.test(idempotencyKey))
       throw new ApiProblem(400, 'bad_idempotency_key', 'An Idempotency-Key is 1 to 255 printable ASCII characters.')
     const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest()
-    return once({ tenantId: drafts[0]!.tenantId, key: idempotencyKey, bodyHash, newEventIds, encode })
+    return once({ tenantId: drafts[0]!.tenantId, key: idempotencyKey, bodyHash, keptLongerMs, newEventIds, encode })
   }
 
   return {
@@ -87,8 +90,8 @@ export function createIngest(options: IngestOptions): Ingest {
       const { drafts, single } = acceptSubmission(body, principal, time(), settings)
       return { single, ...(await troubled(append(drafts, body, idempotencyKey))) }
     },
-    command: ({ draft, request }, idempotencyKey) =>
-      troubled(append([{ ...draft, timestamp: time(), late: false }], request, idempotencyKey)),
+    command: ({ draft, request, keptLongerMs }, idempotencyKey) =>
+      troubled(append([{ ...draft, timestamp: time(), late: false }], request, idempotencyKey, keptLongerMs)),
     sweep: () => reservations.sweep(clock.now() - settings.keyRetentionMs),
     close: () => commits.close(),
   }

@@ -5,6 +5,8 @@ import type { Ingest } from '../ingest/index.ts'
 import { auditEndpoints } from './audit-logs.ts'
 import { boardEndpoint } from './lifecycle-board.ts'
 import { billingEndpoints } from './billing.ts'
+import type { FileReader } from './documents.ts'
+import { documentEndpoints } from './documents.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -25,6 +27,8 @@ export interface QueryOptions extends ReaderOptions {
   /** Event time in ms: what is overdue. */
   readonly time: () => number
   readonly readEvent: ReadEvent
+  /** Where documents' files are read; without it they cannot be downloaded. */
+  readonly files?: FileReader | null
 }
 
 export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
@@ -43,6 +47,7 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     ...billingEndpoints(reader),
     ...revenueEndpoints(reader, options.time),
     ...reviewEndpoints(reader, options.time),
+    ...documentEndpoints(reader, options.files ?? null),
     ...reviewClaimEndpoints(commands),
     reviewDecisionEndpoint(commands),
   ]
@@ -52,3 +57,4 @@ export type { WaitVisible } from './reader.ts'
 export type { ReadEvent } from './timeline.ts'
 export type { QuerySettings } from './settings.ts'
 export { queryDefaults } from './settings.ts'
+export type { FileReader } from './documents.ts'

@@ -11,6 +11,10 @@ export interface HttpCall {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly json?: unknown
+  /** Sent as application/x-www-form-urlencoded, instead of `json`. */
+  readonly form?: Readonly<Record<string, string>>
+  /** latin1 keeps every byte of a body that is no text, one character each. */
+  readonly encoding?: 'utf8' | 'latin1'
   readonly timeoutMs: number
   /** A longer answer is cut off and refused. */
   readonly maxBytes: number
@@ -38,9 +42,10 @@ export async function httpCall(call: HttpCall): Promise<HttpAnswer> {
         ...call.headers,
       },
       ...(call.json === undefined ? {} : { body: JSON.stringify(call.json) }),
+      ...(call.form === undefined ? {} : { body: new URLSearchParams(call.form) }),
     })
     status = response.status
-    const body = await boundedText(response, call.maxBytes)
+    const body = await boundedText(response, call.maxBytes, call.encoding ?? 'utf8')
     if (body === null) return { kind: 'failure', reason: 'too_large', status }
     return { kind: 'answer', status, headers: response.headers, body }
   } catch {
@@ -49,7 +54,7 @@ export async function httpCall(call: HttpCall): Promise<HttpAnswer> {
   }
 }
 
-async function boundedText(response: Response, maxBytes: number): Promise<string | null> {
+async function boundedText(response: Response, maxBytes: number, encoding: 'utf8' | 'latin1'): Promise<string | null> {
   if (response.body === null) return ''
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -58,7 +63,7 @@ async function boundedText(response: Response, maxBytes: number): Promise<string
     if (bytes > maxBytes) return null // leaving the loop cancels the stream and closes the connection
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks, bytes).toString('utf8')
+  return Buffer.concat(chunks, bytes).toString(encoding)
 }
 
 /** The JSON of a body, or undefined: a provider behind a broken proxy answers HTML with status 200. */

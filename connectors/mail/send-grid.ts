@@ -34,6 +34,7 @@ export interface SendGridSettings {
 const request = z.object({
   template: z.string(),
   message_id: z.string(),
+  contact_id: z.string().nullish(),
   data_ref: z.string().nullish(),
   to: z.string().nullish(),
   data: z.record(z.string(), z.unknown()).nullish(),
@@ -53,7 +54,11 @@ export function sendGridProvider(settings: SendGridSettings): Provider {
       const asked = request.safeParse(call.request)
       if (!asked.success) return refused('the request is not a message')
       const message = await compose(settings, call.tenantId, asked.data)
-      return 'class' in message ? message : post(settings, message, call.signal)
+      if ('class' in message) return message
+      const { contact_id } = asked.data
+      const known = { tenant_id: call.tenantId, organization_id: call.organizationId }
+      const told = contact_id == null ? {} : { ...known, contact_id }
+      return post(settings, { ...message, told }, call.signal)
     },
   })
 }
@@ -66,6 +71,11 @@ interface Message {
   readonly to: string
   readonly subject: string
   readonly text: string
+}
+
+interface AddressedMessage extends Message {
+  /** Comes back in every event about it: whose message it is. */
+  readonly told: Readonly<Record<string, string>>
 }
 
 async function compose(
@@ -89,7 +99,7 @@ async function compose(
   return { id: asked.message_id, template: asked.template, to, subject: rendered.subject, text: rendered.text }
 }
 
-async function post(settings: SendGridSettings, message: Message, signal: AbortSignal): Promise<CallOutcome> {
+async function post(settings: SendGridSettings, message: AddressedMessage, signal: AbortSignal): Promise<CallOutcome> {
   const http = await httpCall({
     method: 'POST',
     url: `${settings.baseUrl}/v3/mail/send`,
@@ -112,9 +122,9 @@ async function post(settings: SendGridSettings, message: Message, signal: AbortS
   )
 }
 
-function wireMessage(settings: SendGridSettings, message: Message): unknown {
+function wireMessage(settings: SendGridSettings, message: AddressedMessage): unknown {
   return {
-    personalizations: [{ to: [{ email: message.to }], custom_args: { message_id: message.id } }],
+    personalizations: [{ to: [{ email: message.to }], custom_args: { ...message.told, message_id: message.id } }],
     from: settings.from,
     subject: message.subject,
     content: [{ type: 'text/plain', value: message.text }],

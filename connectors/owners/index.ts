@@ -18,7 +18,7 @@ export function ownerReader(pool: Pool): ResolveOwner {
     if (!uuid.test(tenantId) || !uuid.test(organizationId)) return null
     const { rows } = await pool.query<{ first_name: string; last_name: string; email: string }>(
       `select first_name, last_name, email from auth.users
-       where tenant_id = $1 and organization_id = $2 and role = 'owner' and verified_at is not null
+       where tenant_id = $1 and organization_id = $2 and role = 'owner' and verified_at is not null and removed_at is null
        order by signed_up_at, user_id limit 1`,
       [tenantId, organizationId],
     )

@@ -4,7 +4,7 @@
  * the script stand in `directory` and outlive a kill.
  *
  *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic ·
- *               {url}/stripe · {url}/s3
+ *               {url}/stripe · {url}/docusign · {url}/s3
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
@@ -25,6 +25,7 @@ import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
+import { docuSign } from './docusign.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
@@ -81,6 +82,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   perplexity: '/perplexity',
   webscraper: '/webscraper/api/v1',
   sendgrid: '/sendgrid',
+  docusign: '/docusign',
   openai: '/openai/v1',
   anthropic: '/anthropic',
   s3: '/s3',
@@ -154,6 +156,7 @@ const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['st
   perplexity,
   webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
+  docusign: docuSign(context),
   openai,
   anthropic,
   s3: s3(join(context.directory, 's3'), { now: context.now }),

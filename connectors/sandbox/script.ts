@@ -6,7 +6,9 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-export const sandboxProviders = ['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'stripe'] as const
+export const sandboxProviders = [
+  ...(['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'stripe', 'docusign'] as const),
+] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
@@ -15,7 +17,8 @@ const rule = z.strictObject({
    * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
    * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
    * · respond · embed (openai) · message (anthropic) ·
-   * pay · give_up and the names of its calls (stripe) · webhook
+   * pay · give_up and the names of its calls (stripe) ·
+   * token · create_envelope · list_envelopes · envelope · void_envelope · combined · certificate (docusign) · webhook
    */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
@@ -46,7 +49,8 @@ const rule = z.strictObject({
    * of language models: refusal · malformed_json: it breaks off · wrong_shape: JSON that is not of the schema ·
    * invented_finding: it cites a finding that nobody gave it ·
    * of pay (stripe), what comes of an attempt: pays · declined · hard_declined · never_pays · pays_late ·
-   * of give_up, what is done after the last one: unpaid · uncollectible · canceled
+   * of give_up, what is done after the last one: unpaid · uncollectible · canceled ·
+   * of create_envelope, what its people do: signs · declines: the first of them · ignores
    */
   answer: z
     .enum([
@@ -54,9 +58,10 @@ const rule = z.strictObject({
       ...['refusal', 'malformed_json', 'wrong_shape', 'invented_finding'],
       ...['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'],
       ...['unpaid', 'uncollectible', 'canceled'],
+      ...['signs', 'declines', 'ignores'],
     ] as const)
     .optional(),
-  /** When people act at last, in business time. */
+  /** When people act at last, in business time; of create_envelope: how long each signer takes. */
   after_ms: z.int().min(0).optional(),
 
   // Of operation `webhook`: what a stand-in posts to the platform.

@@ -8,8 +8,14 @@ import { roles } from './variables.ts'
 type Relation = (config: Config, values: Values) => string | null
 type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
-const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'stripe']
-const prefixOf = { perplexity: 'PERPLEXITY', webscraper: 'WEBSCRAPER', sendgrid: 'SENDGRID', stripe: 'STRIPE' } as const
+const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'docusign', 'stripe']
+const prefixOf = {
+  perplexity: 'PERPLEXITY',
+  webscraper: 'WEBSCRAPER',
+  sendgrid: 'SENDGRID',
+  docusign: 'DOCUSIGN',
+  stripe: 'STRIPE',
+} as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
   const relations = [
@@ -22,6 +28,7 @@ export function brokenRelations(config: Config, values: Values): string[] {
     ...development,
     ...production,
     ...providerNames.flatMap(ofProvider),
+    ...docuSign,
     llmInProduction,
     ...llmVendors.flatMap(ofVendor),
     secretsDiffer,
@@ -204,6 +211,30 @@ function ofProvider(name: ProviderName): Relation[] {
         : null,
   ]
 }
+
+const docuSignSettings = ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID'] as const
+
+const docuSign: readonly Relation[] = [
+  ...docuSignSettings.map(
+    (name): Relation =>
+      (_, values) =>
+        (values[name] === null) === (values.DOCUSIGN_API_KEY === null)
+          ? null
+          : `${name}: one of it and DOCUSIGN_API_KEY is given; wanted both, or neither for the sandbox`,
+  ),
+  (_, values) =>
+    values.DOCUSIGN_AUTH_URL !== null && values.DOCUSIGN_API_KEY === null
+      ? 'DOCUSIGN_AUTH_URL: is given without DOCUSIGN_API_KEY; wanted both, or neither for the sandbox'
+      : null,
+  (_, values) =>
+    isPlainHttpElsewhere(values.DOCUSIGN_AUTH_URL)
+      ? 'DOCUSIGN_AUTH_URL: is plain http to another machine; wanted https, keys are sent there'
+      : null,
+  ({ providers, signer }) =>
+    providers.docusign.mode === 'live' && signer.email.endsWith('.example')
+      ? 'SIGNER_EMAIL: is not given; wanted the address of the person who signs for us'
+      : null,
+]
 
 const llmVendors = ['openai', 'anthropic'] as const
 const vendorPrefix = { openai: 'OPENAI', anthropic: 'ANTHROPIC' } as const

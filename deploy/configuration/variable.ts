@@ -94,6 +94,35 @@ export function secret(options: { readonly meaning: string; readonly minLength: 
   return { meaning: options.meaning, wanted, schema, fallback: null, secret: true }
 }
 
+/** A private key in PEM; `\\n` in it stands for a line's end, as one-line settings need. `null` when it is not given. */
+export function pem(options: { readonly meaning: string }): Variable<string | null> {
+  const schema = z
+    .string()
+    .transform((value) => value.replaceAll('\\n', '\n'))
+    .pipe(z.string().regex(/^-----BEGIN (RSA )?PRIVATE KEY-----\n[\s\S]+-----END (RSA )?PRIVATE KEY-----\s*$/))
+  const wanted = 'a private key in PEM, from BEGIN to END'
+  return { meaning: options.meaning, wanted, schema, fallback: null, secret: true }
+}
+
+/** By endpoint, the secrets that may have signed what is posted to it. */
+export type EndpointSecrets = Readonly<Record<string, readonly string[]>>
+
+const endpointForm = /^([a-z0-9][a-z0-9-]{0,63})=([^\s,]{16,4000}(?:,[^\s,]{16,4000}){0,99})$/
+
+/** `main=secret other=secret,next-secret`: several secrets while one is replaced by another. */
+export function endpointSecrets(options: { readonly meaning: string }): Variable<EndpointSecrets> {
+  const schema = z
+    .string()
+    .transform((value) => value.split(/\s+/).filter((part) => part !== ''))
+    .refine((parts) => parts.every((part) => endpointForm.test(part) && !part.startsWith('sandbox=')))
+    .transform((parts) => parts.map((part) => endpointForm.exec(part) ?? ['', '', '']))
+    .refine((parts) => new Set(parts.map(([, name]) => name)).size === parts.length)
+    .transform((parts) => Object.fromEntries(parts.map(([, name = '', secrets = '']) => [name, secrets.split(',')])))
+  const wanted =
+    'endpoint=secret, several with blanks between them, no endpoint twice and none of the name sandbox; secrets of at least 16 characters, several with commas between them'
+  return { meaning: options.meaning, wanted, schema, fallback: '', secret: true }
+}
+
 /** Secrets with commas between them, so none holds a comma; no secret when it is not given. */
 export function secrets(options: {
   readonly meaning: string

@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, given, list, secret, secrets, text, url, whole } from './variable.ts'
+import { choice, endpointSecrets, given, list, pem, secret, secrets, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -294,6 +294,32 @@ export const variables = {
     wanted: 'a name without ; and ,',
     pattern: /^[^;,\r\n]+$/,
   }),
+  ...provider('DOCUSIGN', { timeoutMs: 30_000, ratePerMinute: 45, concurrency: 8 }),
+  DOCUSIGN_PRIVATE_KEY: pem({ meaning: 'RSA key of the integration that DOCUSIGN_API_KEY names, PEM' }),
+  DOCUSIGN_USER_ID: given({
+    meaning: 'the user that the integration acts for',
+    wanted: 'an id without blanks',
+    pattern: /^\S+$/,
+  }),
+  DOCUSIGN_ACCOUNT_ID: given({
+    meaning: "the user's account, by its id in the API",
+    wanted: 'an id without blanks',
+    pattern: /^\S+$/,
+  }),
+  DOCUSIGN_AUTH_URL: url({
+    meaning: "where access tokens come from; DocuSign's own when absent",
+    protocols: ['https:', 'http:'],
+  }),
+  SIGNER_EMAIL: text({
+    meaning: 'who signs documents for us',
+    fallback: 'signer@lifecycle.example',
+    wanted: 'an e-mail address',
+    pattern: /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>"]+$/,
+  }),
+  SIGNER_NAME: text({ meaning: "the signer's name", fallback: 'Lifecycle', wanted: 'a name', pattern: /^\S.*$/ }),
+  WEBHOOK_SECRETS_DOCUSIGN: endpointSecrets({ meaning: 'HMAC keys of /webhooks/docusign/{endpoint}' }),
+  WEBHOOK_SECRETS_STRIPE: endpointSecrets({ meaning: 'signing secrets of /webhooks/stripe/{endpoint}' }),
+  WEBHOOK_SECRETS_SENDGRID: endpointSecrets({ meaning: 'public keys of /webhooks/sendgrid/{endpoint}' }),
 } as const satisfies Readonly<Record<string, Variable<unknown>>>
 
 type ProviderVariables<P extends string> = { readonly [K in `${P}_API_KEY`]: Variable<string | null> } & {

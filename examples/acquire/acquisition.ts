@@ -7,7 +7,7 @@ import type { Applicant } from './applicants.ts'
 import type { Answer, Client } from './http.ts'
 import { sleep } from './http.ts'
 
-export type Stage = 'signed_up' | 'verified' | 'researched' | 'in_review' | 'failed'
+export type Stage = 'signed_up' | 'verified' | 'researched' | 'in_review' | 'failed' | 'ended'
 
 export interface Acquired {
   readonly applicant: Applicant

@@ -13,6 +13,10 @@ export interface Arguments {
   readonly password: string
   /** So many companies one after the other instead, or null. */
   readonly sequential: number | null
+  /** Follow each company to its first payment or another end; needs CLOCK=warp. */
+  readonly untilPaid: boolean
+  /** What the companies do is drawn by it. */
+  readonly seed: number
   /** Where the report goes as JSON, or null. */
   readonly json: string | null
 }
@@ -24,6 +28,8 @@ export const usage = [
   '  --review n        how many go to review instead of being completed (37)',
   '  --concurrency n   companies under way at once (24)',
   '  --sequential n    measure n companies one after the other instead',
+  '  --until paid      follow each to its first payment or a named end, in business time (CLOCK=warp)',
+  '  --seed n          draws what the companies of --until paid do (1)',
   '  --url address     of the instance (http://127.0.0.1:8080)',
   '  --timeout-min n   give up after so many minutes (30)',
   '  --json file       write the report there as JSON',
@@ -35,12 +41,12 @@ export function readArguments(argv: readonly string[]): Arguments | string {
   try {
     const text = { type: 'string' } as const
     const options = { copies: text, review: text, concurrency: text, sequential: text, url: text, json: text }
-    const more = { 'first-copy': text, 'timeout-min': text, password: text }
+    const more = { 'first-copy': text, 'timeout-min': text, password: text, until: text, seed: text }
     values = parseArgs({ args: [...argv], options: { ...options, ...more }, strict: true }).values
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? ''
   }
-  const numbers = { copies: 1, 'first-copy': 1, review: 37, concurrency: 24, 'timeout-min': 30, sequential: 0 }
+  const numbers = { copies: 1, 'first-copy': 1, review: 37, concurrency: 24, 'timeout-min': 30, sequential: 0, seed: 1 }
   for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) {
     const given = values[name]
     if (given === undefined) continue
@@ -49,6 +55,8 @@ export function readArguments(argv: readonly string[]): Arguments | string {
       return `--${name}: ${given} is given; wanted a whole number from ${least}`
     numbers[name] = Number(given)
   }
+  if (values['until'] !== undefined && values['until'] !== 'paid')
+    return `--until: ${values['until']} is given; wanted paid`
   const url = (values['url'] ?? 'http://127.0.0.1:8080').replace(/\/+$/, '')
   if (!URL.canParse(url) || !/^https?:/.test(url))
     return `--url: ${url} is given; wanted an address that begins with http://`
@@ -61,6 +69,8 @@ export function readArguments(argv: readonly string[]): Arguments | string {
     timeoutMin: numbers['timeout-min'],
     password: values['password'] ?? 'acquire: one password for the whole run',
     sequential: numbers.sequential === 0 ? null : numbers.sequential,
+    untilPaid: values['until'] === 'paid',
+    seed: numbers.seed,
     json: values['json'] ?? null,
   }
 }

@@ -19,7 +19,7 @@ export interface ProgressOptions {
 export function progress({ total, output, now }: ProgressOptions): Progress {
   const terminal = output.isTTY === true
   const startedAt = now()
-  const counts: Record<Stage, number> = { signed_up: 0, verified: 0, researched: 0, in_review: 0, failed: 0 }
+  const counts: Record<Stage, number> = { signed_up: 0, verified: 0, researched: 0, in_review: 0, failed: 0, ended: 0 }
   let lag: number | null = 0
   const show = (): void => {
     const line = progressLine(total, counts, lag, (now() - startedAt) / 1000)
@@ -53,6 +53,7 @@ export function progressLine(
     `${counts.researched} researched`,
     `${counts.in_review} in review`,
     ...(counts.failed === 0 ? [] : [`${counts.failed} failed`]),
+    ...(counts.ended === 0 ? [] : [`${counts.ended} ended`]),
     lag === null ? 'no answer' : `lag ${lag}`,
     `${Math.round(seconds)} s`,
   ]

@@ -108,7 +108,7 @@ function requested(settings: CommunicationSettings, state: State, message: Reque
   }
   const { template, data_ref = null, to = null, data = null } = message
   // An erased address or value stays out: it can only be told by the reference, or not at all.
-  const request = { template, message_id, data_ref, to: unlessErased(to), data: unlessErased(data) }
+  const request = { contact_id, template, message_id, data_ref, to: unlessErased(to), data: unlessErased(data) }
   const call = { call_id: context.id('call'), attempt: 1, request }
   return {
     state: remember(settings, recent, { ...entry, status: 'sending', call }),

@@ -350,8 +350,38 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(5)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(6)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
+  })
+
+  test('DocuSign is whole or not there', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----'
+    const more = { DOCUSIGN_USER_ID: 'u', DOCUSIGN_ACCOUNT_ID: 'a', SIGNER_EMAIL: 'ada@acme.test' }
+    const whole = { DOCUSIGN_API_KEY: 'integration', DOCUSIGN_PRIVATE_KEY: key, ...more }
+    expect(errorsOf(whole)).toEqual([])
+    for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', 'SIGNER_EMAIL'])
+      expect(errorsOf({ ...whole, [name]: '' })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))])
+    expect(errorsOf({ ...whole, DOCUSIGN_AUTH_URL: 'http://auth.test' })).toHaveLength(1)
+    expect(errorsOf({ DOCUSIGN_PRIVATE_KEY: 'no key' })).toEqual([
+      'DOCUSIGN_PRIVATE_KEY: a value of 6 characters is given; wanted a private key in PEM, from BEGIN to END',
+    ])
+  })
+
+  test('webhook secrets are by endpoint, several while one is replaced', () => {
+    const secret = 'x'.repeat(16)
+    const of = (text: string) => {
+      const read = readConfig({ WEBHOOK_SECRETS_DOCUSIGN: text })
+      return 'errors' in read ? null : read.config.webhooks.docusign
+    }
+    expect(of(`main=${secret},${secret}y= eu=${secret}`)).toEqual({ main: [secret, `${secret}y=`], eu: [secret] })
+    for (const wrong of [
+      'main',
+      `main=${secret.slice(1)}`,
+      `a=${secret} a=${secret}`,
+      `sandbox=${secret}`,
+      `A=${secret}`,
+    ])
+      expect(of(wrong)).toBeNull()
   })
 
   test('production takes no registry in plain http from another machine', () => {

@@ -70,7 +70,16 @@ test('a live vendor is asked at its address with its key, and the other not at a
   const more = { OPENAI_MODEL_PRICE: '1.00/10', LLM_EFFORT: 'default', LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }
   const pools = { effects: {} }
   const foundation = { config: configOf({ ...live, ...more }), secrets: { code: 'c'.repeat(32) }, pools }
-  const addresses = { perplexity: '', webscraper: '', sendgrid: '', openai: '', anthropic: '', s3: '', stripe: '' }
+  const addresses = {
+    perplexity: '',
+    webscraper: '',
+    sendgrid: '',
+    openai: '',
+    anthropic: '',
+    s3: '',
+    stripe: '',
+    docusign: '',
+  }
   const llm = providersAt(
     foundation as unknown as StreamFoundation,
     addresses,

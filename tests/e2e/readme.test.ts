@@ -82,7 +82,7 @@ function shell(script: string): Promise<string> {
 
 test('the table of settings names every variable with its default', () => {
   for (const [name, { fallback, meaning }] of Object.entries(variables)) {
-    expect(readme).toContain(`| \`${name}\` | ${fallback === null ? '' : `\`${fallback}\``} | ${meaning} |`)
+    expect(readme).toContain(`| \`${name}\` | ${(fallback ?? '') === '' ? '' : `\`${fallback}\``} | ${meaning} |`)
   }
 })
 

@@ -166,7 +166,7 @@ describe('the report', () => {
   })
 
   test('the progress line', () => {
-    const counts = { signed_up: 9, verified: 8, researched: 5, in_review: 1, failed: 0 }
+    const counts = { signed_up: 9, verified: 8, researched: 5, in_review: 1, failed: 0, ended: 0 }
     expect(progressLine(12, counts, 7, 3.4)).toBe(
       '[############............] 6/12 · 8 verified · 5 researched · 1 in review · lag 7 · 3 s',
     )

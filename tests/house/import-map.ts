@@ -101,6 +101,7 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
+  'api/http/body.ts': 'reads bytes; the door would load the server',
   'api/http/json.ts': 'one strict parser; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',
 }

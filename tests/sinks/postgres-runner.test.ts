@@ -5,7 +5,15 @@ import type { Pool } from '../../connectors/postgres/index.ts'
 import { openPool } from '../../connectors/postgres/index.ts'
 import type { ScratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
-import { authEvents, billingEvents, clientEvents, researchEvents, reviewEvents, topics } from '../../schemas/index.ts'
+import {
+  authEvents,
+  billingEvents,
+  clientEvents,
+  documentEvents,
+  researchEvents,
+  reviewEvents,
+  topics,
+} from '../../schemas/index.ts'
 import { MemoryTables, postgresTables, projections } from '../../sinks/index.ts'
 import { day0, eventOf, eventually, LogFixture, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
 import { readRows } from './read-rows.ts'
@@ -62,6 +70,11 @@ test('connections killed at any moment, restarts between: the rows are those of 
           eventOf(researchEvents, 'research_started', { research_session_id: `s${of.organization}` }, of),
           eventOf(researchEvents, 'finding_recorded', {}, of),
           eventOf(researchEvents, 'competitor_identified', {}, of),
+        )
+        await fixture.append(
+          documentEvents,
+          eventOf(documentEvents, 'document_generated', { document_id: `d${of.organization}` }, of),
+          eventOf(documentEvents, 'document_declined', { document_id: `d${of.organization}` }, of),
         )
         await fixture.append(
           reviewEvents,

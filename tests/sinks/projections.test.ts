@@ -2,20 +2,19 @@
 
 import { describe, expect, test } from 'vitest'
 import type { AnyEvent } from '../../schemas/index.ts'
-import type { AnyEventTopic, EventDefinition } from '../../schemas/index.ts'
 import {
   authEvents,
   billingEvents,
   clientEvents,
+  documentEvents,
   erased,
-  personalNames,
   researchEvents,
   reviewEvents,
-  topics,
 } from '../../schemas/index.ts'
 import type { AnyProjection, Table } from '../../sinks/index.ts'
-import { MemoryTables, projections, resourceProjections, timelines } from '../../sinks/index.ts'
+import { MemoryTables, projections, resourceProjections } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
+import { documents, documentsTable, documentVersionsTable } from '../../sinks/projections/documents.ts'
 import { dunning, dunningTable } from '../../sinks/projections/dunning.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
 import { invoices, invoicesTable, refundsTable } from '../../sinks/projections/invoices.ts'
@@ -35,7 +34,6 @@ import { researchSessions, researchSessionsTable } from '../../sinks/projections
 import { reviewQueue, reviewQueueTable } from '../../sinks/projections/review-queue.ts'
 import { subscriptions, subscriptionsTable } from '../../sinks/projections/subscriptions.ts'
 import { teamMemberships, teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
-import { summaryFieldChars } from '../../sinks/projections/timeline.ts'
 import { checkedChange } from '../../sinks/row-check.ts'
 import { eventOf, tenantA, tenantB, userId } from './sink-fixture.ts'
 
@@ -419,6 +417,67 @@ describe('review-queue', () => {
   })
 })
 
+describe('documents', () => {
+  const file = (key: string) => ({ bucket: 'b', key, version_id: 'v1', sha256: `hash of ${key}`, bytes: 1 })
+  const drawn = (version: number, amount: number): Said => [
+    'document_generated',
+    { document_id: 'd1', document_type: 'contract', version, amount, ref: file(`v${version}`) },
+  ]
+  const signed: Said = [
+    'document_signed',
+    { document_id: 'd1', version: 2, signed_ref: file('signed'), certificate_ref: file('certificate'), signed_at: 7 },
+  ]
+  const said: readonly Said[] = [
+    drawn(1, 100),
+    ['document_approved', { document_id: 'd1', version: 1, by: 'policy' }],
+    ['envelope_sent', { document_id: 'd1', version: 1, envelope_id: 'e1' }],
+    drawn(2, 200),
+    ['document_approved', { document_id: 'd1', version: 2, by: 'h1' }],
+    ['envelope_sent', { document_id: 'd1', version: 2, envelope_id: 'e2' }],
+    ['reminder_due', { document_id: 'd1', n: 2 }],
+    ['document_viewed', { document_id: 'd1' }],
+    signed,
+    ['document_move_ignored', { document_id: 'd1' }],
+    ['call_requested'],
+  ]
+
+  test('stand as their newest version', async () => {
+    const [row] = await rowsAfter(documents, documentsTable, said)
+    expect(row).toMatchObject({
+      ...{ document_type: 'contract', version: 2, status: 'signed', amount: 200, envelope_id: 'e2' },
+      ...{ approved_by: 'h1', reminders: 2, signed_at: 7, viewed_at: 1007, terms: { quantity: 40 } },
+    })
+  })
+
+  test('a new version forgets how the one before stood', async () => {
+    const [row] = await rowsAfter(documents, documentsTable, said.slice(0, 4))
+    expect(row).toMatchObject({ version: 2, status: 'generated' })
+    expect([row?.['envelope_id'], row?.['approved_by'], row?.['sent_at']]).toEqual([null, null, null])
+  })
+
+  test('each version keeps its figures, files and hashes', async () => {
+    const [first, second] = await rowsAfter(documents, documentVersionsTable, said)
+    expect(first).toMatchObject({ amount: 100, envelope_id: 'e1', ref: file('v1') })
+    expect(first?.['signed_ref'] ?? null).toBeNull()
+    expect(second).toMatchObject({ amount: 200, signed_ref: file('signed'), certificate_ref: file('certificate') })
+  })
+
+  test.each([
+    ['document_declined', 'declined', 'budget'],
+    ['document_voided', 'voided', 'compensation'],
+    ['document_rejected', 'rejected', 'rejected by h1'],
+    ['document_generation_failed', 'failed', 'exhausted'],
+    ['document_expired', 'expired', null],
+  ])('%s ends it', async (type, status, reason) => {
+    const [row] = await rowsAfter(documents, documentsTable, [drawn(1, 1), [type, { document_id: 'd1' }]])
+    expect(row).toMatchObject({ status, ended_at: 1001, reason })
+  })
+
+  test('what was never drawn up has no row', async () => {
+    expect(await rowsAfter(documents, documentsTable, [['document_voided', { document_id: 'd1' }]])).toEqual([])
+  })
+})
+
 describe('values that SQL cannot hold are bad records', () => {
   const put = (over: Partial<AnyEvent>): (() => unknown) => {
     const event = { ...eventOf(authEvents, 'organization_created', { owner_user_id: userId(1) }), ...over }
@@ -450,64 +509,12 @@ describe('values that SQL cannot hold are bad records', () => {
     expect(finding({ a: '\\u0000', b: '😀' })).not.toThrow()
     expect(finding({ confidence: 1 })).not.toThrow()
   })
-  test('topics of the resources are those of the services of today; the timeline has all', () => {
+  test('topics of the list are those that are projected', () => {
     expect(new Set(resourceProjections.map(({ reads }) => reads.name))).toEqual(
-      new Set([authEvents, billingEvents, clientEvents, researchEvents, reviewEvents].map(({ name }) => name)),
+      new Set(
+        [authEvents, billingEvents, clientEvents, documentEvents, researchEvents, reviewEvents].map(({ name }) => name),
+      ),
     )
-    expect(timelines.map(({ reads }) => reads.name)).toEqual(topics.map(({ name }) => name))
-  })
-})
-
-describe('timeline', () => {
-  const rowOf = async (topic: AnyEventTopic, type: string, payload: Readonly<Record<string, unknown>> = {}) => {
-    const [row] = await rowsAfter(
-      timelines.find(({ reads }) => reads === topic)!,
-      timelines.find(({ reads }) => reads === topic)!.tables[0]!,
-      [[type, payload]],
-    )
-    return row
-  }
-
-  test('an event is a row: what, when, by whom, and what it says that is nobody’s', async () => {
-    expect(await rowOf(clientEvents, 'stage_changed')).toMatchObject({
-      organization_id: userId(77),
-      event_type: 'stage_changed',
-      occurred_at: 1000,
-      causation_id: '',
-      source: 'test',
-      actor_type: 'system',
-      summary: { from: 'researching', to: 'demo', reason: 'research_completed' },
-    })
-  })
-
-  test('no personal field of any event of any topic is in it', async () => {
-    const secret = 'canary-of-a-person'
-    let seen = 0
-    for (const topic of topics) {
-      for (const [type, definition] of Object.entries(topic.events as Record<string, EventDefinition>)) {
-        const names = personalNames(definition)
-        seen += names.length
-        const marked = Object.fromEntries(names.map((name) => [name, { deep: [secret] }]))
-        const row = await rowOf(topic, type, marked)
-        expect(JSON.stringify(row), `${topic.name} ${type}`).not.toContain(secret)
-        expect(Object.keys(row!['summary'] as object).filter((name) => names.includes(name))).toEqual([])
-      }
-    }
-    expect(seen).toBeGreaterThan(30)
-  })
-
-  test('a long field is left out, the others stay', async () => {
-    const row = await rowOf(clientEvents, 'stage_changed', { reason: 'x'.repeat(summaryFieldChars) })
-    expect(row!['summary']).toEqual({ from: 'researching', to: 'demo' })
-  })
-
-  test('an event that names no organization, or is of a type to come, is on nobody’s', () => {
-    const [projection] = timelines
-    const event = eventOf(authEvents, 'login_succeeded')
-    const place = { topic: 'auth_events', partition: 0, offset: 0n }
-    expect(projection!.apply(event, place)).toHaveLength(1)
-    expect(projection!.apply({ ...event, organization_id: '' }, place)).toEqual([])
-    expect(projection!.apply({ ...event, event_type: 'of_tomorrow' }, place)).toEqual([])
   })
 })
 

@@ -13,13 +13,19 @@ import type { Header, Log } from '../../../connectors/kafka/index.ts'
 import { openPool } from '../../../connectors/postgres/index.ts'
 import type { Pool } from '../../../connectors/postgres/index.ts'
 import { scratchDatabase } from '../../../deploy/local/scratch-database.ts'
-import { communicationEvents, eventCodec, researchEvents, reviewEvents } from '../../../schemas/index.ts'
+import {
+  communicationEvents,
+  documentEvents,
+  eventCodec,
+  researchEvents,
+  reviewEvents,
+} from '../../../schemas/index.ts'
 import type { AnyEvent } from '../../../schemas/index.ts'
 import { keyRingOf, memoryRegistry } from '../../schemas/fixtures.ts'
 import type { TestServer } from '../http/world.ts'
 import { serve, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
 
-const topics = [researchEvents, reviewEvents, communicationEvents]
+const topics = [researchEvents, reviewEvents, communicationEvents, documentEvents]
 export const now = 1_767_225_600_000
 
 export interface Written {

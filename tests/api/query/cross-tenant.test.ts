@@ -3,7 +3,7 @@ import { serve } from '../http/world.ts'
 import { endpoint } from '../../../api/index.ts'
 import { organizationOf, tenantA, tenantB, tokenOf } from '../http/world.ts'
 import { crossTenantFindings, crossTenantRequests } from '../http/cross-tenant.ts'
-import { fill, openWorld, ownerA, ownerB } from './world.ts'
+import { documentOf, fill, openWorld, ownerA, ownerB } from './world.ts'
 
 const canary = 'canary-b-8b2e6a40'
 const idsOfB = {
@@ -11,6 +11,7 @@ const idsOfB = {
   organization_id: organizationOf(tenantB),
   user_id: ownerB.userId,
   review_id: `review-${canary}`,
+  document_id: documentOf(tenantB),
 }
 
 test("row 41: at least 500 requests with ids of tenant B under A's token show nothing, and 404 by path", async () => {

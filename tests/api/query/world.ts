@@ -101,6 +101,11 @@ async function insert(owner: Pool, table: string, row: Readonly<Record<string, u
 }
 
 /** Everything a researched organization has; `mark` occurs in every text of it. */
+export const documentOf = (tenantId: string): string => `${tenantId.slice(0, -3)}300`
+export const fileOf = (tenantId: string, name: string) => ({
+  ...{ bucket: 'b', key: `tenants/${tenantId}/${name}.pdf`, version_id: 'v', sha256: 'aa55', bytes: 4 },
+})
+
 export async function fill(world: World, tenant_id: string, mark: string): Promise<void> {
   const organization_id = organizationOf(tenant_id)
   const place = { tenant_id, organization_id }
@@ -153,6 +158,19 @@ export async function fill(world: World, tenant_id: string, mark: string): Promi
       name: `Rival ${String(n)} ${mark}`,
       confidence_score: 0.5 + n / 10,
       identified_at: at(-25),
+    })
+  const document = { ...place, document_id: documentOf(tenant_id), document_type: 'contract', currency: 'USD' }
+  await world.insert('documents', {
+    ...document,
+    ...{ version: 2, status: 'sent', amount: 200, list_amount: 250, quantity: 4, generated_at: at(-9) },
+    ...{ approved_by: mark, envelope_id: `envelope-${mark}`, sent_at: at(-8), expires_at: at(900) },
+  })
+  for (const version of [1, 2])
+    await world.insert('document_versions', {
+      ...document,
+      ...{ version, template_version: 1, amount: 100 * version, generated_at: at(version - 11) },
+      ref: fileOf(tenant_id, `v${String(version)}`),
+      signed_ref: version === 1 ? fileOf(tenant_id, 'v1-signed') : null,
     })
   await world.insert('lifecycle_instances', {
     ...place,

@@ -1,0 +1,1 @@
+drop table lifecycle.document_versions, lifecycle.documents;
