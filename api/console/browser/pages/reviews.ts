@@ -50,12 +50,9 @@ export function reviews({ query, signal }: Visit): Shown {
 
   function draw(): void {
     const more = cursor === null ? '' : ' and more'
-    fill(
-      lead,
-      view === 'waiting'
-        ? `${counted(items.length, 'decision')}${more} waiting for a person, the most urgent first.`
-        : `${counted(items.length, 'review')}${more}.`,
-    )
+    const many = `${counted(items.length, view === 'waiting' ? 'decision' : 'review')}${more}`
+    const text = view === 'waiting' ? `${many} waiting for a person, the most urgent first.` : `${many}.`
+    fill(lead, items.length === 0 ? ' ' : text)
     if (items.length === 0)
       fill(
         list,
