@@ -4,7 +4,7 @@ export function banner(url: string, hasApi: boolean, tookMs: number): string {
     return `\nready after ${(tookMs / 1000).toFixed(1)} s; no API in this process: ${url}/health, /ready, /metrics\n`
   return [
     '',
-    `ready after ${(tookMs / 1000).toFixed(1)} s at ${url}   (the API described: ${url}/docs)`,
+    `ready after ${(tookMs / 1000).toFixed(1)} s at ${url}   (console: ${url}/console, the API described: ${url}/docs)`,
     '',
     'try:',
     `  curl -s ${url}/api/v1/auth/signup -H 'content-type: application/json' \\`,

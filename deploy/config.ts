@@ -123,6 +123,11 @@ export interface Config {
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
   }
+  readonly console: {
+    /** Addresses in lower case. */
+    readonly operators: readonly string[]
+  }
+  readonly timelineDays: number
   readonly identity: {
     /** Secrets that signed access tokens before; they still verify. */
     readonly previousTokenSecrets: readonly string[]
@@ -235,6 +240,8 @@ function assemble(values: Values): Config {
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     },
+    console: { operators: operatorsOf(values.CONSOLE_OPERATORS) },
+    timelineDays: values.TIMELINE_DAYS,
     identity: {
       previousTokenSecrets: values.JWT_SECRETS_PREVIOUS ?? [],
       apiKeyPerMinute: values.API_KEY_PER_MINUTE,
@@ -293,6 +300,9 @@ function assemble(values: Values): Config {
     },
   }
 }
+
+const operatorsOf = (list: string): readonly string[] =>
+  list === 'nobody' ? [] : list.split(',').map((address) => address.trim().toLowerCase())
 
 const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 

@@ -14,6 +14,7 @@ import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Mount, Staff
 import {
   OutboxRelay,
   agentEndpoints,
+  consoleHandler,
   createHttpServer,
   createIdentity,
   createIngest,
@@ -38,6 +39,7 @@ import type { AdminSocket } from './admin-socket.ts'
 import { serveAdmin } from './admin-socket.ts'
 import { adminCommands } from './admin-commands.ts'
 import type { Config } from './config.ts'
+import { eventReader, operatorPages } from './console.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
@@ -46,6 +48,7 @@ import { demoPagesOf } from './demo-pages.ts'
 import { demoPath, openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
+import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
 import { openWebhooks } from './webhooks.ts'
 import { openWarp, warpHandler } from './warp/open-warp.ts'
@@ -105,7 +108,11 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
     clock: machineClock,
     notice,
   })
-  if (config.roles.includes('sinks')) sinks.start()
+  if (config.roles.includes('sinks')) {
+    sinks.start()
+    const sweep = () => sweepTimeline(foundation.pools.sink, config.timelineDays, foundation.time.now())
+    closers.push(everyFewMinutes(sweep, notice))
+  }
   closers.push(() => sinks.stop())
   const relay = new OutboxRelay({
     rows: postgresOutbox(foundation.pools.relay),
@@ -162,8 +169,9 @@ function openApi(
   closers.push(() => ingest.close())
   const webhooks = openWebhooks(running, ingest, webhookCounter(metrics))
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep(), webhooks.again()]), notice))
+  const pages = operatorPages(running, identity, notice)
   return {
-    endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest)],
+    endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest), ...pages],
     webhooks,
     mounts: { [demoPath]: demoPagesOf(running, ingest) },
   }
@@ -245,6 +253,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
       time: () => time.now(),
       ingest,
       files: running.providers.objects,
+      readEvent: eventReader(foundation),
       settings: { ...queryDefaults, cursorSecret: Buffer.from(secrets.jwt) },
     }),
   ]
@@ -264,6 +273,7 @@ function httpOf(
     endpoints,
     mounts: {
       ...mounts,
+      ...(config.roles.includes('api') ? { '/console': consoleHandler('/console') } : {}),
       '/registry':
         foundation.ownRegistry === null
           ? registryElsewhere

@@ -15,9 +15,11 @@ import { researchSessions } from './projections/research-sessions.ts'
 import { reviewQueue } from './projections/review-queue.ts'
 import { subscriptions } from './projections/subscriptions.ts'
 import { teamMemberships } from './projections/team-memberships.ts'
+import { timelines } from './projections/timeline.ts'
 import type { AnyProjection } from './projection.ts'
 
-export const projections: readonly AnyProjection[] = Object.freeze([
+/** One thing each: what a resource of the query API is. */
+export const resourceProjections: readonly AnyProjection[] = Object.freeze([
   organizations,
   teamMemberships,
   auditLogs,
@@ -35,6 +37,9 @@ export const projections: readonly AnyProjection[] = Object.freeze([
   clientMilestones,
 ])
 
+export const projections: readonly AnyProjection[] = Object.freeze([...resourceProjections, ...timelines])
+
+export { timelines } from './projections/timeline.ts'
 export type { AnyProjection, EventPlace, Projection } from './projection.ts'
 export { defineProjection, sinkGroup } from './projection.ts'
 export type * from './table.ts'

@@ -55,6 +55,8 @@ const productRoots = product
         'connectors/kafka/index.ts',
         'connectors/llm/index.ts',
         'client/index.ts',
+        // What browsers load.
+        'api/console/browser/app.ts',
       ].includes(path),
   )
 

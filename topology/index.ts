@@ -11,7 +11,15 @@ export { noHeaders } from './graph/record.ts'
 export type { RecordOrigin, StreamRecord } from './graph/record.ts'
 export { bytesSerde, stringSerde } from './graph/serde.ts'
 export type { Serde } from './graph/serde.ts'
-export { changelogTopic, deadLetterTopic, repartitionTopic, topicNames } from './graph/topology.ts'
+export {
+  changelogTopic,
+  deadLetterTopic,
+  parentsOf,
+  repartitionTopic,
+  storesOf,
+  topicName,
+  topicNames,
+} from './graph/topology.ts'
 export type { SubTopology, Topology } from './graph/topology.ts'
 export { ApplicationWorker } from './runtime/application-worker.ts'
 export type { ApplicationState, ApplicationStatus } from './runtime/application-status.ts'

@@ -57,19 +57,42 @@ export interface RequestContext<B = unknown, Q = unknown, P = Principal | null> 
   header(name: string): string | undefined
 }
 
+/** One server-sent event. */
+export interface EventMessage {
+  readonly event: string
+  /** What `Last-Event-ID` says when the reader comes back; no line break. */
+  readonly id?: string
+  /** Sent as JSON. */
+  readonly data: unknown
+}
+
+/** Where a stream writes. A call settles when there is room for the next. */
+export interface EventSink {
+  /** Aborted when the reader is gone or the server closes: nothing written from then on arrives. */
+  readonly signal: AbortSignal
+  send(message: EventMessage): Promise<void>
+  /** A sign of life that is no event. */
+  beat(): Promise<void>
+}
+
 export interface Answer {
   readonly status: number
-  /** JSON; absent for 204. */
+  /** JSON; absent for 204 and for a stream. */
   readonly body?: unknown
   /** A file, instead of `body`. */
   readonly bytes?: { readonly type: string; readonly content: Buffer }
   readonly headers?: Readonly<Record<string, string>>
+  /** Server-sent events instead of a body: ends when the promise does. */
+  readonly stream?: (out: EventSink) => Promise<void>
 }
 
 export interface ResponseSpec {
   readonly status: number
   readonly description: string
+  /** Of the body; of each event's data where `type` says that it is a stream. */
   readonly schema?: ZodType
+  /** application/json unless told. */
+  readonly type?: 'text/event-stream'
 }
 
 export interface Endpoint {

@@ -126,15 +126,13 @@ export function queryParameters({ query }: Endpoint): (Document & { readonly nam
 
 function responses(list: readonly ResponseSpec[]): Document {
   return Object.fromEntries(
-    list.map(({ status, description: text, schema }) => [
+    list.map(({ status, description: text, schema, type = 'application/json' }) => [
       status,
       status >= 400
         ? problemResponse(text)
         : {
             description: text,
-            ...(schema === undefined
-              ? {}
-              : { content: { 'application/json': { schema: schemaOf(schema, 'output') } } }),
+            ...(schema === undefined ? {} : { content: { [type]: { schema: schemaOf(schema, 'output') } } }),
           },
     ]),
   )

@@ -6,16 +6,19 @@ import { hasBody, readBody } from './body.ts'
 import type { Authenticators } from './credentials.ts'
 import { principalOf } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
+import { sendEventStream } from './event-stream.ts'
 import { parseJson } from './json.ts'
 import { strict, validBody, validQuery } from './validate.ts'
 
 export interface EndpointEnvironment {
   readonly authenticators: Authenticators
   readonly bodyLimitBytes: number
+  /** Aborted when the server closes: streams end then. */
+  readonly closing: AbortSignal
 }
 
 /** The express handler of an endpoint. Whatever is thrown becomes a problem at the server's error handler. */
-export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitBytes }: EndpointEnvironment) {
+export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitBytes, closing }: EndpointEnvironment) {
   const bodySchema = endpoint.request === undefined ? undefined : strict(endpoint.request)
   const querySchema = endpoint.query === undefined ? undefined : strict(endpoint.query)
 
@@ -42,7 +45,9 @@ export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitB
     if (response.destroyed) return
     // A body that nobody asked for is not read to its end.
     if (!request.complete && hasBody(request)) response.setHeader('Connection', 'close')
-    sendAnswer(response, answer)
+    const { stream } = answer
+    if (stream === undefined) sendAnswer(response, answer)
+    else await sendEventStream(response, { ...answer, stream }, closing)
   }
 }
 

@@ -54,7 +54,8 @@ export interface HttpServer {
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { settings } = options
-  const app = application(options)
+  const closing = new AbortController()
+  const app = application(options, closing.signal)
   const server = createServer({
     requestTimeout: settings.requestTimeoutMs,
     headersTimeout: settings.headersTimeoutMs,
@@ -71,11 +72,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on('clientError', onClientError)
   return {
     listen: (port, host) => listen(server, port, host),
-    close: () => close(server, settings.closeGraceMs),
+    close: () => {
+      closing.abort()
+      return close(server, settings.closeGraceMs)
+    },
   }
 }
 
-function application(options: HttpServerOptions): Express {
+function application(options: HttpServerOptions, closing: AbortSignal): Express {
   const { endpoints, metrics, logger, clock, random, settings } = options
   const app = express()
   for (const off of ['x-powered-by', 'etag', 'query parser']) app.disable(off)
@@ -94,7 +98,7 @@ function application(options: HttpServerOptions): Express {
   })
   for (const [path, mount] of Object.entries(options.mounts ?? {})) mountAt(app, path, mount)
   for (const operation of list) mountOperation(app, operation)
-  mountEndpoints(app, endpoints, options)
+  mountEndpoints(app, endpoints, { ...options, closing })
   app.use((request: Request) => {
     throw request.method === 'TRACE' ? methodNotAllowed([]) : new ApiProblem(404, 'not_found', 'There is nothing here.')
   })
@@ -127,8 +131,13 @@ function addressOf({ localAddress = '', localPort = 0, localFamily }: Socket): s
   return `http://${localFamily === 'IPv6' ? `[${localAddress}]` : localAddress}:${String(localPort)}`
 }
 
-function mountEndpoints(app: Express, endpoints: readonly Endpoint[], options: HttpServerOptions): void {
-  const environment = { authenticators: options, bodyLimitBytes: options.settings.bodyLimitBytes }
+function mountEndpoints(
+  app: Express,
+  endpoints: readonly Endpoint[],
+  options: HttpServerOptions & { readonly closing: AbortSignal },
+): void {
+  const { closing, settings } = options
+  const environment = { authenticators: options, bodyLimitBytes: settings.bodyLimitBytes, closing }
   const methods = new Map<string, string[]>()
   for (const endpoint of endpoints) {
     const path = apiBase + endpoint.path

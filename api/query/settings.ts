@@ -11,6 +11,19 @@ export interface QuerySettings {
   readonly readsPerTenant: number
   /** Reads of one tenant that wait for their turn; beyond it 503. */
   readonly waitingPerTenant: number
+  readonly stream: {
+    /** How often the rows are looked at for news, in ms. */
+    readonly lookMs: number
+    /** A sign of life when there are none, in ms. */
+    readonly beatMs: number
+    /** A stream ends after this time and is opened again, with the token of then, in ms. */
+    readonly longestMs: number
+    /** Events of one read. */
+    readonly page: number
+    /** Streams of one person, and of the process. */
+    readonly perUser: number
+    readonly inAll: number
+  }
 }
 
 export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze({
@@ -18,4 +31,12 @@ export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze(
   visibleWaitMs: 2_000,
   readsPerTenant: 2,
   waitingPerTenant: 64,
+  stream: Object.freeze({
+    lookMs: 250,
+    beatMs: 15_000,
+    longestMs: 5 * 60_000,
+    page: 200,
+    perUser: 8,
+    inAll: 512,
+  }),
 })

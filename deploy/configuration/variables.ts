@@ -195,6 +195,18 @@ export const variables = {
     max: 64 * mebibyte,
     unit: 'bytes',
   }),
+  CONSOLE_OPERATORS: text({
+    meaning: 'e-mail addresses of verified accounts that may use the operator pages of /console',
+    fallback: 'nobody',
+    wanted: 'nobody, or e-mail addresses with commas between them',
+    pattern: /^(nobody|\s*[^\s@,]+@[^\s@,]+\s*(,\s*[^\s@,]+@[^\s@,]+\s*)*)$/,
+  }),
+  TIMELINE_DAYS: whole({
+    meaning: 'how long the timeline of an organization is kept in the database; the topics keep everything',
+    fallback: '365',
+    min: 1,
+    max: 36_500,
+  }),
   LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     meaning: 'what is written to standard output',
     fallback: 'info',

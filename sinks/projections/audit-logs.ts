@@ -1,7 +1,7 @@
 /** Every event of auth_events as one row that is never changed: who did what, when, from where. */
 
-import { authEvents } from '../../schemas/index.ts'
-import type { EventOf, Json } from '../../schemas/index.ts'
+import { authEvents, impersonalPayload } from '../../schemas/index.ts'
+import type { Json } from '../../schemas/index.ts'
 import { defineProjection } from '../projection.ts'
 import { defineTable, instant, json, nullable, put, text, uuid } from '../table.ts'
 
@@ -27,7 +27,7 @@ export const auditLogs = defineProjection({
   reads: authEvents,
   tables: [auditLogsTable],
   apply(event) {
-    const detail = impersonal(event)
+    const detail = impersonalPayload(authEvents.events[event.event_type], event)
     return [
       put(
         auditLogsTable,
@@ -48,17 +48,3 @@ export const auditLogs = defineProjection({
 })
 
 const textOr = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
-
-/** Fields that hold nothing about a person, by their declaration. */
-function impersonal(event: EventOf<typeof authEvents.events>): Readonly<Record<string, Json>> {
-  const fields = authEvents.events[event.event_type].fields
-  const values = event as unknown as Readonly<Record<string, Json>>
-  const names = Object.entries(fields)
-    .filter(([, field]) => !isPersonal(field))
-    .map(([name]) => name)
-  return Object.fromEntries(names.map((name) => [name, values[name] ?? null]))
-}
-
-function isPersonal(field: { readonly kind: string; readonly of?: { readonly kind: string } }): boolean {
-  return field.kind.startsWith('personal') || (field.of !== undefined && isPersonal(field.of))
-}

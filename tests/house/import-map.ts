@@ -61,6 +61,8 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'api/demo': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/agents': { ...endpoints, values: [...endpoints.values, 'api/auth'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
+  // Its modules run in browsers; the libraries they name are served to them.
+  'api/console': { values: ['api/http'], packages: ['amaro', '@dagrejs/dagre', 'uplot'] },
   'api/webhooks': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
   api: {
@@ -68,8 +70,10 @@ export const importMap: Readonly<Record<string, Allowance>> = {
       'api/http',
       'api/agents',
       'api/auth',
+      'api/console',
       'api/demo',
       'api/ingest',
+      'api/operator',
       'api/query',
       'api/relay',
       'api/webhooks',

@@ -13,6 +13,7 @@ import {
   documentEvents,
   researchEvents,
   reviewEvents,
+  topics,
 } from '../../schemas/index.ts'
 import { MemoryTables, postgresTables, projections } from '../../sinks/index.ts'
 import { day0, eventOf, eventually, LogFixture, settled, tenantA, tenantB, userId } from './sink-fixture.ts'
@@ -90,6 +91,7 @@ test('connections killed at any moment, restarts between: the rows are those of 
           reviewEvents,
           eventOf(reviewEvents, 'review_requested', { review_id: `r${of.organization}` }, of),
         )
+        for (const topic of topics) await fixture.append(topic, eventOf(topic, Object.keys(topic.events)[0]!, {}, of))
         const ids = { subscription_id: `sub${of.organization}`, invoice_id: `in${of.organization}` }
         const facts = [
           ['subscription_created', {}],

@@ -13,7 +13,7 @@ import {
   reviewEvents,
 } from '../../schemas/index.ts'
 import type { AnyProjection, Table } from '../../sinks/index.ts'
-import { MemoryTables, projections } from '../../sinks/index.ts'
+import { MemoryTables, projections, resourceProjections } from '../../sinks/index.ts'
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
 import { documents, documentsTable, documentVersionsTable } from '../../sinks/projections/documents.ts'
 import { dunning, dunningTable } from '../../sinks/projections/dunning.ts'
@@ -594,7 +594,7 @@ describe('values that SQL cannot hold are bad records', () => {
     expect(finding({ confidence: 1 })).not.toThrow()
   })
   test('topics of the list are those that are projected', () => {
-    expect(new Set(projections.map(({ reads }) => reads.name))).toEqual(
+    expect(new Set(resourceProjections.map(({ reads }) => reads.name))).toEqual(
       new Set(
         [authEvents, billingEvents, clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents].map(
           ({ name }) => name,

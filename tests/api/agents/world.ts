@@ -70,6 +70,7 @@ export async function openWorld(): Promise<World> {
     waitVisible: () => Promise.resolve(true),
     clock: systemClock,
     time: () => identity.time.now,
+    readEvent: () => Promise.resolve(null),
     ingest,
     settings: { ...queryDefaults, cursorSecret: Buffer.alloc(32, 7) },
   })

@@ -53,8 +53,8 @@ const queryNames = [
 ]
 const bodyNames = ['tenant_id', 'organization_id', 'user_id', 'id']
 
-/** Ends the session of whoever asks, and takes no id. */
-const leftOut = new Set(['post /auth/logout'])
+/** The first ends the session of whoever asks, and takes no id. The second never ends: `query/stream.test.ts` asks it. */
+const leftOut = new Set(['post /auth/logout', 'get /stream'])
 
 /** At least one case per endpoint that needs a credential, id and carrier. */
 export function* crossTenantRequests(endpoints: readonly Endpoint[], idsOfB: ForeignIds): Generator<CrossCase> {
@@ -78,7 +78,8 @@ export function* crossTenantRequests(endpoints: readonly Endpoint[], idsOfB: For
 }
 
 function* byPath(endpoint: Endpoint, kind: string, id: string): Generator<CrossCase> {
-  if (!endpoint.path.includes(':')) return
+  // What is for operators names no tenant in its path, and is refused in the same words whatever stands there.
+  if (!endpoint.path.includes(':') || endpoint.path.startsWith('/operator/')) return
   const spellings: Readonly<Record<string, (of: string) => string>> = {
     plain: (of) => of,
     upper: (of) => of.toUpperCase(),

@@ -1,7 +1,13 @@
 /** What the API says of itself: the document and the page are made from the list that is mounted. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { identityEndpoints, ingestEndpoints, queryDefaults, queryEndpoints } from '../../../api/index.ts'
+import {
+  identityEndpoints,
+  ingestEndpoints,
+  operatorEndpoints,
+  queryDefaults,
+  queryEndpoints,
+} from '../../../api/index.ts'
 import type { Endpoint } from '../../../api/index.ts'
 import { curl } from '../../../api/http/docs-page.ts'
 import type { TestServer } from './world.ts'
@@ -18,8 +24,10 @@ const endpoints: readonly Endpoint[] = [
     clock: systemClock,
     time: () => 0,
     ingest: absent,
+    readEvent: absent,
     settings: { ...queryDefaults, cursorSecret: Buffer.alloc(32) },
   }),
+  ...operatorEndpoints(absent),
 ]
 
 interface Operation {

@@ -64,6 +64,7 @@ export async function openWorld(
     time: () => now,
     ingest,
     settings,
+    readEvent: () => Promise.resolve(null),
     ...options.more,
   })
   const server = await serve(endpoints)

@@ -7,7 +7,7 @@ import { MemoryOutbox } from '../../../api/relay/index.ts'
 import type { ServiceSettings } from '../../../processors/index.ts'
 import { communicationDefaults, researchDefaults, sagaDefaults } from '../../../processors/index.ts'
 import type { AnyProjection, SinkOffset } from '../../../sinks/index.ts'
-import { MemoryTables, projections as allProjections } from '../../../sinks/index.ts'
+import { MemoryTables, resourceProjections } from '../../../sinks/index.ts'
 import type { MemoryRow } from '../../../sinks/index.ts'
 import { Clients } from './clients.ts'
 import type { Company } from './companies.ts'
@@ -66,7 +66,7 @@ export class FirstLight {
   constructor(options: FirstLightOptions) {
     const draw = new Draw(options.seed)
     this.draw = draw
-    this.projections = chosen(draw, options.projections ?? allProjections.length)
+    this.projections = chosen(draw, options.projections ?? resourceProjections.length)
     this.companies = companiesOf(draw, options)
     this.clients = new Clients(draw, () => this.now())
     this.takeoverAfterMs = draw.of([300, 1_000, 3_000], 'takeover after')
@@ -123,7 +123,7 @@ export class FirstLight {
 }
 
 function chosen(draw: Draw, count: number): readonly AnyProjection[] {
-  const order = allProjections.toSorted((a, b) => draw.part('kept', a.name) - draw.part('kept', b.name))
+  const order = resourceProjections.toSorted((a, b) => draw.part('kept', a.name) - draw.part('kept', b.name))
   const queue = order.filter(({ name }) => name === 'review-queue')
   return [...queue, ...order.filter(({ name }) => name !== 'review-queue')].slice(0, count)
 }

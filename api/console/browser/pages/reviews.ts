@@ -1,0 +1,153 @@
+/** What waits for a person, most urgent first. */
+
+import type { Child } from '../dom.ts'
+import { fill, h } from '../dom.ts'
+import { companyName } from '../company-names.ts'
+import { capital, counted, words } from '../format.ts'
+import { get } from '../http.ts'
+import { ago, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
+import type { Review } from '../review-item.ts'
+import { companyOf, riskTone } from '../review-item.ts'
+import type { Shown, Visit } from '../router.ts'
+import { note, root } from '../router.ts'
+import { listen } from '../stream.ts'
+
+interface ReviewPage {
+  readonly items: readonly Review[]
+  readonly next_cursor: string | null
+}
+
+const views = [
+  ['waiting', 'Waiting'],
+  ['decided', 'Decided'],
+  ['expired', 'Expired'],
+] as const
+
+export function reviews({ query, signal }: Visit): Shown {
+  const mark = liveMark()
+  const lead = h('p', { class: 'lead' }, ' ')
+  const list = h('div', {}, loading('the reviews'))
+  let view: string = views.find(([name]) => name === query.get('status'))?.[0] ?? 'waiting'
+  let items: readonly Review[] = []
+  let cursor: string | null = null
+
+  const tabs = h('div', { class: 'tabs', role: 'group', 'aria-label': 'Which reviews' })
+  const drawTabs = (): void =>
+    fill(
+      tabs,
+      ...views.map(([name, text]) =>
+        h('button', { type: 'button', 'aria-pressed': String(view === name), onclick: () => choose(name) }, text),
+      ),
+    )
+
+  function choose(name: string): void {
+    view = name
+    note({ status: name === 'waiting' ? null : name })
+    drawTabs()
+    tabs.querySelector<HTMLElement>('[aria-pressed=true]')?.focus()
+    void load()
+  }
+
+  function draw(): void {
+    const more = cursor === null ? '' : ' and more'
+    const many = `${counted(items.length, view === 'waiting' ? 'decision' : 'review')}${more}`
+    const text = view === 'waiting' ? `${many} waiting for a person, the most urgent first.` : `${many}.`
+    fill(lead, items.length === 0 ? ' ' : text)
+    if (items.length === 0)
+      fill(
+        list,
+        view === 'waiting'
+          ? empty(
+              'Nothing waits for a decision.',
+              'Reviews appear when the platform is not sure enough to go on by itself.',
+            )
+          : empty(`No review is ${view} yet.`),
+      )
+    else
+      fill(
+        list,
+        h('ul', { class: 'queue' }, ...items.map((review) => h('li', {}, item(review)))),
+        cursor !== null && h('button', { type: 'button', class: 'more', onclick: () => void loadMore() }, 'Show more'),
+      )
+  }
+
+  async function load(): Promise<void> {
+    try {
+      const page = await get<ReviewPage>('/reviews', { status: view, limit: 50 }, signal)
+      items = page.items
+      cursor = page.next_cursor
+      if (!signal.aborted) draw()
+    } catch (error) {
+      if (!signal.aborted)
+        fill(
+          list,
+          trouble(error, () => void load()),
+        )
+    }
+  }
+
+  async function loadMore(): Promise<void> {
+    const page: ReviewPage = await get<ReviewPage>('/reviews', { status: view, limit: 50, cursor }, signal)
+    items = [...items, ...page.items]
+    cursor = page.next_cursor
+    draw()
+  }
+
+  let settling = false
+  function heard(): void {
+    if (settling) return
+    settling = true
+    setTimeout(() => {
+      settling = false
+      if (!signal.aborted) void load()
+    }, 500)
+  }
+
+  drawTabs()
+  void load()
+  void listen({ topics: 'review_events' }, { event: heard, state: (state) => mark.set(state === 'live') }, signal)
+  return { title: 'Reviews', content: [pageHead('Reviews', lead, [mark.element, tabs]), list] }
+}
+
+/** Under its company, whose name comes later where the review does not bear it. */
+function titleOf(review: Review): HTMLElement {
+  const known = companyOf(review)
+  const subject = capital(words(review.subject_type))
+  const link = h('a', { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` }, known ?? subject)
+  if (known === null) void companyName(review.organization_id).then((name) => (link.textContent = name ?? subject))
+  return h('h2', {}, link)
+}
+
+function item(review: Review): HTMLElement {
+  return h(
+    'article',
+    { class: 'review-row' },
+    h('p', { class: 'priority' }, h('span', { class: 'heard' }, 'Priority '), String(review.priority)),
+    h(
+      'div',
+      {},
+      titleOf(review),
+      h('p', {}, capital(words(review.reason))),
+      h(
+        'p',
+        { class: 'card-foot' },
+        tag(words(review.subject_type)),
+        tag(`${review.risk} risk`, riskTone(review)),
+        standing(review),
+      ),
+    ),
+  )
+}
+
+function standing(review: Review): Child {
+  if (review.status === 'decided')
+    return [tag(review.decision ?? 'decided', 'ok'), review.decided_at !== null && ago(review.decided_at)]
+  if (review.status === 'expired') return [tag('expired'), 'due ', ago(review.due_at)]
+  const overdue = Date.parse(review.due_at) < Date.now()
+  return [
+    review.status === 'claimed' &&
+      tag(review.claimed_by_name == null ? 'claimed' : `held by ${review.claimed_by_name}`, 'accent'),
+    overdue ? tag('overdue', 'bad') : null,
+    h('span', {}, 'due ', ago(review.due_at)),
+  ]
+}

@@ -1,0 +1,47 @@
+/** One review, as the API tells it. */
+export interface Review {
+  readonly review_id: string
+  readonly organization_id: string
+  readonly status: 'open' | 'claimed' | 'decided' | 'expired'
+  readonly priority: number
+  readonly subject_type: string
+  readonly subject_ref: string
+  readonly reason: string
+  readonly risk: 'low' | 'medium' | 'high'
+  readonly proposed_action: unknown
+  readonly options: readonly ('approve' | 'reject' | 'edit' | 'escalate')[]
+  readonly requester: string
+  readonly requested_at: string
+  readonly due_at: string
+  readonly claimed_by: string | null
+  readonly claimed_by_name?: string | null
+  readonly lease_until: string | null
+  readonly decision: string | null
+  readonly comment: string | null
+  readonly decided_by: string | null
+  readonly decided_at: string | null
+}
+
+export interface Finding {
+  readonly finding_type: string
+  readonly confidence: number
+  readonly data: unknown
+}
+
+const recordOf = (of: unknown): Readonly<Record<string, unknown>> | null =>
+  typeof of === 'object' && of !== null && !Array.isArray(of) ? (of as Readonly<Record<string, unknown>>) : null
+
+export function companyOf({ proposed_action }: Review): string | null {
+  const name = recordOf(proposed_action)?.['company_name']
+  return typeof name === 'string' ? name : null
+}
+
+/** The findings a review is about; empty for a review about something else. */
+export function findingsOf({ proposed_action }: Review): readonly Finding[] {
+  const list = recordOf(proposed_action)?.['findings']
+  if (!Array.isArray(list)) return []
+  return list.filter((each): each is Finding => typeof recordOf(each)?.['finding_type'] === 'string')
+}
+
+export const riskTone = ({ risk }: Review): 'bad' | 'warn' | 'plain' =>
+  risk === 'high' ? 'bad' : risk === 'medium' ? 'warn' : 'plain'
