@@ -59,7 +59,9 @@ describe('a call that was given up while its keys were fetched', () => {
     const asked: string[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     const up = new AbortController()
-    const call = Promise.resolve(operatorOf(promise, asked).call(record, up.signal, undefined)).catch((error: unknown) => error)
+    const call = Promise.resolve(operatorOf(promise, asked).call(record, up.signal, undefined)).catch(
+      (error: unknown) => error,
+    )
     if (givenUp) up.abort()
     resolve()
     await call
