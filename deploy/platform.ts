@@ -285,7 +285,8 @@ function httpOf(
     settings: {
       ...httpDefaults,
       bodyLimitBytes: config.http.bodyLimitBytes,
-      requestsPerMinute: config.http.rateLimitPerMinute,
+      // Where a month passes in minutes, its visitors and webhooks do too, all from this machine.
+      requestsPerMinute: config.clock === 'warp' ? 0 : config.http.rateLimitPerMinute,
     },
     version,
     logger: loggerOf(config),

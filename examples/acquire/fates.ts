@@ -6,8 +6,13 @@
 import { createHash } from 'node:crypto'
 import type { Applicant } from './applicants.ts'
 
-/** Where a lifecycle ends: paid, or let go for this reason. */
-export const ends = ['paid', 'no_engagement', 'nda_declined', 'contract_declined', 'payment_failed'] as const
+/**
+ * Where a lifecycle ends: paid, or let go for this reason. `pricing_rejected` is nobody's wish here: it is what becomes of a
+ * price that a person had to approve and did not in time.
+ */
+export const ends = [
+  ...(['paid', 'no_engagement', 'nda_declined', 'pricing_rejected', 'contract_declined', 'payment_failed'] as const),
+] as const
 export type End = (typeof ends)[number]
 
 type Rule = Readonly<Record<string, unknown>>
@@ -74,3 +79,9 @@ export function fateScript(list: readonly Applicant[], seed: number): readonly R
     { ...webhook, signature: 'wrong' },
   ]
 }
+
+/** Ends before there is a price. */
+const early: ReadonlySet<End> = new Set(['no_engagement', 'nda_declined'])
+
+export const isExpected = (end: End | 'other' | null, wanted: End): boolean =>
+  end === wanted || (end === 'pricing_rejected' && !early.has(wanted))

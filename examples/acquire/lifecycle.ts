@@ -68,23 +68,26 @@ class Person {
   }
 }
 
-/** Looks at each company in turn until all have ended or time is up. */
+const atOnce = 8
+
+/** Looks at each company in turn, a few at once, until all have ended or time is up. */
 export async function followAll(acquired: readonly Acquired[], options: FollowOptions): Promise<Followed[]> {
   const open = acquired.map((one) => ({ one, person: new Person(one, options), decisions: 0 }))
   const done: Followed[] = []
-  while (open.length > 0) {
-    for (const company of open.splice(0)) {
+  const work = async (): Promise<void> => {
+    for (let company = open.shift(); company !== undefined; company = open.shift()) {
       company.decisions += await decideAll(company.person, company.one.organizationId)
       const found = await standingOf(company.person, company.one)
-      const isOver = found.end !== null || Date.now() > options.deadlineAt
-      if (!isOver) open.push(company)
-      else {
+      if (found.end === null && Date.now() <= options.deadlineAt) {
+        open.push(company)
+        await sleep(100)
+      } else {
         done.push({ ...found, decisions: company.decisions })
         options.ended()
       }
     }
-    if (open.length > 0) await sleep(500)
   }
+  await Promise.all(Array.from({ length: atOnce }, work))
   return done
 }
 
