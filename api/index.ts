@@ -1,7 +1,8 @@
-/** HTTP: identity, ingest, queries, and the server that carries them. */
+/** HTTP: identity, ingest, queries, demo pages, and the server that carries them. */
 export * from './agents/index.ts'
 export * from './auth/index.ts'
 export * from './console/index.ts'
+export * from './demo/index.ts'
 export * from './http/index.ts'
 export {
   MemoryReservations,

@@ -174,6 +174,7 @@ export interface Config {
     readonly stripe: ProviderConfig
     readonly docusign: DocuSignConfig
     readonly sendgrid: ProviderConfig & { readonly from: { readonly email: string; readonly name: string } }
+    readonly mixpanel: ProviderConfig & { readonly projectId: string | null }
     readonly llm: LlmConfig
   }
 }
@@ -294,6 +295,7 @@ function assemble(values: Values): Config {
         ...providerOf(values, 'SENDGRID'),
         from: { email: values.SENDGRID_FROM_EMAIL, name: values.SENDGRID_FROM_NAME },
       },
+      mixpanel: { ...providerOf(values, 'MIXPANEL'), projectId: values.MIXPANEL_PROJECT_ID },
       llm: llmOf(values),
     },
   }
@@ -346,6 +348,7 @@ const ownAddresses = {
   WEBSCRAPER: 'https://api.webscraper.io/api/v1',
   SENDGRID: 'https://api.sendgrid.com',
   STRIPE: 'https://api.stripe.com',
+  MIXPANEL: 'https://api.mixpanel.com',
   OPENAI: 'https://api.openai.com/v1',
   ANTHROPIC: 'https://api.anthropic.com',
   DOCUSIGN: 'https://www.docusign.net',
@@ -353,7 +356,7 @@ const ownAddresses = {
 
 function providerOf(
   values: Values,
-  name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID' | 'STRIPE' | 'DOCUSIGN',
+  name: 'PERPLEXITY' | 'WEBSCRAPER' | 'SENDGRID' | 'STRIPE' | 'DOCUSIGN' | 'MIXPANEL',
 ): ProviderConfig {
   const apiKey = values[`${name}_API_KEY`]
   const given = values[`${name}_BASE_URL`]

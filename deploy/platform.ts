@@ -10,7 +10,7 @@ import process from 'node:process'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
-import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Staff, Webhooks } from '../api/index.ts'
+import type { Endpoint, HealthReport, HttpServer, Identity, Ingest, Mount, Staff, Webhooks } from '../api/index.ts'
 import {
   OutboxRelay,
   agentEndpoints,
@@ -44,7 +44,8 @@ import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { registerStreamMetrics, webhookCounter } from './metrics.ts'
-import { openProviders } from './providers.ts'
+import { demoPagesOf } from './demo-pages.ts'
+import { demoPath, openProviders } from './providers.ts'
 import type { Running } from './running.ts'
 import { startStreams } from './streams/index.ts'
 import { sweepTimeline } from './timeline-sweep.ts'
@@ -139,11 +140,11 @@ async function startDoors(
   closers.push(() => admin.close())
   const identity = identityOf(running)
   const metrics = new Registry()
-  const { endpoints, webhooks } = config.roles.includes('api')
+  const { endpoints, webhooks, mounts } = config.roles.includes('api')
     ? openApi(options, running, { identity, staff, metrics }, closers)
-    : { endpoints: [], webhooks: null }
+    : { endpoints: [], webhooks: null, mounts: {} }
   const warp = openWarp(running, options.notice)
-  const server = httpOf(options, running, { identity, metrics, endpoints, webhooks }, warp)
+  const server = httpOf(options, running, { identity, metrics, endpoints, webhooks, mounts }, warp)
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   running.providers.sandbox?.deliverTo(url)
@@ -152,18 +153,28 @@ async function startDoors(
   return { url, endpoints }
 }
 
+interface Doors {
+  readonly endpoints: readonly Endpoint[]
+  /** What else is served, by path. */
+  readonly mounts: Readonly<Record<string, Mount>>
+}
+
 function openApi(
   { notice }: PlatformOptions,
   running: Running,
   { identity, staff, metrics }: Pick<Doors, 'identity' | 'metrics'> & { readonly staff: Staff },
   closers: (() => Promise<void>)[],
-): Pick<Doors, 'endpoints' | 'webhooks'> {
+): Pick<Doors, 'endpoints' | 'webhooks' | 'mounts'> {
   const ingest = ingestOf(running, notice)
   closers.push(() => ingest.close())
   const webhooks = openWebhooks(running, ingest, webhookCounter(metrics))
   closers.push(everyFewMinutes(() => Promise.all([identity.sweep(), ingest.sweep(), webhooks.again()]), notice))
   const pages = operatorPages(running, identity, notice)
-  return { endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest), ...pages], webhooks }
+  return {
+    endpoints: [...agentEndpoints(staff), ...endpointsOf(running, identity, ingest), ...pages],
+    webhooks,
+    mounts: { [demoPath]: demoPagesOf(running, ingest) },
+  }
 }
 
 /** What is served beside health and metrics. */
@@ -173,6 +184,8 @@ interface Doors {
   readonly endpoints: readonly Endpoint[]
   /** Null where there is no API. */
   readonly webhooks: Webhooks | null
+  /** Beside the API, by path. */
+  readonly mounts: Readonly<Record<string, Mount>>
 }
 
 function identityOf({ foundation, relay }: Running): Identity {
@@ -249,7 +262,7 @@ function endpointsOf(running: Running, identity: Identity, ingest: Ingest): Endp
 function httpOf(
   options: PlatformOptions,
   running: Running,
-  { identity, metrics, endpoints, webhooks }: Doors,
+  { identity, metrics, endpoints, webhooks, mounts }: Doors,
   warp: Warp | null,
 ): HttpServer {
   const { config, version } = options
@@ -259,6 +272,7 @@ function httpOf(
   return createHttpServer({
     endpoints,
     mounts: {
+      ...mounts,
       ...(config.roles.includes('api') ? { '/console': consoleHandler('/console') } : {}),
       '/registry':
         foundation.ownRegistry === null

@@ -2,23 +2,28 @@
 
 import { join } from 'node:path'
 import { codeReader } from '../api/index.ts'
+import { mixpanelProvider } from '../connectors/analytics/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
+import { shareLinks } from '../connectors/keys/index.ts'
 import type { Llm } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { ownerReader } from '../connectors/owners/index.ts'
 import { stripeProvider } from '../connectors/payments/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
-import { renderingProvider, shareLinks } from '../connectors/rendering/index.ts'
+import { renderingProvider } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { ObjectStore } from '../connectors/storage/index.ts'
-import type { LlmVendorConfig, ProviderConfig } from './config.ts'
+import type { Config, LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
 import { sandboxWebhookSecret } from './webhooks.ts'
 import { openObjectStore, readyOrLater } from './object-store.ts'
+
+/** Where the pages of demos are served. */
+export const demoPath = '/d'
 
 /** Where the sandbox answers for the providers that are not live. */
 export type ProviderAddresses = Sandbox['baseUrls']
@@ -59,7 +64,7 @@ export function providersAt(
   addresses: ProviderAddresses | null,
   objects: ObjectStore,
 ): readonly Provider[] {
-  const { perplexity, webscraper, sendgrid, stripe } = foundation.config.providers
+  const { perplexity, webscraper, sendgrid, stripe, mixpanel } = foundation.config.providers
   const readCode = codeReader(foundation.pools.effects, Buffer.from(foundation.secrets.code))
   return [
     perplexityProvider(settingsOf('perplexity', perplexity, addresses)),
@@ -69,13 +74,11 @@ export function providersAt(
       from: sendgrid.from,
       resolve: (_, codeRef) => mailOf(readCode, codeRef),
     }),
+    mixpanelOf(mixpanel, addresses),
     renderingProvider({
       store: objects,
       sellerName: sendgrid.from.name,
-      shareLink: shareLinks({
-        secret: Buffer.from(foundation.secrets.code),
-        publicUrl: foundation.config.http.publicUrl,
-      }),
+      shareLink: shareLinkOf(foundation),
       concurrency: 4,
       timeoutMs: 60_000,
     }),
@@ -86,6 +89,20 @@ export function providersAt(
     languageModels(foundation, addresses),
     signatures(foundation, addresses?.docusign ?? null, objects),
   ]
+}
+
+/** Where a demo is shown, under a token that the pages open again. */
+function shareLinkOf({ secrets, config }: StreamFoundation) {
+  const links = shareLinks(secrets.code)
+  return (tenantId: string, demoId: string) => {
+    const share_token = links.seal({ tenantId, demoId })
+    return { share_token, url: `${config.http.publicUrl}${demoPath}/${share_token}` }
+  }
+}
+
+function mixpanelOf(config: Config['providers']['mixpanel'], addresses: ProviderAddresses | null): Provider {
+  const { apiKey: credential, ...settings } = settingsOf('mixpanel', config, addresses)
+  return mixpanelProvider({ ...settings, credential, projectId: config.projectId })
 }
 
 function languageModels(foundation: StreamFoundation, addresses: ProviderAddresses | null): Provider {
@@ -137,7 +154,7 @@ const rateOf = (ratePerMinute: number | null): Provider['rate'] =>
   ratePerMinute === null ? null : { capacity: ratePerMinute, refillPerMs: ratePerMinute / 60_000 }
 
 function settingsOf(
-  name: 'perplexity' | 'webscraper' | 'sendgrid' | 'stripe',
+  name: 'perplexity' | 'webscraper' | 'sendgrid' | 'stripe' | 'mixpanel',
   config: ProviderConfig,
   addresses: ProviderAddresses | null,
 ) {

@@ -1,6 +1,8 @@
 /** Projections: events to rows. The list below is the whole registration. */
 
 import { auditLogs } from './projections/audit-logs.ts'
+import { clientMilestones } from './projections/client-milestones.ts'
+import { demos } from './projections/demos.ts'
 import { documents } from './projections/documents.ts'
 import { dunning } from './projections/dunning.ts'
 import { enrichmentData } from './projections/enrichment-data.ts'
@@ -31,6 +33,8 @@ export const resourceProjections: readonly AnyProjection[] = Object.freeze([
   dunning,
   mrr,
   documents,
+  demos,
+  clientMilestones,
 ])
 
 export const projections: readonly AnyProjection[] = Object.freeze([...resourceProjections, ...timelines])

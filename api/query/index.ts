@@ -7,6 +7,8 @@ import { boardEndpoint } from './lifecycle-board.ts'
 import { billingEndpoints } from './billing.ts'
 import type { FileReader } from './documents.ts'
 import { documentEndpoints } from './documents.ts'
+import { demoEndpoints } from './demos.ts'
+import { funnelEndpoints } from './funnel.ts'
 import { lifecycleEndpoints } from './lifecycle.ts'
 import { organizationEndpoints } from './organizations.ts'
 import type { ReaderOptions } from './reader.ts'
@@ -46,6 +48,8 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
     streamEndpoint({ reader, positions, clock, settings: settings.stream }),
     ...billingEndpoints(reader),
     ...revenueEndpoints(reader, options.time),
+    ...demoEndpoints(reader),
+    ...funnelEndpoints(reader),
     ...reviewEndpoints(reader, options.time),
     ...documentEndpoints(reader, options.files ?? null),
     ...reviewClaimEndpoints(commands),

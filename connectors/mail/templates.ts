@@ -58,6 +58,110 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
       'an owner of the organization of {host} has declined your request to join. Ask them if you think it a mistake.',
     ].join('\n'),
   },
+  demo_link: {
+    subject: 'Your demo is ready',
+    text: [
+      'Hello {first_name},',
+      '',
+      'we have made a demo for you, with what we understood of your business. It opens without a login:',
+      '',
+      '{url}',
+      '',
+      'It can be seen until {expires}. Share the link with whoever should look at it with you.',
+    ].join('\n'),
+  },
+  demo_nudge: {
+    subject: 'Your demo waits for you',
+    text: [
+      'Hello {first_name},',
+      '',
+      'nobody has looked at your demo yet. It takes five minutes, and opens without a login:',
+      '',
+      '{url}',
+      '',
+      'It can be seen until {expires}.',
+    ].join('\n'),
+  },
+  document_to_sign: {
+    subject: 'Please sign: {document}',
+    text: [
+      'Hello {first_name},',
+      '',
+      'the {document} is ready for your signature. You get it in a message of its own from our signature service.',
+      '',
+      'It can be signed until {expires}.',
+    ].join('\n'),
+  },
+  document_reminder: {
+    subject: 'A reminder: the {document} waits for your signature',
+    text: [
+      'Hello {first_name},',
+      '',
+      'the {document} still waits for your signature. If something in it is not as you want it, tell us, and we change it.',
+    ].join('\n'),
+  },
+  invoice: {
+    subject: 'Your invoice {invoice}',
+    text: ['Hello {first_name},', '', 'your invoice {invoice} over {amount} is due on {due}.'].join('\n'),
+  },
+  payment_failed: {
+    subject: 'Your payment did not go through',
+    text: [
+      'Hello {first_name},',
+      '',
+      'the payment of invoice {invoice} did not go through. We try again in the next days; nothing changes for you until then.',
+    ].join('\n'),
+  },
+  payment_method_needed: {
+    subject: 'Please give us another method of payment',
+    text: [
+      'Hello {first_name},',
+      '',
+      'your bank refuses the payment of invoice {invoice}, and trying again would not help.',
+      'Please give us another method of payment.',
+    ].join('\n'),
+  },
+  payment_reminder: {
+    subject: 'A reminder: invoice {invoice} is not paid',
+    text: [
+      'Hello {first_name},',
+      '',
+      'invoice {invoice} is not paid yet. Please see that your method of payment is still good.',
+    ].join('\n'),
+  },
+  payment_final_notice: {
+    subject: 'Last notice: invoice {invoice} is not paid',
+    text: [
+      'Hello {first_name},',
+      '',
+      'invoice {invoice} is still not paid. If it stays so, new conversations will be limited in a few days.',
+      'If there is a reason, answer this message: we find a way.',
+    ].join('\n'),
+  },
+  service_restricted: {
+    subject: 'New conversations are limited',
+    text: [
+      'Hello {first_name},',
+      '',
+      'as invoice {invoice} is not paid, new conversations are limited from today. Once it is paid, all is as before.',
+    ].join('\n'),
+  },
+  service_suspended: {
+    subject: 'Your service is suspended',
+    text: [
+      'Hello {first_name},',
+      '',
+      'as invoice {invoice} is not paid, your service is suspended. Once it is paid, all is as before.',
+    ].join('\n'),
+  },
+  subscription_canceled: {
+    subject: 'Your subscription has ended',
+    text: ['Hello {first_name},', '', 'as invoice {invoice} was never paid, your subscription has ended.'].join('\n'),
+  },
+  payment_recovered: {
+    subject: 'Thank you, your payment has arrived',
+    text: ['Hello {first_name},', '', 'invoice {invoice} is paid, and nothing is limited any more.'].join('\n'),
+  },
 })
 
 export type Rendered =

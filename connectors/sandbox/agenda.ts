@@ -14,7 +14,7 @@ import { Records } from './records.ts'
 export interface AgendaEntry {
   /** A second entry of this id replaces the first. */
   readonly id: string
-  /** Business time in ms. */
+  /** Business time in ms; a part of one is rounded up. */
   readonly at: number
   readonly kind: string
   readonly data: Json
@@ -50,7 +50,7 @@ export class Agenda {
 
   note(entry: AgendaEntry): void {
     this.#n += 1
-    this.#records.put(entry.id, { ...entry, n: this.#n })
+    this.#records.put(entry.id, { ...entry, at: Math.ceil(entry.at), n: this.#n })
     this.#look()
   }
 

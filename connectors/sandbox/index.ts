@@ -4,9 +4,10 @@
  * the script stand in `directory` and outlive a kill.
  *
  *   providers   {url}/perplexity · {url}/webscraper/api/v1 · {url}/sendgrid · {url}/openai/v1 · {url}/anthropic ·
- *               {url}/stripe · {url}/docusign · {url}/s3
+ *               {url}/stripe · {url}/docusign · {url}/mixpanel · {url}/s3
  *   people      GET  /sandbox/mail?to=&limit=               [{ to, subject, text, sent_at }], newest last
  *               GET  /sandbox/calls?provider=&operation=&limit=   { total, calls }, newest last
+ *               GET  /sandbox/analytics?limit=          { distinct, events }: imported by Mixpanel's, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
  *
@@ -27,6 +28,8 @@ import { Deliveries } from './deliveries.ts'
 import type { Asked, StandIn, StandInContext } from './exchange.ts'
 import { docuSign } from './docusign.ts'
 import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import type { MixpanelStandIn } from './mixpanel.ts'
+import { mixpanel } from './mixpanel.ts'
 import { openai } from './openai.ts'
 import { perplexity } from './perplexity.ts'
 import { s3 } from './s3.ts'
@@ -35,10 +38,12 @@ import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
 import { stripe } from './stripe.ts'
+import { visitors } from './visitors.ts'
 import { webScraper } from './web-scraper.ts'
 
 export { fromLoopback } from './http.ts'
 export type { LoggedCall } from './calls.ts'
+export type { AnalyticsEvent } from './mixpanel.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
 
@@ -73,6 +78,7 @@ interface Parts {
   readonly script: Script
   readonly calls: CallLog
   readonly mail: SendGridStandIn
+  readonly analytics: MixpanelStandIn
   readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
   readonly agenda: Agenda
   readonly now: () => number
@@ -85,6 +91,7 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   docusign: '/docusign',
   openai: '/openai/v1',
   anthropic: '/anthropic',
+  mixpanel: '/mixpanel',
   s3: '/s3',
   stripe: '/stripe',
 }
@@ -145,14 +152,20 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const real = realNow ?? now
     const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
     const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
-    const mail = sendGrid(join(directory, 'mail.ndjson'), now)
-    const standIns = openStandIns(context, mail)
-    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, standIns, agenda, now }
+    const readers = visitors({ agenda, script, now, platformUrl: addressOf })
+    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received) => readers.reads(received))
+    const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
+    const standIns = openStandIns(context, mail, analytics)
+    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, analytics, standIns, agenda, now }
   }
 }
 
 /** One line for each provider. */
-const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['standIns'] => ({
+const openStandIns = (
+  context: StandInContext,
+  mail: SendGridStandIn,
+  analytics: MixpanelStandIn,
+): Parts['standIns'] => ({
   perplexity,
   webscraper: webScraper(join(context.directory, 'jobs.ndjson')),
   sendgrid: mail,
@@ -161,6 +174,7 @@ const openStandIns = (context: StandInContext, mail: SendGridStandIn): Parts['st
   anthropic,
   s3: s3(join(context.directory, 's3'), { now: context.now }),
   stripe: stripe(context),
+  mixpanel: analytics,
 })
 
 /** A provider's call: recognised, logged, answered as the script wants it. */
@@ -216,6 +230,8 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         return sendProblem(response, 400, 'Bad request', `provider is one of ${sandboxProviders.join(', ')}`)
       return sendJson(response, 200, parts.calls.read(known, url.searchParams.get('operation'), limit))
     }
+    case 'GET /sandbox/analytics':
+      return sendJson(response, 200, parts.analytics.events(limit))
     case 'GET /sandbox/agenda':
       return sendJson(response, 200, parts.agenda.upcoming(limit))
     case 'GET /sandbox/script':
@@ -231,7 +247,7 @@ async function people(parts: Parts, request: IncomingMessage, response: ServerRe
         response,
         404,
         'Not found',
-        'The sandbox has /sandbox/mail, /sandbox/calls, /sandbox/agenda and /sandbox/script.',
+        'The sandbox has /sandbox/mail, /sandbox/calls, /sandbox/analytics, /sandbox/agenda and /sandbox/script.',
       )
   }
 }

@@ -7,18 +7,18 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
 export const sandboxProviders = [
-  ...(['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'stripe', 'docusign'] as const),
+  ...(['perplexity', 'webscraper', 'sendgrid', 'openai', 'anthropic', 's3', 'stripe', 'docusign', 'mixpanel'] as const),
 ] as const
 export type SandboxProvider = (typeof sandboxProviders)[number]
 
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
-   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send (sendgrid) ·
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send · visit (sendgrid) ·
    * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
    * · respond · embed (openai) · message (anthropic) ·
    * pay · give_up and the names of its calls (stripe) ·
-   * token · create_envelope · list_envelopes · envelope · void_envelope · combined · certificate (docusign) · webhook
+   * token · create_envelope · list_envelopes · envelope · void_envelope · combined · certificate (docusign) · import (mixpanel) · webhook
    */
   operation: z.string().optional(),
   /** Domains or names of companies, whole, in any case. */
@@ -50,7 +50,8 @@ const rule = z.strictObject({
    * invented_finding: it cites a finding that nobody gave it ·
    * of pay (stripe), what comes of an attempt: pays · declined · hard_declined · never_pays · pays_late ·
    * of give_up, what is done after the last one: unpaid · uncollectible · canceled ·
-   * of create_envelope, what its people do: signs · declines: the first of them · ignores
+   * of create_envelope, what its people do: signs · declines: the first of them · ignores ·
+   * of visits, what the reader of a mail does with the link to a demo in it: engages (unless told) · looks · ignores · robot
    */
   answer: z
     .enum([
@@ -59,6 +60,7 @@ const rule = z.strictObject({
       ...['pays', 'declined', 'hard_declined', 'never_pays', 'pays_late'],
       ...['unpaid', 'uncollectible', 'canceled'],
       ...['signs', 'declines', 'ignores'],
+      ...['engages', 'looks', 'robot'],
     ] as const)
     .optional(),
   /** When people act at last, in business time; of create_envelope: how long each signer takes. */

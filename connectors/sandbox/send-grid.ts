@@ -22,7 +22,12 @@ export interface SendGridStandIn extends StandIn {
 
 const newestKept = 1_000
 
-export function sendGrid(path: string, now: () => number): SendGridStandIn {
+/** @param readBy what becomes of a mail once it is there */
+export function sendGrid(
+  path: string,
+  now: () => number,
+  readBy: (mail: SandboxMail) => void = () => undefined,
+): SendGridStandIn {
   const byAddress = new Map<string, Place[]>()
   const newest: Place[] = []
   let count = 0
@@ -48,7 +53,11 @@ export function sendGrid(path: string, now: () => number): SendGridStandIn {
       const mail = mailIn(asked)
       if (typeof mail === 'string') return { status: 400, body: errorBody(mail) }
       const sent_at = new Date(now()).toISOString()
-      for (const to of mail.to) journal.append({ to, subject: mail.subject, text: mail.text, sent_at })
+      for (const to of mail.to) {
+        const received = { to, subject: mail.subject, text: mail.text, sent_at }
+        journal.append(received)
+        readBy(received)
+      }
       return { status: 202, headers: { 'x-message-id': idOf(`${count} ${asked.body}`) }, body: '' }
     },
     error: (status) =>

@@ -19,6 +19,7 @@ const prefixes = [
     'PERPLEXITY_',
     'WEBSCRAPER_',
     'SENDGRID_',
+    'MIXPANEL_',
     'S3_',
     'STRIPE_',
     'LLM_',

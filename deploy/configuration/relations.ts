@@ -8,13 +8,21 @@ import { roles } from './variables.ts'
 type Relation = (config: Config, values: Values) => string | null
 type ProviderName = Exclude<keyof Config['providers'], 'llm'>
 
-const providerNames: readonly ProviderName[] = ['perplexity', 'webscraper', 'sendgrid', 'docusign', 'stripe']
+const providerNames: readonly ProviderName[] = [
+  'perplexity',
+  'webscraper',
+  'sendgrid',
+  'docusign',
+  'stripe',
+  'mixpanel',
+]
 const prefixOf = {
   perplexity: 'PERPLEXITY',
   webscraper: 'WEBSCRAPER',
   sendgrid: 'SENDGRID',
   docusign: 'DOCUSIGN',
   stripe: 'STRIPE',
+  mixpanel: 'MIXPANEL',
 } as const
 
 export function brokenRelations(config: Config, values: Values): string[] {
@@ -208,6 +216,10 @@ function ofProvider(name: ProviderName): Relation[] {
     ({ providers }) =>
       name === 'sendgrid' && providers.sendgrid.mode === 'live' && providers.sendgrid.from.email.endsWith('.example')
         ? 'SENDGRID_FROM_EMAIL: is not given; wanted the address that SendGrid knows as a sender'
+        : null,
+    (_, values) =>
+      name === 'mixpanel' && (values.MIXPANEL_API_KEY ?? '').includes(':') && values.MIXPANEL_PROJECT_ID === null
+        ? 'MIXPANEL_PROJECT_ID: is not given; wanted with a service account in MIXPANEL_API_KEY'
         : null,
   ]
 }

@@ -252,6 +252,12 @@ export const variables = {
   ...provider('WEBSCRAPER', { timeoutMs: 120_000, ratePerMinute: 13, concurrency: 4 }),
   ...provider('SENDGRID', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 16 }),
   ...provider('STRIPE', { timeoutMs: 30_000, ratePerMinute: 1_200, concurrency: 16 }),
+  ...provider('MIXPANEL', { timeoutMs: 30_000, ratePerMinute: 600, concurrency: 4 }),
+  MIXPANEL_PROJECT_ID: given({
+    meaning: "the project, where MIXPANEL_API_KEY is a service account as name:secret and not the project's token",
+    wanted: 'a number',
+    pattern: /^\d{1,20}$/,
+  }),
   ...vendor('OPENAI', { model: 'gpt-6-luna' }),
   ...vendor('ANTHROPIC', { model: 'claude-sonnet-5-5' }),
   OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {

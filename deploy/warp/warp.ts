@@ -3,8 +3,9 @@
  *
  * WP1  Time stands still while anybody works: an application with input, output or calls in flight; an outbox row that is not
  *      in the log; a sink that has not written everything; the sandbox answering or doing; somebody who holds the clock.
- * WP2  A jump goes to the earliest that is due, of all applications and of all who wait on the clock. What is due shortly
- *      after, measured by how far the jump goes, comes with it: else a thousand clients a second apart were a thousand jumps.
+ * WP2  A jump goes to the earliest that is due, of all applications and of all who wait on the clock. What is due shortly after
+ *      comes with it (two minutes, and more the farther the jump goes): else a thousand clients a second apart were a thousand
+ *      jumps. Each still happens under its own time, and in the order of these.
  * WP3  A hold ends by itself, so that a script that died does not stop time.
  */
 
@@ -25,9 +26,10 @@ export interface WarpOptions {
   readonly notice: (line: string) => void
 }
 
-/** How much of a jump's way is taken along behind its goal. */
+/** How much is taken along behind a jump's goal: a share of its way, within bounds. */
 const alongShare = 0.02
 const alongAtMostMs = 10 * 60 * 1000
+export const alongAtLeastMs = 2 * 60 * 1000
 const lookEveryMs = 5
 const holdAtMostMs = 10 * 60 * 1000
 
@@ -92,7 +94,8 @@ export class Warp {
     const due = [warped.nextAt, nextDue()].filter((at) => at !== null)
     if (due.length === 0 || this.#stopped) return
     const next = Math.min(...due)
-    const along = Math.min(alongAtMostMs, Math.max(0, Math.floor((next - warped.now()) * alongShare)))
+    const share = Math.floor((next - warped.now()) * alongShare)
+    const along = Math.min(alongAtMostMs, Math.max(alongAtLeastMs, share))
     warped.jumpTo(next + along)
     this.#jumps += 1
     moved()

@@ -1,73 +1,29 @@
 /**
- * Messages to people. Transactional mail is sent once per dedupe key in a day; what needs consent is not sent yet,
- * because no consent is known. A message ends as sent or failed.
+ * Messages to people. One is held back for the first of these reasons: the address bounced; the person complained or
+ * unsubscribed; no consent; too many in a week; the same key within a day. Transactional mail needs no consent, cannot be
+ * unsubscribed from and is not counted. A message ends as sent, suppressed or failed.
  *
  * Mail has no idempotency key: a crash between sending and committing may send it twice.
  */
 
-import type { Erased } from '../../schemas/index.ts'
-import {
-  array,
-  communicationEvents,
-  instant,
-  int,
-  oneOf,
-  optional,
-  personalJson,
-  record,
-  string,
-} from '../../schemas/index.ts'
-import type { PayloadOf } from '../../schemas/index.ts'
-import type { StateOf, Step, StepContext } from '../define.ts'
-import { defineProcessor, defineService, defineState, emit } from '../define.ts'
-import type { RetrySettings } from '../retry.ts'
+import type { Erased, PayloadOf } from '../../schemas/index.ts'
+import { communicationEvents } from '../../schemas/index.ts'
+import type { Step, StepContext } from '../define.ts'
+import { defineProcessor, defineService, emit } from '../define.ts'
+import { outreachAuth } from '../outreach-auth/index.ts'
+import { outreachBilling } from '../outreach-billing/index.ts'
+import { outreachDemo } from '../outreach-demo/index.ts'
+import { outreachDocument } from '../outreach-document/index.ts'
 import { retryTime } from '../retry.ts'
+import { heldBack, isRecent, told, wished } from './holding-back.ts'
+import type { CommunicationSettings } from './settings.ts'
+import { communicationDefaults } from './settings.ts'
+import type { Message, State } from './state.ts'
+import { communicationState, noContact } from './state.ts'
 
-export interface CommunicationSettings {
-  /** The same dedupe key within this time is one message, in ms. */
-  readonly dedupeMs: number
-  /** Messages remembered per contact, at most. */
-  readonly remembered: number
-  readonly retry: RetrySettings
-}
+export { communicationDefaults } from './settings.ts'
+export type { CommunicationSettings } from './settings.ts'
 
-export const communicationDefaults: CommunicationSettings = Object.freeze({
-  dedupeMs: 24 * 60 * 60 * 1000,
-  remembered: 200,
-  retry: { attempts: 5, baseMs: 2_000, capMs: 60_000 },
-})
-
-const communicationState = defineState({
-  store: 'contacts',
-  version: 1,
-  fields: {
-    /** Messages of the last day, oldest first. A failed one may be asked for again under its key. */
-    messages: array(
-      record('Message', {
-        message_id: string(),
-        dedupe_key: string(),
-        at: instant(),
-        status: oneOf('sending', 'sent', 'failed', 'suppressed'),
-        /** While sending: the call in flight, and what it was asked. */
-        call: optional(record('Call', { call_id: string(), attempt: int(), request: personalJson() })),
-      }),
-    ),
-  },
-  example: {
-    messages: [
-      {
-        message_id: 'm1',
-        dedupe_key: 'verify:c1',
-        at: 1_767_225_600_000,
-        status: 'sending',
-        call: { call_id: 'c1', attempt: 1, request: { template: 'verify_email', message_id: 'm1' } },
-      },
-    ],
-  },
-})
-
-type State = StateOf<typeof communicationState>
-type Message = State['messages'][number]
 type Request = PayloadOf<typeof communicationEvents.events, 'message_requested'>
 type Answer = PayloadOf<typeof communicationEvents.events, 'call_answered'>
 
@@ -80,29 +36,37 @@ export const communication = (settings: CommunicationSettings) =>
     handle(state, input, context) {
       switch (input.event_type) {
         case 'message_requested':
-          return requested(settings, state ?? { messages: [] }, input, context)
+          return requested(settings, state ?? noContact, input, context)
         case 'call_answered':
           return state === null ? { state } : answered(settings, state, input, context)
+        case 'contact_preference_changed':
+          return { state: input.channel === 'email' ? wished(state ?? noContact, input) : state }
+        case 'delivery_updated':
+          return { state: told(state, input.status) }
         default:
           return { state }
       }
     },
   })
 
-function requested(settings: CommunicationSettings, state: State, message: Request, context: StepContext): Step<State> {
-  const { contact_id, message_id, dedupe_key } = message
-  const recent = state.messages.filter((known) => context.time - known.at < settings.dedupeMs)
-  if (recent.some((known) => known.message_id === message_id)) return { state }
-  const doubled = recent.some((known) => known.dedupe_key === dedupe_key && holdsKey(known))
-  const reason = message.purpose === 'transactional' ? (doubled ? 'duplicate' : null) : 'no_consent'
-  const entry = { message_id, dedupe_key, at: context.time }
+function requested(
+  settings: CommunicationSettings,
+  before: State,
+  message: Request,
+  context: StepContext,
+): Step<State> {
+  const { contact_id, message_id, dedupe_key, purpose } = message
+  const state = { ...before, messages: before.messages.filter(isRecent(settings, context.time)) }
+  if (state.messages.some((known) => known.message_id === message_id)) return { state: before }
+  const reason = heldBack(settings, state, message, context.time)
+  const entry = { message_id, dedupe_key, at: context.time, purpose }
   if (reason !== null) {
     const suppressed = emit(communicationEvents, 'message_suppressed', { contact_id, message_id, reason })
-    return { state: remember(settings, recent, { ...entry, status: 'suppressed' }), emit: [suppressed] }
+    return { state: remember(settings, state, { ...entry, status: 'suppressed' }), emit: [suppressed] }
   }
   if ((message.channel ?? 'email') !== 'email') {
     return {
-      state: remember(settings, recent, { ...entry, status: 'failed' }),
+      state: remember(settings, state, { ...entry, status: 'failed' }),
       emit: [failure(contact_id, message_id, context)],
     }
   }
@@ -111,7 +75,7 @@ function requested(settings: CommunicationSettings, state: State, message: Reque
   const request = { contact_id, template, message_id, data_ref, to: unlessErased(to), data: unlessErased(data) }
   const call = { call_id: context.id('call'), attempt: 1, request }
   return {
-    state: remember(settings, recent, { ...entry, status: 'sending', call }),
+    state: remember(settings, state, { ...entry, status: 'sending', call }),
     emit: [callRequested(contact_id, call, context.time)],
   }
 }
@@ -144,16 +108,17 @@ function answered(settings: CommunicationSettings, state: State, answer: Answer,
   return { state: replaced(state, { ...message, call }), emit: [callRequested(contact_id, call, notBefore)] }
 }
 
-const holdsKey = (message: Message): boolean => message.status === 'sending' || message.status === 'sent'
-
-function remember(settings: CommunicationSettings, recent: readonly Message[], message: Message): State {
-  const messages = [...recent, message]
+function remember(settings: CommunicationSettings, state: State, message: Message): State {
+  const messages = [...state.messages, message]
   const forgotten = messages.length > settings.remembered ? messages.findIndex(({ call }) => call == null) : -1
-  return { messages: forgotten === -1 ? messages : messages.toSpliced(forgotten, 1) }
+  return { ...state, messages: forgotten === -1 ? messages : messages.toSpliced(forgotten, 1) }
 }
 
 function replaced(state: State, message: Message): State {
-  return { messages: state.messages.map((known) => (known.message_id === message.message_id ? message : known)) }
+  return {
+    ...state,
+    messages: state.messages.map((known) => (known.message_id === message.message_id ? message : known)),
+  }
 }
 
 function callRequested(contact_id: string, call: NonNullable<Message['call']>, not_before: number) {
@@ -184,4 +149,10 @@ function providerId(output: unknown): string {
 }
 
 export const communicationService = (settings: CommunicationSettings = communicationDefaults) =>
-  defineService('communication', [communication(settings)])
+  defineService('communication', [
+    communication(settings),
+    outreachAuth(),
+    outreachDemo(),
+    outreachDocument(),
+    outreachBilling(),
+  ])

@@ -37,6 +37,20 @@ const suppressed = (message_id: string, reason: string): Expected => ({
   type: 'message_suppressed',
   payload: { contact_id: 'u1', message_id, reason },
 })
+const wish = (at: number, subscribed: boolean, preference_source: string, channel = 'email'): ScenarioInput => ({
+  topic: communicationEvents,
+  type: 'contact_preference_changed',
+  payload: { contact_id: 'u1', channel, subscribed, preference_source },
+  at,
+})
+const outcome = (at: number, status: string): ScenarioInput => ({
+  topic: communicationEvents,
+  type: 'delivery_updated',
+  payload: { contact_id: 'u1', message_id: 'm0', provider_event_id: 'ev1', status, at },
+  at,
+})
+const nudge = (at: number, id: string): ScenarioInput =>
+  requested(at, { purpose: 'lifecycle', message_id: id, dedupe_key: id })
 const ok = (at: number): ScenarioInput => ({ answer: { status: 202, output: { provider_id: 'sg-1' } }, at })
 const refused = (at: number, as: string, retry_at: number | null = null): ScenarioInput => ({
   answer: { class: as, status: 500, retry_at, error: 'refused' },
@@ -129,6 +143,41 @@ export const scenarios: readonly Scenario[] = [
         then: [suppressed('m2', 'no_consent')],
       },
       { when: requested(seconds(2), { message_id: 'm3' }), then: [called()] },
+    ],
+  },
+  {
+    it: 'sends what who signed up agreed to, at most three times a week, and no campaign',
+    play: [
+      { when: wish(start, true, 'signup') },
+      { when: requested(start, { purpose: 'campaign' }), then: [suppressed('m1', 'no_consent')] },
+      ...['m2', 'm3', 'm4'].map((id, n) => ({ when: nudge(hours(n), id), then: [called()] })),
+      { when: requested(hours(3), { message_id: 't1' }), then: [called()] },
+      { when: nudge(hours(24 * 7 - 1), 'm5'), then: [suppressed('m5', 'frequency_cap')] },
+      { when: nudge(hours(24 * 7), 'm6'), then: [called()] },
+    ],
+  },
+  {
+    it: 'sends campaigns to who asked for them, and signing up changes no wish',
+    play: [
+      { when: wish(start, true, 'preference_page') },
+      { when: wish(start, true, 'signup') },
+      { when: requested(start, { purpose: 'campaign' }), then: [called()] },
+      { when: wish(seconds(1), false, 'unsubscribe_link') },
+      { when: wish(seconds(2), true, 'signup') },
+      { when: wish(seconds(2), true, 'preference_page', 'sms') },
+      { when: nudge(seconds(3), 'm2'), then: [suppressed('m2', 'unsubscribed')] },
+      { when: requested(seconds(4), { message_id: 'm3', dedupe_key: 'k3' }), then: [called()] },
+    ],
+  },
+  {
+    it: 'writes nothing more to an address that bounces, and nothing unasked to who complained',
+    play: [
+      { when: wish(start, true, 'signup') },
+      { when: outcome(seconds(1), 'complained') },
+      { when: nudge(seconds(2), 'm2'), then: [suppressed('m2', 'unsubscribed')] },
+      { when: requested(seconds(3)), then: [called()] },
+      { when: outcome(seconds(4), 'bounced') },
+      { when: requested(seconds(5), { message_id: 'm3', dedupe_key: 'k3' }), then: [suppressed('m3', 'hard_bounce')] },
     ],
   },
   {

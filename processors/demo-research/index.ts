@@ -35,7 +35,8 @@ export const demoResearch = () =>
         case 'research_completed': {
           const { research_session_id } = input
           const known = state ?? noDemo
-          if (known.asked.includes(research_session_id)) return { state }
+          // Who was taken with a demo is not shown another because research was done again.
+          if (known.engaged || known.asked.includes(research_session_id)) return { state }
           const wanted = { research_session_id, reason: 'research_completed' }
           return {
             state: { ...known, asked: [...known.asked, research_session_id].slice(-sessionsRemembered) },

@@ -3,6 +3,8 @@
 import type { Scenario } from '../define.ts'
 import {
   answer,
+  clicked,
+  stepped,
   asksModel,
   called,
   client,
@@ -49,6 +51,15 @@ export const scenarios: readonly Scenario[] = [
           }),
         ],
       },
+    ],
+  },
+  {
+    it: 'asks for no other demo of a client that was taken with one',
+    play: [
+      ...made,
+      { when: stepped(seconds(10), '1', 300_000), then: [{ type: 'demo_engagement_changed' }] },
+      { when: clicked(seconds(11)), then: [{ type: 'demo_engagement_changed' }, { type: 'demo_engaged' }] },
+      { when: researched(seconds(50), 's2') },
     ],
   },
   {

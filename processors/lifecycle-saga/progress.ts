@@ -136,7 +136,7 @@ function failed(settings: SagaSettings, state: SagaState, fact: Fact, context: S
 
 /** The deadline of the step has come. */
 export function timedOut(settings: SagaSettings, state: SagaState, context: StepContext): Move {
-  const { status, step } = state
+  const { status } = state
   if (status === 'nurturing') return abort(settings, state, 'no_engagement', context)
   if (status !== 'running') return { state }
   return late(settings, state, { at: context.time, ref: context.organizationId }, context)

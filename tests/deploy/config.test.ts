@@ -310,6 +310,7 @@ describe('settings that are fine alone but not together', () => {
       'WEBSCRAPER_BASE_URL: is plain http to another machine; wanted https',
     ],
     [{ SENDGRID_API_KEY: 'hunter22' }, 'SENDGRID_FROM_EMAIL: is not given'],
+    [{ MIXPANEL_API_KEY: 'account:secret' }, 'MIXPANEL_PROJECT_ID: is not given; wanted with a service account'],
     [{ OPENAI_BASE_URL: 'https://o.test' }, 'OPENAI_BASE_URL: is given without OPENAI_API_KEY'],
     [
       { ANTHROPIC_BASE_URL: 'http://a.test', ANTHROPIC_API_KEY: 'hunter22' },
@@ -350,7 +351,7 @@ describe('settings that are fine alone but not together', () => {
 
   test('production has no sandbox and no generated secret', () => {
     const errors = errorsOf({ MODE: 'production' })
-    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(6)
+    expect(errors.filter((line) => line.includes('_API_KEY: is not given; wanted in production'))).toHaveLength(7)
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 

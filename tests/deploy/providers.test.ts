@@ -79,6 +79,7 @@ test('a live vendor is asked at its address with its key, and the other not at a
     s3: '',
     stripe: '',
     docusign: '',
+    mixpanel: '',
   }
   const llm = providersAt(
     foundation as unknown as StreamFoundation,

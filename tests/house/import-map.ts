@@ -58,6 +58,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'connectors/*': { ...connector, packages: ['zod'] },
   'api/http': { values: [], types: ['schemas', 'topology'], packages: ['express', 'pino', 'prom-client', 'zod'] },
   'api/auth': { ...endpoints, packages: ['zod', 'jose', 'bcrypt'] },
+  'api/demo': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/agents': { ...endpoints, values: [...endpoints.values, 'api/auth'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   // Its modules run in browsers; the libraries they name are served to them.
@@ -70,6 +71,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
       'api/agents',
       'api/auth',
       'api/console',
+      'api/demo',
       'api/ingest',
       'api/operator',
       'api/query',
@@ -102,6 +104,9 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'examples/acquire.ts': 'started as a process of its own',
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
   'api/http/body.ts': 'reads bytes; the door would load the server',
+  'api/http/rate-limit.ts': 'counts requests; the door would load the server',
+  'api/http/server.ts': 'what a mount is, types alone',
+  'api/http/validate.ts': 'checks bodies; the door would load the server',
   'api/http/json.ts': 'one strict parser; the door would load the server',
   'api/http/problem.ts': 'one error class; the door would load the server',
 }

@@ -2,8 +2,15 @@
 
 import { describe, expect, test } from 'vitest'
 import { client, erasing, finding, page, researched, written } from '../../processors/demo/scenario-data.ts'
-import type { SagaSettings } from '../../processors/index.ts'
-import { billingService, demoService, lifecycleSaga, researchService, sagaDefaults } from '../../processors/index.ts'
+import type { AnyTopic, SagaSettings } from '../../processors/index.ts'
+import {
+  billingService,
+  defineService,
+  demoService,
+  lifecycleSaga,
+  researchService,
+  sagaDefaults,
+} from '../../processors/index.ts'
 import type { BillingState } from '../../processors/billing/state.ts'
 import * as money from '../../processors/billing/scenario-data.ts'
 import {
@@ -19,6 +26,11 @@ import {
   researchInReview,
   seconds,
 } from '../../processors/lifecycle-saga/scenario-data.ts'
+import { outreachAuth } from '../../processors/outreach-auth/index.ts'
+import { outreachBilling } from '../../processors/outreach-billing/index.ts'
+import { outreachDemo } from '../../processors/outreach-demo/index.ts'
+import { outreachDocument } from '../../processors/outreach-document/index.ts'
+import { created as ownerKnown, signedUp } from '../../processors/outreach/scenario-data.ts'
 import { created, everything, threeCompetitors } from '../../processors/research/scenario-data.ts'
 import type { Told } from '../../processors/scenario.ts'
 import { scenarioEvent, servicePlayer } from '../../processors/scenario.ts'
@@ -27,6 +39,7 @@ import {
   billingEvents,
   clientEvents,
   demoEvents,
+  documentEvents,
   researchEvents,
   reviewEvents,
   uuidv5,
@@ -247,4 +260,39 @@ describe('billing', () => {
       }
     }
   })
+})
+
+describe('outreach', () => {
+  const ref = { bucket: 'b', key: 'k', version_id: 'v', sha256: 's', bytes: 1 }
+  const at = seconds(5)
+  const url = 'https://demo.example/d/b1c5'
+  const of = (topic: AnyTopic, type: string, payload: Readonly<Record<string, unknown>>): Said => ({
+    topic,
+    type,
+    payload,
+    at,
+  })
+  const due = { version: 1, envelope_id: 'env1', recipients: [{ role: 'client', order: 1 }], expires_at: days(30) }
+  // Whoever is known when, the owner gets the same messages.
+  const readers = [outreachAuth(), outreachDemo(), outreachDocument(), outreachBilling()]
+  convergence(defineService('outreach', readers), [
+    {
+      it: 'a demo, a document and an unpaid invoice before the owner is known',
+      said: [
+        { ...(signedUp as Said), at },
+        { ...(ownerKnown as Said), at },
+        of(demoEvents, 'demo_published', {
+          demo_id: 'd1',
+          version: 1,
+          share_token: 't',
+          url,
+          qr_ref: ref,
+          expires_at: at,
+        }),
+        of(documentEvents, 'envelope_sent', { document_id: 'doc1', ...due }),
+        of(billingEvents, 'payment_failed', { invoice_id: 'in_1', attempt_count: 1, hard: true }),
+        of(billingEvents, 'dunning_stage_changed', { invoice_id: 'in_1', from: 'grace', to: 'reminder_1', day: 3 }),
+      ],
+    },
+  ])
 })

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { services } from '../../processors/index.ts'
-import { stateCodec } from '../../schemas/index.ts'
+import { parseKey, stateCodec } from '../../schemas/index.ts'
 import { keyRing } from './codecs.ts'
 
 interface Fixture {
@@ -32,9 +32,10 @@ test('there are states that had another form once', () => {
   )
 })
 
-test.each(earlier)('$name', ({ name, state, version }) => {
+test.each(earlier)('$name', async ({ name, state, version }) => {
   const file = new URL(`../golden/states/${name}.json`, import.meta.url)
   const { key, hex, reads } = JSON.parse(readFileSync(file, 'utf8')) as Fixture
+  await keyRing.load([parseKey(key).tenantId])
   const codec = stateCodec(state, { keyRing })
   const bytes = Buffer.from(hex, 'hex')
   expect(bytes.readUInt16BE(0)).toBe(version)

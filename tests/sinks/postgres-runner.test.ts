@@ -9,6 +9,7 @@ import {
   authEvents,
   billingEvents,
   clientEvents,
+  demoEvents,
   documentEvents,
   researchEvents,
   reviewEvents,
@@ -64,12 +65,22 @@ test('connections killed at any moment, restarts between: the rows are those of 
           eventOf(clientEvents, 'lifecycle_started', {}, of),
           eventOf(clientEvents, 'stage_changed', {}, of),
           eventOf(clientEvents, 'step_started', {}, of),
+          eventOf(clientEvents, 'step_completed', { step: 'nda' }, of),
         )
         await fixture.append(
           researchEvents,
           eventOf(researchEvents, 'research_started', { research_session_id: `s${of.organization}` }, of),
           eventOf(researchEvents, 'finding_recorded', {}, of),
           eventOf(researchEvents, 'competitor_identified', {}, of),
+        )
+        const demo = { demo_id: `demo${of.organization}` }
+        await fixture.append(
+          demoEvents,
+          eventOf(demoEvents, 'demo_generated', demo, of),
+          eventOf(demoEvents, 'demo_published', demo, of),
+          eventOf(demoEvents, 'demo_engagement_changed', demo, of),
+          eventOf(demoEvents, 'demo_engaged', demo, of),
+          eventOf(demoEvents, 'demo_simulation_message', demo, of),
         )
         await fixture.append(
           documentEvents,

@@ -6,6 +6,7 @@ import {
   authEvents,
   billingEvents,
   clientEvents,
+  demoEvents,
   documentEvents,
   erased,
   researchEvents,
@@ -16,6 +17,15 @@ import { MemoryTables, projections, resourceProjections } from '../../sinks/inde
 import { auditLogs, auditLogsTable } from '../../sinks/projections/audit-logs.ts'
 import { documents, documentsTable, documentVersionsTable } from '../../sinks/projections/documents.ts'
 import { dunning, dunningTable } from '../../sinks/projections/dunning.ts'
+import { clientMilestones, clientMilestonesTable } from '../../sinks/projections/client-milestones.ts'
+import {
+  demoChatMessagesTable,
+  demoEngagedTable,
+  demoEngagementTable,
+  demos,
+  demosTable,
+  demoVersionsTable,
+} from '../../sinks/projections/demos.ts'
 import { enrichmentData, enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
 import { invoices, invoicesTable, refundsTable } from '../../sinks/projections/invoices.ts'
 import {
@@ -478,6 +488,80 @@ describe('documents', () => {
   })
 })
 
+describe('demos', () => {
+  const generated = (version = 1): Said => ['demo_generated', { version }]
+  const published = (version = 1): Said => ['demo_published', { version, url: `https://x.example/d/${version}` }]
+  test('a new version stands in the row, and the first publication is remembered', async () => {
+    const said = [generated(), published(), generated(2), published(2)]
+    expect(await rowsAfter(demos, demosTable, said)).toEqual([
+      expect.objectContaining({
+        status: 'published',
+        version: 2,
+        url: 'https://x.example/d/2',
+        published_at: 1003,
+        ended_at: null,
+      }),
+    ])
+    const versions = await rowsAfter(demos, demoVersionsTable, said)
+    expect(versions.map((row) => [row?.['generated_at'], row?.['published_at']])).toEqual([
+      [1000, 1001],
+      [1002, 1003],
+    ])
+  })
+  test('a demo expires, or is taken down and published again', async () => {
+    const of = async (...said: Said[]) => (await rowsAfter(demos, demosTable, [generated(), published(), ...said]))[0]
+    expect(await of(['demo_expired'])).toMatchObject({ status: 'expired', ended_at: 1002, end_reason: 'expired' })
+    expect(await of(['demo_unpublished', { reason: 'compensation' }])).toMatchObject({
+      status: 'unpublished',
+      end_reason: 'compensation',
+    })
+    expect(await of(['demo_unpublished'], published(2))).toMatchObject({ status: 'published', end_reason: null })
+  })
+  test('engagement is the newest, and when it passed the bar stays', async () => {
+    const said: Said[] = [
+      ['demo_engagement_changed', { score: 41, cta_clicked: 'no' }],
+      ['demo_engagement_changed', { score: 72, cta_clicked: 'yes' }],
+      ['demo_engaged', { score: 72, sessions: 2 }],
+      ['demo_engagement_changed', { score: 90, cta_clicked: 'yes' }],
+    ]
+    expect(await rowsAfter(demos, demoEngagementTable, said)).toEqual([
+      expect.objectContaining({ score: 90, cta_clicked: true, changed_score_at: 1003 }),
+    ])
+    expect(await rowsAfter(demos, demoEngagedTable, said)).toEqual([
+      expect.objectContaining({ score: 72, sessions: 2, engaged_at: 1002 }),
+    ])
+  })
+  test('an erased client leaves no row of any table; the words of a conversation are personal', async () => {
+    const asked: Said = ['demo_simulation_message', { message_id: 'm1', role: 'visitor', excerpt: 'Hello?' }]
+    const answered: Said = ['demo_simulation_message', { message_id: 'm1', role: 'assistant', excerpt: 'Yes.' }]
+    const said: Said[] = [generated(), published(), asked, answered, ['demo_engagement_changed'], ['demo_engaged']]
+    const rows = await rowsAfter(demos, demoChatMessagesTable, said)
+    expect(rows.map((row) => row?.['excerpt'])).toEqual(['Hello?', 'Yes.'])
+    expect(await rowsAfter(demos, demoChatMessagesTable, [['demo_simulation_message', { excerpt: erased }]])).toEqual([
+      expect.objectContaining({ excerpt: null }),
+    ])
+    expect([demosTable.columns.url.personal, demoChatMessagesTable.columns.excerpt.personal]).toEqual([true, true])
+    for (const table of demos.tables) {
+      const left = await rowsAfter(demos, table, [...said, ['demo_unpublished', { reason: 'erased' }]])
+      expect(left.length).toBeGreaterThan(0)
+      expect(left.every((row) => row === null)).toBe(true)
+    }
+  })
+})
+
+test('client-milestones: when each step was finished; nothing of an erased client', async () => {
+  const said: Said[] = [
+    ['step_started', { step: 'nda' }],
+    ['step_completed', { step: 'nda', ms: 7 }],
+    ['step_completed', { step: 'contract', ms: 9 }],
+  ]
+  expect(await rowsAfter(clientMilestones, clientMilestonesTable, said)).toEqual([
+    { reached_at: 1001, ms: 7 },
+    { reached_at: 1002, ms: 9 },
+  ])
+  expect(await rowsAfter(clientMilestones, clientMilestonesTable, [...said, ['client_erased']])).toEqual([null, null])
+})
+
 describe('values that SQL cannot hold are bad records', () => {
   const put = (over: Partial<AnyEvent>): (() => unknown) => {
     const event = { ...eventOf(authEvents, 'organization_created', { owner_user_id: userId(1) }), ...over }
@@ -512,7 +596,9 @@ describe('values that SQL cannot hold are bad records', () => {
   test('topics of the list are those that are projected', () => {
     expect(new Set(resourceProjections.map(({ reads }) => reads.name))).toEqual(
       new Set(
-        [authEvents, billingEvents, clientEvents, documentEvents, researchEvents, reviewEvents].map(({ name }) => name),
+        [authEvents, billingEvents, clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents].map(
+          ({ name }) => name,
+        ),
       ),
     )
   })

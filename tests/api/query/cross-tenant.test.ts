@@ -12,6 +12,7 @@ const idsOfB = {
   user_id: ownerB.userId,
   review_id: `review-${canary}`,
   document_id: documentOf(tenantB),
+  demo_id: `demo-${canary}`,
 }
 
 test("row 41: at least 500 requests with ids of tenant B under A's token show nothing, and 404 by path", async () => {

@@ -192,6 +192,53 @@ export async function fill(world: World, tenant_id: string, mark: string): Promi
     ms: 60_000,
   })
   await world.insert('review_queue', reviewRow(tenant_id, `review-${mark}`, 'high', -5, { reason: mark }))
+  const demo = { ...place, demo_id: `demo-${mark}` }
+  const ref = { bucket: 'b', key: mark, version_id: 'v', sha256: 's', bytes: 1 }
+  await world.insert('demos', {
+    ...demo,
+    status: 'published',
+    version: 2,
+    url: `https://x.example/d/${mark}`,
+    qr_ref: ref,
+    published_at: at(-10),
+    expires_at: at(10_000),
+  })
+  for (const [version, minutes] of [
+    [1, -40 * 24 * 60],
+    [2, -10],
+  ] as const)
+    await world.insert('demo_versions', {
+      ...demo,
+      version,
+      research_session_id,
+      page_ref: ref,
+      personalization: { headline: mark },
+      model: 'm',
+      generated_at: at(minutes),
+      published_at: at(minutes),
+    })
+  await world.insert('demo_engagement', {
+    ...demo,
+    score: 72,
+    sessions: 2,
+    viewers: 1,
+    steps_completed: 3,
+    dwell_ms: 94_000,
+    cta_clicked: true,
+    bots_ignored: 1,
+    changed_score_at: at(-5),
+  })
+  await world.insert('demo_engaged', { ...demo, score: 72, sessions: 2, engaged_at: at(-5) })
+  await world.insert('demo_chat_messages', {
+    ...demo,
+    session_id: 's1',
+    message_id: 'm1',
+    role: 'visitor',
+    excerpt: `Does it work, ${mark}?`,
+    finding_ids: [],
+    said_at: at(-6),
+  })
+  await world.insert('client_milestones', { ...place, step: 'nda', reached_at: at(-4), ms: 60_000 })
   await world.insert('audit_logs', {
     ...place,
     event_id: `audit-${mark}`,
