@@ -47,19 +47,26 @@ async function main(options: Arguments): Promise<Report | PaidReport> {
   const shown = progress({ total: list.length, output: process.stdout, now: () => performance.now() })
   const run: Run = { options, client: ask, deadlineAt, progress: shown }
   const stopWatching = watchLag(run)
+  try {
+    return await runOf(run, list)
+  } finally {
+    stopWatching()
+    shown.end()
+  }
+}
+
+async function runOf(run: Run, list: readonly Applicant[]): Promise<Report | PaidReport> {
+  const { options } = run
+  const sequential = options.sequential !== null
   if (sequential) await followAll(run, list.slice(0, warmUp), 1)
   const startedAt = performance.now()
   const found = await followAll(run, sequential ? list.slice(warmUp) : list, sequential ? 1 : options.concurrency)
   const secondsSince = (): number => (performance.now() - startedAt) / 1000
   if (options.untilPaid) {
     const followed = await toTheEnd(run, found)
-    stopWatching()
-    shown.end()
     return paidReport({ ...followed, seed: options.seed, list, seconds: secondsSince() })
   }
   const seconds = secondsSince()
-  stopWatching()
-  shown.end()
   return report(await audited(run, found), seconds)
 }
 

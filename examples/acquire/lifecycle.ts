@@ -93,7 +93,7 @@ export async function followAll(acquired: readonly Acquired[], options: FollowOp
 
 /** Approves what waits for a person; says how much that was. */
 async function decideAll(person: Person, organizationId: string): Promise<number> {
-  const list = await person.ask({ path: `/api/v1/reviews?status=open&organization_id=${organizationId}` })
+  const list = await person.ask({ path: `/api/v1/reviews?status=waiting&organization_id=${organizationId}` })
   if (list.status === 404) return 0
   expectStatus(list, [200], 'reviews')
   const { items } = list.body as { items: readonly { readonly review_id: string }[] }
