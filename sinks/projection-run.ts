@@ -137,13 +137,11 @@ export class ProjectionRun {
       })
   }
 
-  /** True when the partitions of this process hold nothing that is committed and not yet applied. Asks the log. */
-  async isIdle(): Promise<boolean> {
-    const { log, projection } = this.#options
+  /** Where it is in the partitions that this process has. */
+  places(): readonly { readonly topic: string; readonly partition: number; readonly position: bigint }[] {
+    const topic = this.#options.projection.reads.name
     const mine = this.#assignment.sources.filter(({ claim }) => claim !== null)
-    const queues = mine.map(({ partition }) => ({ topic: projection.reads.name, partition }))
-    const ends = await log.listOffsets(queues, 'stable')
-    return mine.every(({ position }, index) => position >= (ends[index] ?? 0n))
+    return mine.map(({ partition, position }) => ({ topic, partition, position }))
   }
 
   /** True once the record at `offset` has been applied; false when the time is up. */

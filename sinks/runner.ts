@@ -95,8 +95,11 @@ export class SinkRunner {
 
   /** True when everything that is committed is in the rows, or set aside. Asks the log. */
   async isIdle(): Promise<boolean> {
-    for (const run of this.#runs.values()) if (!(await run.isIdle())) return false
-    return true
+    const places = [...this.#runs.values()].flatMap((run) => run.places())
+    const queues = new Map(places.map(({ topic, partition }) => [`${topic} ${partition}`, { topic, partition }]))
+    const ends = await this.#options.log.listOffsets([...queues.values()], 'stable')
+    const endOf = new Map([...queues.keys()].map((name, index) => [name, ends[index] ?? 0n]))
+    return places.every(({ topic, partition, position }) => position >= (endOf.get(`${topic} ${partition}`) ?? 0n))
   }
 
   /** The next offset of each partition this process has: rows hold everything before it. */

@@ -66,6 +66,26 @@ describe('SinkRunner', () => {
     expect(() => runner.waitFor('nothing', 'auth_events', 0, 0n, 0)).toThrow('there is no projection nothing')
   })
 
+  test('is idle when everything that is committed is in the rows of every projection, and not before', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const held = Promise.withResolvers<undefined>()
+    const slow = troubled(tables, async (batch, inner) => {
+      if (batch.claim.source.sink === 'team-memberships') await held.promise
+      return inner()
+    })
+    const runner = started(fixture.runner(slow))
+    await eventually(() => runner.status().every(({ partitions }) => partitions.length > 0), 'partitions')
+    expect(await runner.isIdle()).toBe(true)
+    for (const tenant of [tenantA, tenantB]) await fixture.append(authEvents, created(tenant))
+    expect(await runner.isIdle()).toBe(false)
+    await eventually(() => names(tables).length === 2, 'rows of one projection')
+    expect(await runner.isIdle()).toBe(false)
+    held.resolve(undefined)
+    await settled(fixture.log, tables)
+    await eventually(() => runner.isIdle(), 'idle')
+  })
+
   test('P4: after a restart it goes on where SQL stands, and rows are those of one run', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
