@@ -129,8 +129,8 @@ describe.skipIf(lacks !== null && !inCI)(`several processes${lacks === null ? ''
   test(
     'share the tasks of every service, over threads and processes',
     async () => {
-      await untilShared(([a, b]) => a === 2 && b === 1)
-      expect(await tasksOf(api)).toEqual({ effects: 6 })
+      await untilShared(([a, b]) => b >= 1 && a === 2 * b)
+      expect(await tasksOf(api)).toEqual({ effects: 6, 'demo-chat': 6 })
       const root = await fetch(`${one.url}/api/v1/auth/login`, { method: 'POST' })
       expect(root.status, 'a process without the role api serves no API').toBe(404)
       expect(await (await fetch(`${one.url}/metrics`)).text()).toContain(
@@ -148,7 +148,7 @@ describe.skipIf(lacks !== null && !inCI)(`several processes${lacks === null ? ''
         await sleep(1_000)
         await two.instance.kill()
         await two.start()
-        await untilShared(([a, b]) => a === 2 && b === 1)
+        await untilShared(([a, b]) => b >= 1 && a === 2 * b)
       })
       expect(readFileSync(one.logFile, 'utf8').slice(before)).toBe('')
     },
@@ -165,7 +165,7 @@ describe.skipIf(lacks !== null && !inCI)(`several processes${lacks === null ? ''
         const { code } = await two.instance.stop()
         expect(code).toBe(0)
         for (const deadline = Date.now() + 10_000; ; await sleep(50)) {
-          if (Object.values(await tasksOf(one)).every((count) => count === 3)) break
+          if (Object.values(await tasksOf(one)).every((count) => count >= 3 && count % 3 === 0)) break
           expect(Date.now(), 'well before the session of the one that left is over').toBeLessThan(deadline)
         }
       })

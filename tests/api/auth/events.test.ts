@@ -80,7 +80,10 @@ it('every event that identity writes goes through its topic’s codec and comes 
     const values = { ...data, ...(data_ref == null ? {} : { code: '123456' }) }
     expect([template, render(templates[template!]!, values).kind]).toEqual([template, 'text'])
   }
-  expect([...mailed].sort()).toEqual(Object.keys(templates).sort())
+  // The other templates belong to what clients are written about later.
+  expect([...mailed].sort()).toEqual([
+    ...['invitation', 'join_approved', 'join_rejected', 'join_requested', 'reset_password', 'verify_email'],
+  ])
   expect([...types].sort()).toEqual([
     'api_key_created',
     'api_key_revoked',
