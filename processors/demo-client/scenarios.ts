@@ -66,11 +66,14 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again after an hour what could not be removed, and says nothing before',
+    it: 'tries again after an hour what could not be removed, and does not say that it is gone before',
     play: [
       ...made,
       { when: compensated(seconds(50)), then: [removes] },
-      { when: refusal(seconds(51), { class: 'invalid', status: 400 }) },
+      {
+        when: refusal(seconds(51), { class: 'invalid', status: 400 }),
+        then: [{ type: 'demo_removal_failed', payload: { reason: 'invalid', retry_at: seconds(51) + hour } }],
+      },
       { when: { advanceTo: seconds(51) + hour - 1 } },
       { when: { advanceTo: seconds(51) + hour }, then: [removes] },
       { when: answer(seconds(60) + hour, { removed: 2 }), then: [down('compensation')] },

@@ -224,4 +224,19 @@ const viewing: readonly Scenario[] = [
   },
 ]
 
-export const scenarios: readonly Scenario[] = [...making, ...viewing]
+const givenUp: Scenario = {
+  it: 'says how much could not be exported, and goes on (8)',
+  play: [
+    ...made,
+    { when: viewed(seconds(10)) },
+    { when: { advanceTo: seconds(70) }, then: [exports] },
+    {
+      when: refusal(seconds(71), { class: 'invalid', status: 400 }),
+      then: [{ type: 'demo_analytics_exported', payload: { insert_ids: [], dropped: 1 } }],
+    },
+    { when: viewed(seconds(100)), then: [engagement({ sessions: 1 })] },
+    { when: { advanceTo: seconds(160) }, then: [exports] },
+  ],
+}
+
+export const scenarios: readonly Scenario[] = [...making, ...viewing, givenUp]

@@ -61,11 +61,12 @@ export function exportAnswered(
     const export_call = { call_id: open.call_id, attempt: open.attempt + 1 }
     return { state: { ...state, export_call }, emit: [requested(state, export_call, notBefore)] }
   }
-  // What cannot be had is given up: analytics do not hold back a demo.
-  const insert_ids = state.exports.slice(0, state.exporting).map(({ insert_id }) => insert_id)
+  // What cannot be had is given up, and said so: analytics do not hold back a demo.
+  const sent = state.exports.slice(0, state.exporting).map(({ insert_id }) => insert_id)
   const done: DemoState = { ...state, exports: state.exports.slice(state.exporting), exporting: 0, export_call: null }
-  const told =
-    answer.class === 'ok' ? [emit(demoEvents, 'demo_analytics_exported', { demo_id: state.demo_id, insert_ids })] : []
+  const isIn = answer.class === 'ok'
+  const result = { demo_id: state.demo_id, insert_ids: isIn ? sent : [], dropped: isIn ? null : sent.length }
+  const told = [emit(demoEvents, 'demo_analytics_exported', result)]
   const more = send(settings, done, context)
   return { ...more, emit: [...told, ...(more.emit ?? [])] }
 }

@@ -72,7 +72,7 @@ export function answered(settings: DemoSettings, state: DemoState, answer: Answe
     case 'rendering':
       return rendered(settings, state, ok, answer.error ?? answer.class, context)
     case 'removing':
-      return removed(settings, state, ok !== null, context)
+      return removed(settings, state, ok !== null, answer.class, context)
   }
 }
 
@@ -196,12 +196,12 @@ function remove(settings: DemoSettings, state: DemoState, before: readonly Emiss
 }
 
 /** What cannot be removed now is tried again until it is: nobody is told that it is gone before. */
-function removed(settings: DemoSettings, state: DemoState, gone: boolean, context: StepContext): Move {
-  if (!gone)
-    return {
-      state: { ...state, call: null },
-      timers: { [demoTimers.removal]: context.time + settings.removeAgainAfterMs },
-    }
+function removed(settings: DemoSettings, state: DemoState, gone: boolean, failure: string, context: StepContext): Move {
+  if (!gone) {
+    const retry_at = context.time + settings.removeAgainAfterMs
+    const failed = emit(demoEvents, 'demo_removal_failed', { demo_id: state.demo_id, reason: failure, retry_at })
+    return { state: { ...state, call: null }, emit: [failed], timers: { [demoTimers.removal]: retry_at } }
+  }
   const reason = state.takedown ?? 'asked'
   const told = emit(demoEvents, 'demo_unpublished', { demo_id: state.demo_id, reason })
   if (reason === 'erased') return { state: erasedDemo, emit: [told], timers: disarmed }

@@ -158,11 +158,26 @@ export const demoEvents = eventTopic({
       demo_id: 'd1',
       reason: 'compensation',
     }),
-    /** What was exported to product analytics, for the record; `insert_ids` deduplicate there. */
-    demo_analytics_exported: event({ demo_id: string(), insert_ids: json<readonly string[]>() }, 'internal', {
+    /** Its pages could not be taken down; it is tried again. */
+    demo_removal_failed: event({ demo_id: string(), reason: string(), retry_at: instant() }, 'internal', {
       demo_id: 'd1',
-      insert_ids: ['9f86d081-884c-7d65-9a2f-eaa0c55ad015'],
+      reason: 'retry',
+      retry_at: 1_767_229_200_000,
     }),
+    /** What was exported to product analytics, for the record; `insert_ids` deduplicate there. */
+    demo_analytics_exported: event(
+      {
+        demo_id: string(),
+        insert_ids: json<readonly string[]>(),
+        /** How many were given up, where they could not be exported. */
+        dropped: optional(int()),
+      },
+      'internal',
+      {
+        demo_id: 'd1',
+        insert_ids: ['9f86d081-884c-7d65-9a2f-eaa0c55ad015'],
+      },
+    ),
     ...callEvents,
   },
 })
