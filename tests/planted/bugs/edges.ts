@@ -119,8 +119,11 @@ export const edgeBugs: readonly PlantedBug[] = [
   bug(
     'the cursor is not bound to its tenant',
     'api/query/reader.ts',
-    'const scope = [principal.tenantId, principal.userId, list,',
-    'const scope = [list,',
+    `      const scope = [
+        principal.tenantId,
+        viewerOf(principal).userId,
+`,
+    '      const scope = [\n',
     { file: 'tests/api/query/query.test.ts', test: 'row 42: a cursor that was edited, borrowed' },
   ),
 ]
