@@ -44,7 +44,7 @@ const paying =
 
 const fates: readonly Fate[] = [
   { name: 'pays', share: 70, end: 'paid', rules: () => [] },
-  { name: 'pays late', share: 4, end: 'paid', rules: paying('pays_late', { after_ms: 2 * 24 * 3_600_000 }) },
+  { name: 'pays late', share: 4, end: 'paid', rules: paying('pays_late', { after_ms: 12 * 3_600_000 }) },
   { name: 'never looks', share: 6, end: 'no_engagement', rules: visit('ignores') },
   { name: 'looks and leaves', share: 4, end: 'no_engagement', rules: visit('looks') },
   { name: 'declines the NDA', share: 4, end: 'nda_declined', rules: signing('NDA', 'declines') },
