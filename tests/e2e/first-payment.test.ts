@@ -1,0 +1,55 @@
+/**
+ * From sign-up to the first payment in one process, in warped business time: nobody decides anything, and each company ends
+ * where the script of its people says.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { freePort, startInstance } from '../../deploy/chaos/instance.ts'
+import { acquire } from '../../examples/acquire/acquisition.ts'
+import { applicants } from '../../examples/acquire/applicants.ts'
+import { client } from '../../examples/acquire/http.ts'
+import { followAll, holdClock, releaseClock } from '../../examples/acquire/lifecycle.ts'
+import { companies } from '../../examples/companies.ts'
+
+const password = 'first payment: one password'
+
+test('one company pays, one declines its contract, one never looks', { timeout: 300_000 }, async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'first-payment-'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const settings = { CLOCK: 'warp', PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: 'error' }
+  const instance = startInstance({ url, settings, logFile: join(dataDir, 'output.txt') })
+  onTestFinished(async () => {
+    await instance.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+  expect(await instance.ready()).toBe(true)
+
+  const deadlineAt = Date.now() + 240_000
+  const ask = client({ url, deadlineAt })
+  const [pays, declines, ignores] = applicants(companies, 1, 3, 0)
+  const script = [
+    {
+      provider: 'docusign',
+      operation: 'create_envelope',
+      companies: [declines!.domain],
+      contains: 'Contract for',
+      answer: 'declines',
+    },
+    { provider: 'sendgrid', operation: 'visit', companies: [ignores!.domain], answer: 'ignores' },
+  ]
+  await holdClock(ask)
+  expect((await ask({ method: 'PUT', path: '/sandbox/script', json: script })).status).toBe(200)
+  const list = [pays!, declines!, ignores!]
+  const acquired = await Promise.all(
+    list.map((one) => acquire(one, { client: ask, password, deadlineAt, pollMs: 100 })),
+  )
+  await releaseClock(ask)
+  const followed = await followAll(acquired, { client: ask, password, deadlineAt, ended: () => undefined })
+  const endOf = ({ domain }: (typeof list)[number]) =>
+    followed.find(({ applicant }) => applicant.domain === domain)?.end
+  expect([pays!, declines!, ignores!].map(endOf)).toEqual(['paid', 'contract_declined', 'no_engagement'])
+})
