@@ -78,10 +78,13 @@ describe('SinkRunner', () => {
     await eventually(() => runner.status().every(({ partitions }) => partitions.length > 0), 'partitions')
     expect(await runner.isIdle()).toBe(true)
     for (const tenant of [tenantA, tenantB]) await fixture.append(authEvents, created(tenant))
-    expect(await runner.isIdle()).toBe(false)
-    await eventually(() => names(tables).length === 2, 'rows of one projection')
-    expect(await runner.isIdle()).toBe(false)
-    held.resolve(undefined)
+    try {
+      expect(await runner.isIdle()).toBe(false)
+      await eventually(() => names(tables).length === 2, 'rows of one projection')
+      expect(await runner.isIdle()).toBe(false)
+    } finally {
+      held.resolve(undefined)
+    }
     await settled(fixture.log, tables)
     await eventually(() => runner.isIdle(), 'idle')
   })

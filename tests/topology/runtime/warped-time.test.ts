@@ -30,8 +30,14 @@ describe('time that is another than the clock', () => {
     expect(await said(driver, 'verdicts')).toEqual([])
     await warp(driver, time, t0 + 999)
     expect(await said(driver, 'verdicts')).toEqual([])
+    await send(driver, 'orders', 'a|far', `arm ${10 * hour}`, t0 + 999)
+    await driver.settle()
     await warp(driver, time, t0 + 30 * 24 * hour)
-    expect(await said(driver, 'verdicts')).toEqual([`a|k=late deadline ${t0 + 1000}`, `b|k=late deadline ${t0 + 1000}`])
+    expect(await said(driver, 'verdicts')).toEqual([
+      `a|k=late deadline ${t0 + 1000}`,
+      `b|k=late deadline ${t0 + 1000}`,
+      `a|far=late deadline ${t0 + 999 + 10 * hour}`,
+    ])
     expect(application.nextDue).toBeNull()
     expect(await application.isIdle()).toBe(true)
   })
