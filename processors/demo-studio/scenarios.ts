@@ -1,4 +1,4 @@
-/** Numbers in brackets are those of the demo behaviours in the service's specification. */
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
 import { demoEvents } from '../../schemas/index.ts'
 import type { Scenario, ScenarioStep } from '../define.ts'
@@ -38,9 +38,9 @@ const asking: readonly ScenarioStep[] = [
 const exports = called('mixpanel', 'import')
 
 const making: readonly Scenario[] = [
-  { it: 'writes, renders and publishes a demo of what was found (1)', play: made },
+  { it: 'writes, renders and publishes a demo of what was found (5.2.1)', play: made },
   {
-    it: 'keeps no sentence with a finding that does not exist or a figure nobody found; a neutral one stands there (1)',
+    it: 'keeps no sentence with a finding that does not exist or a figure nobody found; a neutral one stands there (5.2.1)',
     play: [
       ...asking,
       {
@@ -109,7 +109,7 @@ const making: readonly Scenario[] = [
     ],
   },
   {
-    it: 'makes version 2 under the same demo when it is asked for again, meanwhile the first stays (6)',
+    it: 'makes version 2 under the same demo when it is asked for again, meanwhile the first stays (5.2.6)',
     play: [
       ...made,
       {
@@ -139,7 +139,7 @@ const making: readonly Scenario[] = [
 
 const viewing: readonly Scenario[] = [
   {
-    it: 'expires once, after 14 days (2)',
+    it: 'expires once, after 14 days (5.2.2)',
     play: [
       ...made,
       { when: viewed(seconds(10)) },
@@ -151,7 +151,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'counts looks of one viewer within 30 minutes as one session, robots and glances not at all (3)',
+    it: 'counts looks of one viewer within 30 minutes as one session, robots and glances not at all (5.2.3)',
     play: [
       ...made,
       { when: viewed(minutes(1), 'robot', 'bot'), then: [engagement({ sessions: 0, bots_ignored: 1, score: 0 })] },
@@ -167,7 +167,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'is engaged once, when the score passes 60 (4)',
+    it: 'is engaged once, when the score passes 60 (5.2.4)',
     play: [
       ...made,
       { when: stepped(seconds(10), '1', 60_000), then: [engagement({ score: 25, steps_completed: 1 })] },
@@ -185,7 +185,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tells that nobody looked after 3 and 7 days, then no more (5)',
+    it: 'tells that nobody looked after 3 and 7 days, then no more (5.2.5)',
     play: [
       ...made,
       { when: { advanceTo: days(3) + 4_000 - 1 } },
@@ -195,7 +195,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tells no more once somebody looked (5)',
+    it: 'tells no more once somebody looked (5.2.5)',
     play: [
       ...made,
       { when: { advanceTo: days(3) + 4_000 }, then: [{ type: 'demo_unviewed' }] },
@@ -205,7 +205,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'sends what viewers did to analytics as one batch, under ids that follow from the events (8)',
+    it: 'sends what viewers did to analytics as one batch, under ids that follow from the events (5.2.8)',
     play: [
       ...made,
       { when: { ...viewed(seconds(10)), eventId: 'look' } },
@@ -225,7 +225,7 @@ const viewing: readonly Scenario[] = [
 ]
 
 const givenUp: Scenario = {
-  it: 'says how much could not be exported, and goes on (8)',
+  it: 'says how much could not be exported, and goes on (5.2.8)',
   play: [
     ...made,
     { when: viewed(seconds(10)) },
