@@ -5,7 +5,7 @@ import { fill, now, openWorld, ownerB } from './world.ts'
 const at = (minutes: number): string => new Date(now + minutes * 60_000).toISOString()
 const ago = at(-40 * 24 * 60)
 
-test('demos with how they are looked at, their versions and conversations; each tenant sees its own', async () => {
+test('demos with how they are looked at, their versions and conversations; each tenant sees its own (5.2.6)', async () => {
   await using world = await openWorld()
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
@@ -36,8 +36,8 @@ test('demos with how they are looked at, their versions and conversations; each 
   expect(whole.body).toMatchObject({
     demo_id: 'demo-b',
     versions: [
-      { version: 2, published_at: at(-10), personalization: { headline: 'b' } },
-      { version: 1, published_at: ago },
+      { version: 2, url: 'https://x.example/d/b?version=2', published_at: at(-10), personalization: { headline: 'b' } },
+      { version: 1, url: 'https://x.example/d/b?version=1', published_at: ago },
     ],
     messages: [{ role: 'visitor', excerpt: 'Does it work, b?', said_at: at(-6) }],
   })
@@ -72,7 +72,7 @@ test('a demo nobody looked at has nothing but zeros; pages follow one another', 
   expect(ids).toEqual(['demo-a', 'more-1', 'more-2'])
 })
 
-test('the funnel: a demo counts in the month it was first published in, and of its own tenant alone', async () => {
+test('the funnel: a demo counts in the month it was first published in, and of its own tenant alone (5.2.7)', async () => {
   await using world = await openWorld()
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
