@@ -1,10 +1,12 @@
-import type { Scenario } from '../define.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import { activated, billing, days, stage, undoing, until } from '../lifecycle-saga/scenario-data.ts'
 
 const canceled = (at: number, reason: string) =>
   billing('subscription_canceled', at, { subscription_id: 'sub_1', currency: 'USD', mrr: 1, reason })
 const dunning = (at: number, to: string) =>
   billing('dunning_stage_changed', at, { invoice_id: 'in_1', from: 'grace', to, day: 21 })
+const givenUp = (at: number) =>
+  billing('invoice_uncollectible', at, { invoice_id: 'in_1', currency: 'USD', amount: 100 })
 const ends = { type: 'compensation_started', payload: { from_step: 'billing', reason: 'payment_failed' } }
 
 export const scenarios: readonly Scenario[] = [
@@ -46,6 +48,23 @@ export const scenarios: readonly Scenario[] = [
         then: [{ type: 'compensation_step_done', payload: { step: 'billing' } }, undoing('contract')],
       },
     ],
+  },
+  {
+    it: 'ends the lifecycle when the first invoice is given up; a later one does not (4.5.11)',
+    play: [
+      ...until('contract'),
+      {
+        when: { ...givenUp(days(6)), tenant: 'b' } as ScenarioInput,
+      },
+      {
+        when: givenUp(days(6)),
+        then: [{ type: 'step_failed', payload: { step: 'billing', class: 'uncollectible' } }, ends, undoing('billing')],
+      },
+    ],
+  },
+  {
+    it: 'leaves what an invoice that is given up does to a client that had paid to dunning (4.5.12)',
+    play: [...until('billing'), { when: givenUp(days(60)) }],
   },
   {
     it: 'suspends a client that does not pay any more, takes it back, and lets it go',
