@@ -241,12 +241,12 @@ describe('a turn of a chat', () => {
       const to = await sandbox()
       for (const attempt of [1, 3]) {
         const sorted = await ask(to, said, { ...(classifyPrompt as Partial<LlmRequest>), attempt })
-        expect(readClassified(sorted.json)).toMatchObject({ language })
+        expect(readClassified(sorted.json ?? null)).toMatchObject({ language })
         const answered = await ask(to, said, {
           ...(answerPrompt(content, language, 600) as Partial<LlmRequest>),
           attempt,
         })
-        const draft = readDraft(answered.json)!
+        const draft = readDraft(answered.json ?? null)!
         expect(new Set(draft.findings)).toEqual(new Set(cited))
         expect([isGrounded(draft, content), /f-volume|f-rival/.test(draft.text)]).toEqual([cited.length > 0, false])
       }
