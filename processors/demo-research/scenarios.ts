@@ -19,7 +19,7 @@ import {
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'asks for a demo when a session is complete, once for each session (5.2.1)',
+    it: 'asks for a demo when a session is complete, once for each session (5.2.1, 4.5.1)',
     play: [...made, { when: { ...researched(seconds(9)), eventId: 'again' } }],
   },
   {

@@ -26,6 +26,12 @@ const ended = (type: string, at: number): ScenarioInput => ({
   at,
   eventId: type === 'demo_expired' ? 'expired' : type,
 })
+const engaged = {
+  topic: demoEvents,
+  type: 'demo_engaged',
+  payload: { demo_id: 'd1', score: 72, sessions: 2 },
+  at: days(1),
+} satisfies ScenarioInput
 const wish = (subscribed: boolean, at: number): ScenarioInput => ({
   topic: communicationEvents,
   type: 'contact_preference_changed',
@@ -85,13 +91,18 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     it: 'leaves it at the first word when the demo engaged after all, or is taken down (4.5.7)',
-    play: [
-      ...known,
-      { when: published(seconds(10), 'published-1'), then: link },
-      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
-      { when: ended('demo_unpublished', days(15)) },
-      { when: { advanceTo: days(60) } },
-    ],
+    play: (['a', 'b'] as const).flatMap((tenant) => {
+      const of = (input: ScenarioInput): ScenarioInput => ({ ...input, tenant }) as ScenarioInput
+      const after: ScenarioInput =
+        tenant === 'a' ? ended('demo_unpublished', days(15)) : { ...engaged, at: days(15), eventId: 'engaged' }
+      return [
+        ...known.map(({ when, ...then }) => ({ when: of(when), ...then })),
+        { when: of(published(seconds(10), 'published-1')), then: link },
+        { when: of(ended('demo_expired', days(14))), then: word('demo_expired:expired') },
+        { when: of(after) },
+        { when: { advanceTo: days(22) } },
+      ]
+    }),
   },
   {
     it: 'writes no more of demos once one was taken with',
@@ -99,19 +110,14 @@ export const scenarios: readonly Scenario[] = [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },
       {
-        when: {
-          topic: demoEvents,
-          type: 'demo_engaged',
-          payload: { demo_id: 'd1', score: 72, sessions: 2 },
-          at: days(1),
-        },
+        when: engaged,
       },
       { when: ended('demo_expired', days(14)) },
       { when: published(days(90), 'published-2', { version: 2 }) },
     ],
   },
   {
-    it: 'nudges as often as the demo was not viewed: who signed up agreed to that',
+    it: 'nudges as often as the demo was not viewed: who signed up agreed to that (5.2.5)',
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },

@@ -11,11 +11,11 @@ const ends = { type: 'compensation_started', payload: { from_step: 'billing', re
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'is done when the subscription is active, once (billing)',
+    it: 'is done when the subscription is active, once (4.5.11)',
     play: [...until('billing'), { when: activated(days(7)) }, { when: { advanceTo: days(90) } }],
   },
   {
-    it: 'ends the lifecycle when it was never paid (billing)',
+    it: 'ends the lifecycle when it was never paid (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -26,7 +26,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when nothing is paid within seven days (billing)',
+    it: 'ends the lifecycle when nothing is paid within seven days (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -36,7 +36,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when no subscription could be set up (billing)',
+    it: 'ends the lifecycle when no subscription could be set up (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -50,7 +50,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when the first invoice is given up; a later one does not (4.5.11)',
+    it: 'ends the lifecycle when the first invoice is given up (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -67,7 +67,7 @@ export const scenarios: readonly Scenario[] = [
     play: [...until('billing'), { when: givenUp(days(60)) }],
   },
   {
-    it: 'suspends a client that does not pay any more, takes it back, and lets it go',
+    it: 'suspends a client that does not pay any more, takes it back, and lets it go (4.5.12)',
     play: [
       ...until('billing'),
       { when: dunning(days(60), 'suspended'), then: [stage('scoping', 'suspended')] },

@@ -90,14 +90,14 @@ const closing: readonly Scenario[] = [
 export const scenarios: readonly Scenario[] = [
   ...closing,
   {
-    it: 'begins the lifecycle of a new client with research, once',
+    it: 'begins the lifecycle of a new client with research, once (4.5.1)',
     play: [
       { when: { ...created, eventId: 'one-and-the-same' }, then: begun },
       { when: { ...created, eventId: 'one-and-the-same' } },
     ],
   },
   {
-    it: 'asks a person when research is not done in time, once',
+    it: 'asks a person when research is not done in time, once (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: { advanceTo: deadline - 1 } },
@@ -106,7 +106,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks nobody when research was done in time',
+    it: 'asks nobody when research was done in time (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchCompleted(seconds(4)), then: researchDone(4_000) },
