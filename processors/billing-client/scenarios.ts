@@ -23,6 +23,12 @@ const erased = (at: number): ScenarioInput => ({
   payload: { mode: 'erase' },
   at,
 })
+const lost = fact('subscription_canceled', {
+  subscription_id: 'sub_1',
+  reason: 'voluntary',
+  mrr: 80_000,
+  effective_at: days(1),
+})
 const cancel = called('cancel_subscription', { subscription_id: 'sub_1', reason: 'compensation' })
 const canceled = fact('subscription_canceled', { subscription_id: 'sub_1', reason: 'compensation' })
 
@@ -145,10 +151,10 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'forgets an erased client, and charges it no longer',
+    it: 'forgets an erased client, charges it no longer, and ends its revenue (5.0.8)',
     play: [
       ...live,
-      { when: erased(days(1)), then: [called('cancel_subscription', { subscription_id: 'sub_1' })] },
+      { when: erased(days(1)), then: [lost, called('cancel_subscription', { subscription_id: 'sub_1' })] },
       { when: refusal(days(1) + 1, 'retry'), then: [called('cancel_subscription')] },
       { when: answer(days(1) + dayMs, { status: 'canceled', ended_at: days(1) }) },
       { when: webhook('invoice.paid', invoice('paid', { id: 'in_2' }), days(31)) },
