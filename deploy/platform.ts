@@ -42,6 +42,7 @@ import { eventReader, operatorPages } from './console.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { objectStoreNotice } from './object-store.ts'
 import { registryMount } from './open-registry.ts'
 import { registerStreamMetrics, webhookCounter } from './metrics.ts'
 import { demoPagesOf } from './demo-pages.ts'
@@ -96,6 +97,8 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   await checkPort(config)
   const foundation = await openFoundation(config, notice)
   closers.push(() => foundation.close())
+  const said = objectStoreNotice(config)
+  if (said !== null) notice(said)
   const providers = await openProviders(foundation)
   closers.push(() => providers.close())
   const streams = await startStreams(foundation, providers, notice, failed)
