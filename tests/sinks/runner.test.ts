@@ -108,6 +108,35 @@ describe('SinkRunner', () => {
     await eventually(() => runner.isQuiet, 'quiet')
   })
 
+  test('is not quiet before its partitions are claimed, nor while it cannot ask whether they still are', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const claims = Promise.withResolvers<undefined>()
+    let [asked, away] = [0, false]
+    const slow: TablePort = {
+      ...troubled(tables, (_, inner) => inner()),
+      claim: async (source, first) => {
+        asked++
+        await claims.promise
+        return tables.claim(source, first)
+      },
+      offsets: () => (away ? Promise.reject(new Error('the database is away')) : tables.offsets()),
+    }
+    const runner = started(fixture.runner(slow, { settings: { claimCheckMs: 0 } }))
+    try {
+      await eventually(() => asked > 0, 'a claim that is held')
+      expect(runner.isQuiet).toBe(false)
+    } finally {
+      claims.resolve(undefined)
+    }
+    await eventually(() => runner.isQuiet, 'partitions')
+    away = true
+    await eventually(() => runner.status().every(({ state }) => state === 'waiting'), 'trouble')
+    expect(runner.isQuiet).toBe(false)
+    away = false
+    await eventually(() => runner.isQuiet, 'quiet')
+  })
+
   test('P4: after a restart it goes on where SQL stands, and rows are those of one run', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()

@@ -23,13 +23,14 @@ describe('warped clock', () => {
     clock.after(300, () => called.push('c'))
     clock.after(100, () => called.push('a'))
     clock.after(300, () => called.push('d'))
+    clock.after(270, () => called.push('before c'))
     clock.after(200, () => called.push('b'))()
     expect(clock.nextAt).toBe(start + 100)
-    clock.jumpTo(start + 250)
+    clock.jumpTo(start + 100)
     expect(called).toEqual(['a'])
-    expect(clock.nextAt).toBe(start + 300)
+    expect(clock.nextAt).toBe(start + 270)
     clock.jumpTo(start + day)
-    expect(called).toEqual(['a', 'c', 'd'])
+    expect(called).toEqual(['a', 'before c', 'c', 'd'])
     expect(clock.nextAt).toBeNull()
   })
 
@@ -127,6 +128,27 @@ describe('warp', () => {
     expect(await look()).toBe(0)
     const other = open(next, () => (next.due = null))
     expect(await other.look()).toBe(0)
+  })
+
+  it('holds for ten minutes at most, whatever is asked for (WP3)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    const { warp, look, clock } = open(next)
+    warp.hold('script', day)
+    await clock.turnTo(clock.now() + 599_000)
+    expect(await look()).toBe(0)
+    await clock.turnTo(clock.now() + 1_000)
+    expect(await look()).toBeGreaterThanOrEqual(50)
+  })
+
+  it('jumps no more once it is stopped, though a look is under way', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    let stopping = Promise.resolve()
+    const { look, warp } = open(next, () => {
+      stopping = warp.stop()
+    })
+    expect(await look()).toBe(0)
+    await stopping
+    expect(await look()).toBe(0)
   })
 
   it('does not stop at a call that fails: the others are made, the applications told, the operator too', async () => {
