@@ -9,7 +9,8 @@
  *   GET  /d/{token}/chat?session_id=                                                           { messages }
  *
  * DP1 Tenant and demo come from the sealed token, and from nothing that the visitor says.
- * DP2 What a page tells becomes an event only while the demo is open, within bounds, and at a bounded pace a viewer.
+ * DP2 What a page tells becomes an event only while the demo is open, within bounds, and at a bounded pace a viewer and an
+ *     address; questions at a bounded pace a demo too.
  * DP3 A page runs under its own policy, is framed by nobody, and tells no other site where it was read.
  */
 
@@ -60,14 +61,25 @@ interface Address {
   readonly version: number | null
 }
 
+interface Limits {
+  readonly viewer: RateLimit
+  readonly address: RateLimit
+  readonly demo: RateLimit
+}
+
 const place = /^\/([A-Za-z0-9_-]{1,200})(\/qr\.svg|\/events|\/chat)?$/
 
 /** Mounted at `/d`. @throws ApiProblem */
 export function demoPages(options: DemoPagesOptions): Mount {
   const { pool, links, time, clock, settings } = options
   const demos = sharedDemos({ pool, openToken: (token) => links.open(token), time })
-  const beacons = rateLimit(settings.beaconsPerMinute, clock)
-  const questions = rateLimit(settings.questionsPerMinute, clock)
+  const limits = (viewer: number, address: number, demo: number): Limits => ({
+    viewer: rateLimit(viewer, clock),
+    address: rateLimit(address, clock),
+    demo: rateLimit(demo, clock),
+  })
+  const beacons = limits(settings.beaconsPerMinute, settings.beaconsPerAddress, 0)
+  const questions = limits(settings.questionsPerMinute, settings.questionsPerAddress, settings.questionsPerDemo)
 
   async function show(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
     const demo = await demos.find(address.token, address.version)
@@ -117,13 +129,15 @@ export function demoPages(options: DemoPagesOptions): Mount {
   /** DP2. */
   async function visitor(
     request: IncomingMessage,
-    address: Address,
-    limit: RateLimit,
+    at: Address,
+    limit: Limits,
   ): Promise<{ readonly demo: SharedDemo; readonly viewer: Viewer }> {
-    const demo = await openDemo(address)
+    const demo = await openDemo(at)
     const userAgent = (request.headers['user-agent'] ?? '').slice(0, 500)
-    const hash = links.viewerOf(demo.tenantId, request.socket.remoteAddress ?? '', userAgent)
-    const waitMs = limit.take(hash)
+    const address = request.socket.remoteAddress ?? ''
+    const hash = links.viewerOf(demo.tenantId, address, userAgent)
+    const waitMs =
+      limit.viewer.take(hash) || limit.address.take(address) || limit.demo.take(`${demo.tenantId} ${demo.demoId}`)
     if (waitMs > 0)
       throw new ApiProblem(429, 'too_many_requests', 'That was a lot at once; wait a little.', {
         headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },

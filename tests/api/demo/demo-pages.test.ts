@@ -37,7 +37,12 @@ beforeAll(async () => {
   drop = () => database.drop()
   owner = openPool(database.ownerUrl, { applicationName: 'test', max: 2 })
   pool = openPool(database.urls.api, { applicationName: 'test', max: 4, statementTimeoutMs: 2_000 })
-  const pages = demoPages({
+  const pages = pagesWith({ ...demoPageDefaults, beaconsPerMinute: 20, questionsPerMinute: 3 })
+  server = await serve([], {}, { mounts: { '/d': pages } })
+})
+
+const pagesWith = (settings: typeof demoPageDefaults) =>
+  demoPages({
     pool,
     ingest: {
       command: async (command) => {
@@ -55,10 +60,8 @@ beforeAll(async () => {
     time: () => time,
     clock: systemClock,
     random: systemRandom,
-    settings: { ...demoPageDefaults, beaconsPerMinute: 20, questionsPerMinute: 3 },
+    settings,
   })
-  server = await serve([], {}, { mounts: { '/d': pages } })
-})
 
 afterAll(async () => {
   await server.close()
@@ -294,6 +297,35 @@ describe('what a page tells', () => {
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
     expect((await post(`${tokenA}/events`, view, `${browser} somebody else`)).status).toBe(204)
   })
+})
+
+/** Pages of their own, so that their limits begin anew. */
+async function limited(more: Partial<typeof demoPageDefaults>) {
+  const fresh = await serve([], {}, { mounts: { '/d': pagesWith({ ...demoPageDefaults, ...more }) } })
+  const chat = (token: string, agent: string) =>
+    fetch(`${fresh.url}/d/${token}/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'user-agent': agent },
+      body: JSON.stringify({ session_id: session, text: 'a' }),
+    }).then(({ status }) => status)
+  return { fresh, chat }
+}
+
+test('a viewer who gives the browser another name each time is stopped by the address, for all demos (DP2)', async () => {
+  const { fresh, chat } = await limited({ questionsPerAddress: 5, questionsPerDemo: 0 })
+  await using _ = fresh
+  const statuses: number[] = []
+  for (let n = 0; n < 8; n++) statuses.push(await chat(n % 2 === 0 ? tokenA : tokenB, `${browser} ${n}`))
+  expect(statuses).toEqual([202, 202, 202, 202, 202, 429, 429, 429])
+})
+
+test("questions about one demo have a pace, wherever they come from; another tenant's goes on (DP2)", async () => {
+  const { fresh, chat } = await limited({ questionsPerAddress: 0, questionsPerDemo: 4 })
+  await using _ = fresh
+  const statuses: number[] = []
+  for (let n = 0; n < 6; n++) statuses.push(await chat(tokenA, `${browser} ${n}`))
+  expect(statuses).toEqual([202, 202, 202, 202, 429, 429])
+  expect(await chat(tokenB, browser)).toBe(202)
 })
 
 describe('the conversation', () => {
