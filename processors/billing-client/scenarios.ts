@@ -106,7 +106,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a subscription that the payment service made though it never answered',
+    it: 'takes back a subscription that the payment service made though it never answered (4.5.11)',
     play: [
       ...live.slice(0, 3),
       { when: refusal(seconds(2), 'invalid'), then: [fact('subscription_failed', { reason: 'invalid' })] },
@@ -137,7 +137,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again what failed when the saga asks again',
+    it: 'tries again what failed when the saga asks again (4.5.5)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },

@@ -35,7 +35,7 @@ const isVoided = answer({ status: 'voided' }, seconds(101))
 
 const undone: readonly Scenario[] = [
   {
-    it: 'voids an envelope that is out, and says so when it is',
+    it: 'voids an envelope that is out, and says so when it is (4.5.5, 4.5.8)',
     play: [
       ...contractSent,
       { when: compensate('contract'), then: [voidCall('e3')] },
@@ -108,7 +108,7 @@ const undone: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a signed document, an approved price and a draft without asking anybody',
+    it: 'takes back a signed document, an approved price and a draft without asking anybody (4.5.9)',
     play: [
       ...proposalSent.slice(0, -2),
       { when: compensate('proposal'), then: [voided('proposal')] },

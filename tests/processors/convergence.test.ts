@@ -232,7 +232,7 @@ describe('billing', () => {
     },
   ])
 
-  test('a wish to take everything back, at any moment, leaves nothing running and no money kept', () => {
+  test('a wish to take everything back, at any moment, leaves nothing running and no money kept (4.5.11)', () => {
     for (let moment = 0; moment < 14; moment++) {
       const player = servicePlayer(billingService())
       const queue = [...contract].map(({ topic, type, payload, at }, n) => ({
