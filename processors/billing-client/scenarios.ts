@@ -1,3 +1,5 @@
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
+
 import { clientEvents } from '../../schemas/index.ts'
 import {
   answer,
@@ -34,7 +36,7 @@ const canceled = fact('subscription_canceled', { subscription_id: 'sub_1', reaso
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'cancels, and gives the unused days back',
+    it: 'cancels, and gives the unused days back (5.4.8)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },
@@ -55,7 +57,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'voids what is not paid yet',
+    it: 'voids what is not paid yet (5.4.8)',
     play: [
       ...live.slice(0, 5),
       { when: compensation(seconds(5)), then: [cancel] },
@@ -70,7 +72,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a subscription whose creation is answered after the wish',
+    it: 'takes back a subscription whose creation is answered after the wish (5.4.8)',
     play: [
       ...live.slice(0, 3),
       { when: compensation(seconds(2)) },
@@ -90,7 +92,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'gives back what was paid after the wish',
+    it: 'gives back what was paid after the wish (5.4.8)',
     play: [
       ...live.slice(0, 5),
       { when: compensation(seconds(5)), then: [cancel] },
