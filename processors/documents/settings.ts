@@ -40,7 +40,13 @@ export interface ApprovalSettings {
 
 /** What the documents say besides figures. */
 export interface WordsSettings {
-  readonly seller: { readonly name: string; readonly address: readonly string[] }
+  readonly seller: {
+    readonly name: string
+    /** Lines of the postal address. */
+    readonly address: readonly string[]
+    /** As `Registered in Bratislava, no. 12345`. */
+    readonly registration?: string | null
+  }
   readonly law: { readonly governing_law: string; readonly jurisdiction: string }
   readonly nda: { readonly term_months: number; readonly survival_years: number; readonly purpose: string }
   /** An offer stands so long, in ms. */
