@@ -3,6 +3,7 @@
  * where the script of its people says.
  */
 
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ import { companies } from '../../examples/companies.ts'
 
 const password = 'first payment: one password'
 
-test('one company pays, one declines its contract, one never looks', { timeout: 300_000 }, async () => {
+test('one company pays, one declines its contract, one never looks (5.3.8, 5.3.9)', { timeout: 300_000 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'first-payment-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -52,4 +53,22 @@ test('one company pays, one declines its contract, one never looks', { timeout: 
   const endOf = ({ domain }: (typeof list)[number]) =>
     followed.find(({ applicant }) => applicant.domain === domain)?.end
   expect([pays!, declines!, ignores!].map(endOf)).toEqual(['paid', 'contract_declined', 'no_engagement'])
+
+  const { token, organizationId } = acquired.find(({ applicant }) => applicant.domain === pays!.domain)!
+  const shown = async <T>(path: string): Promise<T> => (await ask({ path: `/api/v1${path}`, token })).body as T
+  const { items } = await shown<{ items: readonly { document_id: string; document_type: string }[] }>('/documents')
+  const signed = items.filter(({ document_type }) => document_type !== 'pricing')
+  expect(signed.map(({ document_type }) => document_type).sort()).toEqual(['contract', 'nda', 'proposal'])
+  for (const { document_id } of signed) {
+    const path = `/api/v1/documents/${document_id}/download?kind=signed`
+    const file = await fetch(url + path, { headers: { authorization: `Bearer ${token}` } })
+    const sha256 = createHash('sha256').update(Buffer.from(await file.arrayBuffer()))
+    const { versions } = await shown<{ versions: readonly { signed_sha256: string }[] }>(`/documents/${document_id}`)
+    expect(versions[0]?.signed_sha256).toBe(sha256.digest('hex'))
+  }
+  // The mail service has told what became of what was sent.
+  const told = await shown<{ items: readonly { summary: { status: string } }[] }>(
+    `/organizations/${organizationId}/timeline?event_type=delivery_updated`,
+  )
+  expect(new Set(told.items.map(({ summary }) => summary.status))).toEqual(new Set(['delivered']))
 })
