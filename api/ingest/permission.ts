@@ -23,3 +23,21 @@ export function requirePermission(type: string, principal: Principal): void {
   if (personalDecisions.has(type) && !mayReview(principal))
     throw new ApiProblem(403, 'forbidden', 'Reviews are decided by an agent, an owner or an admin.')
 }
+
+/**
+ * A client asks for a document by what it needs: seats, conversations, how it is paid. What it costs is ours to say: a
+ * discount comes from a person's decision on a review. @throws ApiProblem 403 `forbidden`
+ */
+export function requireOwnWish(type: string, payload: Readonly<Record<string, unknown>>): void {
+  if (type !== 'document_requested') return
+  const { inputs } = payload as { readonly inputs: Readonly<Record<string, string>> }
+  const other = Object.keys(inputs).find((name) => !wishes.has(name))
+  if (other !== undefined)
+    throw new ApiProblem(
+      403,
+      'forbidden',
+      `payload.inputs.${other.slice(0, 40)}: ask for ${[...wishes].join(', ')} alone.`,
+    )
+}
+
+const wishes = new Set(['seats', 'conversations', 'interval'])
