@@ -38,6 +38,7 @@ import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
+import { mailEvents } from './send-grid-events.ts'
 import { stripe } from './stripe.ts'
 import { visitors } from './visitors.ts'
 import { webScraper } from './web-scraper.ts'
@@ -46,6 +47,7 @@ export type { LoggedCall } from './calls.ts'
 export type { AnalyticsEvent } from './mixpanel.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
+export { sandboxMailKey } from './send-grid-events.ts'
 
 export interface SandboxOptions {
   /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
@@ -153,7 +155,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
     const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
     const readers = visitors({ agenda, script, now, platformUrl: addressOf })
-    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received) => readers.reads(received))
+    const events = mailEvents(context)
+    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received, told) => {
+      if (events.handedOver(told)) readers.reads(received)
+    })
     const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
     const standIns = openStandIns(context, mail, analytics)
     return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, analytics, standIns, agenda, now }

@@ -144,7 +144,7 @@ const post = (path: string, body: unknown, agent = `${browser} ${address}`) =>
 beforeEach(() => void (address += 1))
 
 describe('the page', () => {
-  test('is the newest version, of the tenant in the token, under its own policy (DP1, DP3)', async () => {
+  test('is the newest version, of the tenant in the token, under its own policy (DP1, DP3, 5.2.6)', async () => {
     const [a, b] = [await ask(tokenA), await ask(tokenB)]
     expect([await a.text(), await b.text()]).toEqual(['<page2 of a>', '<page2 of b>'])
     expect(a.status).toBe(200)
@@ -167,7 +167,7 @@ describe('the page', () => {
   test('is unknown without a token that opens', async () => {
     const unknown = links.seal({ tenantId: tenantA, demoId: tenantA })
     const foreign = shareLinks('another secret of 32 characters!!').seal({ tenantId: tenantA, demoId })
-    for (const path of ['', 'abc', demoId, unknown, foreign, `${tokenA}/other`, tokenA.toLowerCase()]) {
+    for (const path of ['', '/', 'abc', demoId, unknown, foreign, `${tokenA}/other`, tokenA.toLowerCase()]) {
       const answer = await ask(path)
       expect([answer.status, await answer.text()]).toEqual([404, '<p>missing</p>'])
       expect(answer.headers.get('content-security-policy')).toBe('policy-of-14')
@@ -178,7 +178,7 @@ describe('the page', () => {
     ['when it was taken down', () => owner.query(`update lifecycle.demos set status = 'unpublished'`)],
     ['when it expired', () => owner.query(`update lifecycle.demos set status = 'expired'`)],
     ['when its bytes are gone', () => Promise.resolve(objects.clear())],
-  ])('is gone %s', async (_, happens) => {
+  ])('is gone %s (5.2.2)', async (_, happens) => {
     await happens()
     const answer = await ask(tokenA)
     expect([answer.status, await answer.text()]).toEqual([410, '<p>expired</p>'])
@@ -189,6 +189,21 @@ describe('the page', () => {
     expect([(await ask(tokenA)).status, (await ask(tokenB)).status]).toEqual([410, 200])
     expect((await post(`${tokenA}/events`, { type: 'view', session_id: session })).status).toBe(410)
     expect(commands).toEqual([])
+  })
+  test('stays the version that a link is pinned to, also in what it tells; there is no other (5.2.6)', async () => {
+    expect(await (await ask(`${tokenB}?version=1`)).text()).toBe('<page1 of b>')
+    expect(await (await ask(`${tokenB}?version=2`)).text()).toBe('<page2 of b>')
+    for (const none of ['3', '0', 'one', '', '1.0']) expect((await ask(`${tokenB}?version=${none}`)).status).toBe(404)
+    // Version 1 has a step more than the newest.
+    await owner.query(
+      `update lifecycle.demo_versions set personalization = '{"steps":[{},{},{},{}]}' where version = 1`,
+    )
+    const fourth = { type: 'step', session_id: session, step: 4 }
+    expect((await post(`${tokenB}/events?version=1`, fourth)).status).toBe(204)
+    expect((await post(`${tokenB}/events`, fourth)).status).toBe(422)
+    expect((await post(`${tokenB}/events?version=3`, fourth)).status).toBe(404)
+    await owner.query(`update lifecycle.demos set status = 'unpublished' where tenant_id = $1`, [tenantB])
+    expect((await ask(`${tokenB}?version=1`)).status).toBe(410)
   })
   test('has a QR code', async () => {
     const answer = await ask(`${tokenB}/qr.svg`)
@@ -224,7 +239,7 @@ describe('what a page tells', () => {
     const viewers = [tenantA, tenantB].map((tenant) => links.viewerOf(tenant, '127.0.0.1', browser))
     expect(new Set(viewers).size).toBe(2)
   })
-  test('of a robot counts as a robot was there, and no more', async () => {
+  test('of a robot counts as a robot was there, and no more (5.2.3)', async () => {
     const robots = [
       'Mozilla/5.0 (compatible; Googlebot/2.1)',
       'Slackbot-LinkExpanding 1.0',

@@ -13,7 +13,7 @@ export const edgeBugs: readonly PlantedBug[] = [
     'api/relay/lead.ts',
     'await this.#producer.sendOffsets(membership, [offset])',
     'void offset',
-    bySeeds('first-light'),
+    bySeeds('sign-ups'),
   ),
   bug(
     'rows of the outbox are sent before they are stamped',
@@ -24,7 +24,7 @@ export const edgeBugs: readonly PlantedBug[] = [
       )
       await this.#send(number, batch)`,
     `      await this.#send(number, batch)`,
-    bySeeds('first-light'),
+    bySeeds('sign-ups'),
   ),
   bug(
     'a sink commits its offset in a second step',
@@ -77,7 +77,7 @@ export const edgeBugs: readonly PlantedBug[] = [
     'api/relay/lead.ts',
     'openProducer({ transactionalId: relayName,',
     'openProducer({ transactionalId: `${relayName}-${options.clock.now()}`,',
-    bySeeds('first-light'),
+    bySeeds('sign-ups'),
   ),
   bug(
     "ignore COMMIT's command tag",

@@ -20,6 +20,9 @@ import type { OutboxServer } from './edges.ts'
 import { tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
 
+/** How often a relay that does not lead asks for the lock, in ms. */
+export const lockRetryMs = 1_000
+
 export interface Node extends Running {
   readonly worker: Worker
   readonly sinks: SinkRunner
@@ -144,7 +147,7 @@ function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRu
   })
 }
 
-function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyRing }: Codecs): OutboxRelay {
+export function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyRing }: Codecs): OutboxRelay {
   const { log, clock, crash } = machine
   return new OutboxRelay({
     rows: outbox.of((service, work) => machine.outside(service, work), clock),
@@ -154,11 +157,11 @@ function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyR
     clock,
     notice: noticeOf(machine, world),
     crash,
-    settings: { maxRows: 8, pollMs: 1_000, lockRetryMs: 1_000 },
+    settings: { maxRows: 8, pollMs: 1_000, lockRetryMs },
   })
 }
 
-function noticeOf(machine: Machine, world: FirstLight): (line: string) => void {
+export function noticeOf(machine: Machine, world: FirstLight): (line: string) => void {
   return (line) => {
     world.notices.push({ at: world.now(), life: machine.life, line })
     machine.notice(line)
