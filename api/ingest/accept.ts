@@ -7,7 +7,7 @@ import type { Actor, AnyEventTopic, Judged, Numbered, SubmittedEvent } from '../
 import { judgeNumbered, judgePayload, judgeTime, judgeType } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { requireOwnWish, requirePermission, requireSender } from './permission.ts'
+import { requireNoCorrection, requirePermission, requireSender } from './permission.ts'
 import type { IngestSettings } from './settings.ts'
 
 /** An event to be: judged, not yet placed. */
@@ -76,7 +76,7 @@ function acceptEvent(event: unknown, principal: Principal, nowMs: number, settin
   const { topic } = accepted(judgeType(name, type))
   requirePermission(type, principal)
   const payload = payloadOf(topic, type, event, principal)
-  requireOwnWish(type, payload)
+  requireNoCorrection(type, payload)
   return {
     topic,
     type,

@@ -24,20 +24,8 @@ export function requirePermission(type: string, principal: Principal): void {
     throw new ApiProblem(403, 'forbidden', 'Reviews are decided by an agent, an owner or an admin.')
 }
 
-/**
- * A client asks for a document by what it needs: seats, conversations, how it is paid. What it costs is ours to say: a
- * discount comes from a person's decision on a review. @throws ApiProblem 403 `forbidden`
- */
-export function requireOwnWish(type: string, payload: Readonly<Record<string, unknown>>): void {
-  if (type !== 'document_requested') return
-  const { inputs } = payload as { readonly inputs: Readonly<Record<string, string>> }
-  const other = Object.keys(inputs).find((name) => !wishes.has(name))
-  if (other !== undefined)
-    throw new ApiProblem(
-      403,
-      'forbidden',
-      `payload.inputs.${other.slice(0, 40)}: ask for ${[...wishes].join(', ')} alone.`,
-    )
+/** Corrections go where the review is looked at: only there it is known what may be corrected. @throws ApiProblem 403 */
+export function requireNoCorrection(type: string, { decision }: Readonly<Record<string, unknown>>): void {
+  if (type === 'review_decision_requested' && decision === 'edit')
+    throw new ApiProblem(403, 'forbidden', 'Corrections are sent to /api/v1/reviews/{review_id}/decision.')
 }
-
-const wishes = new Set(['seats', 'conversations', 'interval'])
