@@ -7,7 +7,7 @@ import type { ApplicationWorker } from '../../../topology/index.ts'
 import type { TopologyDriver } from '../../../topology/testing/index.ts'
 import { HandClock } from '../../../topology/testing/index.ts'
 import { override, pairs, random, send, spin, t0, turns, useDrivers } from './harness.ts'
-import { callProgram, countProgram, deadlineProgram } from './programs.ts'
+import { callProgram, countProgram, deadlineProgram, emitProgram } from './programs.ts'
 
 const { start } = useDrivers()
 const hour = 3_600_000
@@ -51,6 +51,19 @@ describe('an application is not quiet', () => {
     expect(only(driver).isQuiet).toBe(false)
     await spin(clock, 100)
     expect(only(driver).status().commits).toBe(before.commits + 1)
+    expect(only(driver).isQuiet).toBe(true)
+  })
+
+  test('until the offset of a record that came to nothing is committed', async () => {
+    const clock = new HandClock(t0)
+    const settings = { commitMinIntervalMs: 100 }
+    const driver = await start({ topologies: [emitProgram(() => [])], clock, settings })
+    await driver.settle()
+    for (const tenant of tenants) await send(driver, 'in', `${tenant}|k`, 'nothing')
+    await turns()
+    expect(only(driver).status().processed).toBe(2)
+    expect(only(driver).isQuiet).toBe(false)
+    await spin(clock, 100)
     expect(only(driver).isQuiet).toBe(true)
   })
 
