@@ -139,6 +139,18 @@ describe('what a call starts from (A8)', () => {
     expect(header(dead[0], 'dlq-message')).toContain('async operator "call" does not declare store "other"')
   })
 
+  test('is read only: what a call starts from cannot write', async () => {
+    const writers: boolean[] = []
+    const load = (key: string, context: LoadContext): string => {
+      writers.push('put' in context.store('said'), 'delete' in context.store('said'))
+      return said(key, context)
+    }
+    const driver = await start({ topologies: [talkProgram({ load, call: (value) => Promise.resolve(value) })] })
+    await inOneBatch(driver.log, ['a1', 'b1'])
+    await driver.settle()
+    expect(writers).toEqual([false, false, false, false])
+  })
+
   test('trouble while loading is no dead letter: the task goes back to its last commit and tries again', async () => {
     const clock = new HandClock(t0)
     let failures = 0
