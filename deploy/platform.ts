@@ -32,7 +32,6 @@ import {
   queryEndpoints,
   tokenKeyOf,
 } from '../api/index.ts'
-import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
@@ -43,6 +42,8 @@ import { eventReader, operatorPages } from './console.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { objectStoreNotice } from './object-store.ts'
+import { registryMount } from './open-registry.ts'
 import { registerStreamMetrics, webhookCounter } from './metrics.ts'
 import { demoPagesOf } from './demo-pages.ts'
 import { demoPath, openProviders } from './providers.ts'
@@ -96,6 +97,8 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   await checkPort(config)
   const foundation = await openFoundation(config, notice)
   closers.push(() => foundation.close())
+  const said = objectStoreNotice(config)
+  if (said !== null) notice(said)
   const providers = await openProviders(foundation)
   closers.push(() => providers.close())
   const streams = await startStreams(foundation, providers, notice, failed)
@@ -274,10 +277,7 @@ function httpOf(
     mounts: {
       ...mounts,
       ...(config.roles.includes('api') ? { '/console': consoleHandler('/console') } : {}),
-      '/registry':
-        foundation.ownRegistry === null
-          ? registryElsewhere
-          : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      '/registry': registryMount(foundation.ownRegistry, config.mode),
       ...(webhooks === null ? {} : { '/webhooks': webhooks.handler }),
       ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
@@ -303,9 +303,6 @@ function httpOf(
     },
   })
 }
-
-const isLoopback = (request: { socket: { remoteAddress?: string | undefined } }): boolean =>
-  ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '')
 
 function loggerOf(config: Config): Logger {
   return pino({ level: config.logLevel }, pino.destination({ fd: process.stderr.fd, sync: false }))

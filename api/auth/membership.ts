@@ -19,7 +19,7 @@ import { revokeInvitationsOf } from './invitations.ts'
 import type { MemberAnswer, Role } from './membership-schemas.ts'
 import { draft, partyOfPrincipal } from './outbox.ts'
 import { endSessions } from './sessions.ts'
-import { mayDecide, notOneOfUs, takeTurn } from './turn.ts'
+import { mayDecide, notOneOfUs, requireClient, takeTurn } from './turn.ts'
 
 /** What a decision leaves behind: where its events leave, null when there was nothing to do. */
 export interface Decided {
@@ -28,11 +28,12 @@ export interface Decided {
 
 const isMember = 'organization_id = $1 and verified_at is not null and removed_at is null'
 
-/** Owners first, then in the order in which they came. */
+/** Owners first, then in the order in which they came. @throws ApiProblem 403 for an agent */
 export async function listMembers(
   { pool, settings }: IdentityContext,
   principal: UserPrincipal,
 ): Promise<readonly MemberAnswer[]> {
+  requireClient(principal)
   const { rows } = await pool.query<Omit<MemberAnswer, 'joined_at'> & { joined_at: Date }>(
     `select user_id, email, first_name, last_name, role, coalesce(joined_at, verified_at) as joined_at
      from auth.users where ${isMember} and tenant_id = $2

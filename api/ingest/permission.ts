@@ -4,6 +4,15 @@ import { personalDecisions } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 
+/**
+ * AG5: an event of their own would stand in the tenant that is the agents' home, and not with a client.
+ * @throws ApiProblem 403 `forbidden`
+ */
+export function requireSender(principal: Principal): void {
+  if (principal.kind === 'user' && principal.userType === 'agent')
+    throw new ApiProblem(403, 'forbidden', 'Agents send no events: a client does, or a program with its API key.')
+}
+
 /** An agent of ours decides reviews of the tenants assigned to them; owners and admins those of their own. */
 export const mayReview = (principal: Principal): boolean =>
   principal.kind === 'user' &&

@@ -30,7 +30,7 @@ export function reviewDecisionEndpoint(commands: ReviewCommands): Endpoint {
         description: 'Written; read the review with `min_position` to see what came of it',
         schema: commandAnswer,
       },
-      { status: 403, description: '`forbidden`: for agents, owners and admins' },
+      { status: 403, description: '`forbidden`: for owners, admins, and agents who do more than observe' },
       { status: 409, description: '`already_decided`, or `held_by_another` person: `held_by`, until `lease_until`' },
       { status: 422, description: '`not_an_option` of this review' },
       ...read404,

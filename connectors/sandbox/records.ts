@@ -31,6 +31,10 @@ export class Records<T> {
     return this.#values.get(key)
   }
 
+  entries(): IterableIterator<[string, T]> {
+    return this.#values.entries()
+  }
+
   /** In the order in which the keys first came. */
   values(): IterableIterator<T> {
     return this.#values.values()

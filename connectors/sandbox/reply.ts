@@ -35,7 +35,7 @@ function givenIn(conversation: Conversation): Given {
 function turnOf(conversation: Conversation): Known {
   const { text, ids, found } = reportOf(conversation)
   const said = { reply: text, answer: text, message: text, response: text }
-  const cited = { citations: ids, cited: ids, cited_ids: ids, source_ids: ids, chunk_ids: ids }
+  const cited = { citations: ids, findings: ids, cited: ids, cited_ids: ids, source_ids: ids, chunk_ids: ids }
   return { ...said, ...cited, confidence: found ? 0.8 : 0.3 }
 }
 

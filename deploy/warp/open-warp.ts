@@ -1,7 +1,7 @@
 /** The mover of business time over a whole platform; null where time is the machine's. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fromLoopback } from '../../connectors/sandbox/index.ts'
+import { fromLoopback } from '../../connectors/http/index.ts'
 import { machineClock } from '../machine.ts'
 import type { Running } from '../running.ts'
 import { isStill } from './stillness.ts'

@@ -71,6 +71,11 @@ export interface DocumentsSettings {
   readonly retry: RetrySettings
   /** A call that must succeed in the end (an envelope that may be live, a signed file) is tried again this much later. */
   readonly patienceMs: number
+  /**
+   * Such a call is given up after so many tries, and a person is asked. All of them stay well within the 7 days for which
+   * the signature service knows a transaction id: a try after that might make a second envelope.
+   */
+  readonly giveUpAfterAttempts: number
 }
 
 const hour = 60 * 60 * 1000
@@ -144,4 +149,5 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
   expiresAfterMs: 30 * day,
   retry: { attempts: 5, baseMs: 2_000, capMs: 5 * 60_000 },
   patienceMs: hour,
+  giveUpAfterAttempts: 72,
 })

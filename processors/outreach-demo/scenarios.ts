@@ -24,7 +24,14 @@ const ended = (type: string, at: number): ScenarioInput => ({
   type,
   payload: { demo_id: 'd1', ...(type === 'demo_unpublished' ? { reason: 'compensation' } : {}) },
   at,
+  eventId: type === 'demo_expired' ? 'expired' : type,
 })
+const engaged = {
+  topic: demoEvents,
+  type: 'demo_engaged',
+  payload: { demo_id: 'd1', score: 72, sessions: 2 },
+  at: days(1),
+} satisfies ScenarioInput
 const wish = (subscribed: boolean, at: number): ScenarioInput => ({
   topic: communicationEvents,
   type: 'contact_preference_changed',
@@ -37,6 +44,7 @@ const nudge = (n: number) => {
   const key = `demo_nudge:unviewed-${String(n)}`
   return letter(key, 'demo_nudge', { url, expires: '2026-01-15' }, undefined, 'lifecycle')
 }
+const word = (key: string) => letter(key, key.slice(0, key.indexOf(':')), {}, undefined, 'lifecycle')
 const wentOut = [{ type: 'message_sent', payload: { contact_id: 'u1' } }]
 
 export const scenarios: readonly Scenario[] = [
@@ -54,12 +62,47 @@ export const scenarios: readonly Scenario[] = [
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },
-      { when: ended('demo_expired', days(14)) },
+      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
       {
-        when: published(days(15), 'published-2', { version: 2 }),
+        when: published(days(15), 'published-2', { version: 2, expires_at: days(29) }),
         then: letter('demo_link:published-2', 'demo_link', { url }),
       },
+      { when: { advanceTo: days(28) } },
     ],
+  },
+  {
+    it: 'writes when a demo ran out, once more after a week, then no more (4.5.7)',
+    play: [
+      ...known,
+      { when: published(seconds(10), 'published-1'), then: link },
+      { when: sent, then: wentOut },
+      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
+      { when: ended('demo_expired', days(14)) },
+      { when: { advanceTo: days(21) - 1 } },
+      {
+        when: { advanceTo: days(21) },
+        then: [
+          { type: 'message_requested', payload: { template: 'demo_last_word', purpose: 'lifecycle' } },
+          { type: 'call_requested', payload: { provider: 'sendgrid' } },
+        ],
+      },
+      { when: { advanceTo: days(60) } },
+    ],
+  },
+  {
+    it: 'leaves it at the first word when the demo engaged after all, or is taken down (4.5.7)',
+    play: (['a', 'b'] as const).flatMap((tenant) => {
+      const of = (input: ScenarioInput): ScenarioInput => ({ ...input, tenant }) as ScenarioInput
+      const after: ScenarioInput =
+        tenant === 'a' ? ended('demo_unpublished', days(15)) : { ...engaged, at: days(15), eventId: 'engaged' }
+      return [
+        ...known.map(({ when, ...then }) => ({ when: of(when), ...then })),
+        { when: of(published(seconds(10), 'published-1')), then: link },
+        { when: of(ended('demo_expired', days(14))), then: word('demo_expired:expired') },
+        { when: of(after) },
+        { when: { advanceTo: days(22) } },
+      ]
+    }),
   },
   {
     it: 'writes no more of demos once one was taken with',
@@ -67,19 +110,14 @@ export const scenarios: readonly Scenario[] = [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },
       {
-        when: {
-          topic: demoEvents,
-          type: 'demo_engaged',
-          payload: { demo_id: 'd1', score: 72, sessions: 2 },
-          at: days(1),
-        },
+        when: engaged,
       },
       { when: ended('demo_expired', days(14)) },
       { when: published(days(90), 'published-2', { version: 2 }) },
     ],
   },
   {
-    it: 'nudges as often as the demo was not viewed: who signed up agreed to that',
+    it: 'nudges as often as the demo was not viewed: who signed up agreed to that (5.2.5)',
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },

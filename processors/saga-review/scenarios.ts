@@ -54,7 +54,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks for research once more when a person approves, against a new deadline',
+    it: 'asks for research once more when a person approves, against a new deadline (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
@@ -83,7 +83,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when a person rejects',
+    it: 'ends the lifecycle when a person rejects (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: { advanceTo: seconds(300) }, then: [{ type: 'step_timed_out' }, personAsked] },
@@ -127,7 +127,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'leaves what could not be undone as it is when a person says so',
+    it: 'leaves what could not be undone as it is when a person says so (4.5.13)',
     play: [
       ...until('demo'),
       {

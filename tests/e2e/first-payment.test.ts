@@ -16,7 +16,7 @@ import { companies } from '../../examples/companies.ts'
 
 const password = 'first payment: one password'
 
-test('one company pays, one declines its contract, one never looks', { timeout: 300_000 }, async () => {
+test('one company pays, one declines its contract, one never looks (4.5.1)', { timeout: 300_000 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'first-payment-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`

@@ -155,7 +155,7 @@ test('research status says what is so, and completed only when all of it is visi
   expect(await status()).toBe('failed')
 })
 
-test('the review queue: risk first, then how long overdue; the order holds from page to page', async () => {
+test('the review queue: risk first, then how long overdue; the order holds from page to page (4.6.1)', async () => {
   const tenant = '0f000000-0000-4000-8000-000000000001'
   const as = person(tenant)
   const rows: [string, string, number][] = [
