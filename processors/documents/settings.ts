@@ -127,7 +127,7 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
       availability_bp: 9_990,
     },
   },
-  templateVersion: 1,
+  templateVersion: 2,
   signers: {
     nda: [
       { role: 'client', order: 1 },
