@@ -59,7 +59,7 @@ export function stepWords(card: Card, nowMs: number): StepWords | null {
   if (step_status === 'failed' || step_status === 'timed_out')
     return { text: `${step} ${words(step_status)}`, tone: 'bad' }
   // While a person is asked there is no deadline.
-  if (waiting_reviews > 0) return { text: `${step} waits for a person`, tone: 'warn' }
+  if (waiting_reviews > 0) return { text: 'Waits for a person', tone: 'warn' }
   if (step_status === 'completed') return { text: `${step} done`, tone: 'ok' }
   const lateMs = deadline === null ? 0 : nowMs - Date.parse(deadline)
   if (lateMs > 0) return { text: `${step} ${duration(lateMs)} late`, tone: 'warn' }

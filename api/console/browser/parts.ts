@@ -5,7 +5,7 @@ import { fill, h } from './dom.ts'
 import { isElsewhen, now, onJump } from './clock.ts'
 import { duration, momentOf, title as titleOf } from './format.ts'
 import { ApiError, sentenceOf } from './http.ts'
-import { told } from './told.ts'
+import { plainName, told } from './told.ts'
 import type { Tone } from './tone.ts'
 
 /** A page's head: what it is, a sentence about it, and what stands beside it. */
@@ -117,7 +117,7 @@ export const field = (
   beside: Readonly<Record<string, unknown>>,
 ): readonly [string, Child] => {
   const text = told(name, of, beside)
-  return [titleOf(name), text === null || text === '' ? value(of) : text]
+  return [titleOf(plainName(name)), text === null || text === '' ? value(of) : text]
 }
 
 export const facts = (list: readonly (readonly [string, Child])[]): HTMLElement =>

@@ -33,8 +33,11 @@ function numberTold(name: string, value: number, beside: Fields): string {
   if (name.endsWith('_microdollars')) return `$${String(value / 1_000_000)}`
   if (isShare(name) && value >= 0 && value <= 1) return percent(value)
   // Versions, codes and years are no amounts.
-  return Number.isInteger(value) && value >= 10_000 ? count(value) : String(value)
+  return value >= 10_000 ? count(value) : String(value)
 }
+
+/** A field's name without the unit that its value is told in. */
+export const plainName = (name: string): string => name.replace(/_(?:ms|basis_points|microdollars)$/, '')
 
 /** What an event of this type says, in a few words; empty when its type says all. */
 export function gist(type: string, of: Fields): string {
@@ -43,7 +46,7 @@ export function gist(type: string, of: Fields): string {
   return Object.entries(of)
     .filter(([name, each]) => tells(name, each))
     .slice(0, 4)
-    .map(([name, each]) => `${name === 'ms' ? 'took' : words(name)} ${shortly(name, each, of)}`)
+    .map(([name, each]) => `${name === 'ms' ? 'took' : words(plainName(name))} ${shortly(name, each, of)}`)
     .join(' · ')
 }
 
