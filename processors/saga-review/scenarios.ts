@@ -24,33 +24,22 @@ import {
 } from '../lifecycle-saga/scenario-data.ts'
 
 const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
-const decided = (decision: string, at: number) =>
-  ({
-    topic: reviewEvents,
-    type: 'review_decided',
-    payload: {
-      review_id: last('review_requested', 'review_id'),
-      decision,
-      edits: null,
-      comment: null,
-      by: 'h1',
-      ms: 1,
-    },
-    at,
-  }) satisfies ScenarioInput
-
-const expired = (fallback: string, at: number) =>
-  ({
-    topic: reviewEvents,
-    type: 'review_expired',
-    payload: { review_id: last('review_requested', 'review_id'), fallback },
-    at,
-  }) satisfies ScenarioInput
-
-const ofAnother = (input: ReturnType<typeof decided> | ReturnType<typeof expired>): ScenarioInput => ({
-  ...input,
-  payload: { ...input.payload, review_id: 'r-another' },
+const decided = (decision: string, at: number): ScenarioInput => ({
+  topic: reviewEvents,
+  type: 'review_decided',
+  payload: { review_id: last('review_requested', 'review_id'), decision, edits: null, comment: null, by: 'h1', ms: 1 },
+  at,
 })
+
+const expired = (fallback: string, at: number): ScenarioInput => ({
+  topic: reviewEvents,
+  type: 'review_expired',
+  payload: { review_id: last('review_requested', 'review_id'), fallback },
+  at,
+})
+
+const ofAnother = (input: ScenarioInput): ScenarioInput =>
+  'payload' in input ? { ...input, payload: { ...input.payload, review_id: 'r-another' } } : input
 
 export const scenarios: readonly Scenario[] = [
   {
