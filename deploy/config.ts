@@ -13,6 +13,7 @@ import process from 'node:process'
 import type { ModelPrice } from '../connectors/llm/prices.ts'
 import { flatPrice } from '../connectors/llm/prices.ts'
 import { misspeltNames } from './configuration/misspelt.ts'
+import { readByLibraries } from './configuration/read-by-libraries.ts'
 import { brokenRelations } from './configuration/relations.ts'
 import type { Secrets } from './configuration/secrets.ts'
 import type { EndpointSecrets, ValueOf, Variable } from './configuration/variable.ts'
@@ -56,6 +57,8 @@ export interface LlmConfig {
   readonly openai: LlmVendorConfig | null
   readonly anthropic: LlmVendorConfig | null
   readonly embeddingModel: string
+  /** Null: that of the price table. */
+  readonly embeddingPrice: ModelPrice | null
   /** Null is no limit. */
   readonly ratePerMinute: number | null
   readonly concurrency: number
@@ -198,7 +201,7 @@ export function readConfig(
   services: readonly string[] | null = null,
 ): { readonly config: Config } | { readonly errors: readonly string[] } {
   const { values, errors } = readValues(environment)
-  errors.push(...misspeltNames(environment))
+  errors.push(...misspeltNames(environment), ...readByLibraries(environment))
   if (errors.length > 0) return { errors }
   const config = assemble(values as Values)
   errors.push(...brokenRelations(config, values as Values), ...unknownServices(config, services))
@@ -408,6 +411,8 @@ function llmOf(values: Values): LlmConfig {
     openai: llmVendorOf(values, 'OPENAI', live),
     anthropic: llmVendorOf(values, 'ANTHROPIC', live),
     embeddingModel: values.OPENAI_EMBEDDING_MODEL,
+    embeddingPrice:
+      values.OPENAI_EMBEDDING_PRICE === null ? null : flatPrice(inMillionths(values.OPENAI_EMBEDDING_PRICE), 0),
     ratePerMinute: !live || values.LLM_RATE_PER_MINUTE === 0 ? null : values.LLM_RATE_PER_MINUTE,
     concurrency: values.LLM_CONCURRENCY,
     primaryAttempts: values.LLM_PRIMARY_ATTEMPTS,
@@ -416,11 +421,13 @@ function llmOf(values: Values): LlmConfig {
   }
 }
 
+const inMillionths = (usd: string): number => Math.round(Number(usd) * 1e6)
+
 /** Where one vendor is live the other never answers out of the sandbox. */
 function llmVendorOf(values: Values, name: 'OPENAI' | 'ANTHROPIC', live: boolean): LlmVendorConfig | null {
   const apiKey = values[`${name}_API_KEY`]
   if (live && apiKey === null) return null
-  const [input, output] = (values[`${name}_MODEL_PRICE`] ?? '').split('/').map((usd) => Math.round(Number(usd) * 1e6))
+  const [input, output] = (values[`${name}_MODEL_PRICE`] ?? '').split('/').map(inMillionths)
   return {
     baseUrl: live ? (values[`${name}_BASE_URL`] ?? ownAddresses[name]).replace(/\/+$/, '') : null,
     apiKey,

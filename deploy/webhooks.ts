@@ -11,6 +11,7 @@ import {
   stripeWebhooks,
   webhookDefaults,
 } from '../api/index.ts'
+import { secretBox } from '../connectors/keys/index.ts'
 import { sandboxMailKey } from '../connectors/sandbox/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { machineClock } from './machine.ts'
@@ -38,7 +39,7 @@ export function openWebhooks({ foundation }: Running, ingest: Ingest, counter: C
     verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks],
     secrets: webhookSecrets(config, sandboxWebhookSecret(secrets)),
     ingest,
-    room: postgresWaitingRoom(pools.auth),
+    room: postgresWaitingRoom(pools.auth, secretBox(secrets.code, 'webhooks that wait')),
     clock: machineClock,
     settings: { ...webhookDefaults, bodyLimitBytes: config.http.bodyLimitBytes },
     counted: (provider, outcome) => counter.inc({ provider, outcome }),

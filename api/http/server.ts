@@ -137,7 +137,8 @@ function mountEndpoints(
   options: HttpServerOptions & { readonly closing: AbortSignal },
 ): void {
   const { closing, settings } = options
-  const environment = { authenticators: options, bodyLimitBytes: settings.bodyLimitBytes, closing }
+  const { bodyLimitBytes, streamStallMs } = settings
+  const environment = { authenticators: options, bodyLimitBytes, streamStallMs, closing }
   const methods = new Map<string, string[]>()
   for (const endpoint of endpoints) {
     const path = apiBase + endpoint.path

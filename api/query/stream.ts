@@ -1,10 +1,12 @@
 /**
  * News as they come, by server-sent events: the events of a timeline, told when their rows are there.
  *
- * SE1 Who listens sees their tenants and no other, at every read: an assignment that ends is heard no more.
+ * SE1 Who listens sees their tenants and no other, at every read: an assignment that ends is heard no more, and whoever is
+ *     removed, logged out or out of time hears nothing more either.
  * SE2 Nothing between two messages is lost or told twice: a message's id says where every partition stands, and
  *     `Last-Event-ID` goes on from there.
- * SE3 A stream holds one page in memory, however slowly it is read, and ends after a bounded time.
+ * SE3 A stream holds one page in memory, however slowly it is read, and ends after a bounded time. A place is taken before
+ *     anything is waited for, so that many requests at once get no more than one after the other.
  */
 
 import { z } from 'zod'
@@ -45,6 +47,7 @@ interface Stream {
   readonly principal: UserPrincipal
   readonly topics: readonly string[]
   readonly organizationId: string | null
+  stillIn(): Promise<boolean>
 }
 
 export interface StreamOptions {
@@ -73,29 +76,33 @@ export function streamEndpoint(options: StreamOptions): Endpoint {
       { status: 429, description: '`too_many_streams` of this person, or of all' },
       ...read404,
     ],
-    handler: async ({ principal, query, header }) => {
-      const { userId } = principal
-      const all = [...open.values()].reduce((sum, count) => sum + count, 0)
-      if ((open.get(userId) ?? 0) >= settings.perUser || all >= settings.inAll)
-        throw new ApiProblem(429, 'too_many_streams', 'Too many streams are open.', { headers: { 'Retry-After': '5' } })
-      const stream = { principal, topics: query.topics, organizationId: query.organization_id ?? null }
-      await awaited(reader, stream, query)
-      const from = startOf(query.topics, header('last-event-id'), await positions.now())
-      return {
-        status: 200,
-        stream: async (out) => {
-          open.set(userId, (open.get(userId) ?? 0) + 1)
-          try {
-            await follow(options, stream, from, out)
-          } finally {
-            const left = (open.get(userId) ?? 1) - 1
-            if (left === 0) open.delete(userId)
-            else open.set(userId, left)
-          }
-        },
+    handler: async ({ principal, query, header, stillIn }) => {
+      const leave = takePlace(open, principal.userId, settings)
+      try {
+        const stream = { principal, topics: query.topics, organizationId: query.organization_id ?? null, stillIn }
+        await awaited(reader, stream, query)
+        const from = startOf(query.topics, header('last-event-id'), await positions.now())
+        return { status: 200, stream: (out) => follow(options, stream, from, out).finally(leave) }
+      } catch (error) {
+        leave()
+        throw error
       }
     },
   })
+}
+
+/** SE3. @returns what gives the place back @throws ApiProblem 429 */
+function takePlace(open: Map<string, number>, userId: string, settings: StreamOptions['settings']): () => void {
+  const own = open.get(userId) ?? 0
+  const all = [...open.values()].reduce((sum, count) => sum + count, 0)
+  if (own >= settings.perUser || all >= settings.inAll)
+    throw new ApiProblem(429, 'too_many_streams', 'Too many streams are open.', { headers: { 'Retry-After': '5' } })
+  open.set(userId, own + 1)
+  return () => {
+    const left = (open.get(userId) ?? 1) - 1
+    if (left === 0) open.delete(userId)
+    else open.set(userId, left)
+  }
 }
 
 /** The organization is the asker's, and what they wait for is there. @throws ApiProblem */
@@ -126,7 +133,11 @@ async function follow(options: StreamOptions, stream: Stream, from: StreamCursor
   try {
     await out.send({ event: 'start', id: cursorText(cursor), data: { topics: stream.topics } })
     while (!out.signal.aborted && clock.now() < endsAt) {
-      for (const topic of stream.topics) await tellAll(options, stream, topic, cursor, newest.get(topic) ?? [], out)
+      for (const topic of stream.topics)
+        if (!(await tellAll(options, stream, topic, cursor, newest.get(topic) ?? [], out))) {
+          await out.send({ event: 'end', id: cursorText(cursor), data: { reason: 'access' } })
+          return
+        }
       const waitMs = Math.min(settings.beatMs, endsAt - clock.now())
       const woken = await pause(clock, waitMs, out.signal, (call) => (wake = call))
       if (!woken) await out.beat()
@@ -137,7 +148,10 @@ async function follow(options: StreamOptions, stream: Stream, from: StreamCursor
   }
 }
 
-/** SE2, SE3: page after page, until the cursor stands where the rows were complete. */
+/**
+ * SE2, SE3: page after page, until the cursor stands where the rows were complete.
+ * @returns false when the listener may hear no more (SE1)
+ */
 async function tellAll(
   { reader, settings }: StreamOptions,
   stream: Stream,
@@ -145,12 +159,14 @@ async function tellAll(
   cursor: Map<string, readonly bigint[]>,
   seen: readonly bigint[],
   out: EventSink,
-): Promise<void> {
+): Promise<boolean> {
   while (!out.signal.aborted && isBehind(cursor.get(topic) ?? [], seen)) {
     const from = cursor.get(topic) ?? []
     // Trouble of the database is waited out: the next look tries again.
-    const rows = await pageOf(reader, stream, topic, from, seen, settings.page).catch(() => null)
-    if (rows === null) return
+    const isIn = await stream.stillIn().catch(() => null)
+    if (isIn === false) return false
+    const rows = isIn === null ? null : await pageOf(reader, stream, topic, from, seen, settings.page).catch(() => null)
+    if (rows === null) return true
     for (const row of rows) {
       const told = [...later(cursor.get(topic) ?? [], [])]
       for (let partition = 0; partition < row.src_part; partition++)
@@ -164,6 +180,7 @@ async function tellAll(
     }
     if (rows.length < settings.page) cursor.set(topic, later(from, seen))
   }
+  return true
 }
 
 /** By partition, then offset; only what stood before `seen`, where rows are complete. SE1. */

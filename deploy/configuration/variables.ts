@@ -23,7 +23,7 @@ export const variables = {
     pattern: /^[A-Za-z0-9.:-]{1,253}$/,
   }),
   PUBLIC_URL: url({
-    meaning: 'where people reach us, for links to demos; HOST and PORT when absent',
+    meaning: 'where people reach us, for links to demos; wanted in production; HOST and PORT when absent',
     protocols: ['https:', 'http:'],
   }),
   DATA_DIR: text({
@@ -234,7 +234,8 @@ export const variables = {
   DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),
   DATABASE_ROLE_SECRET: secret({ meaning: "the database roles' passwords derive from it", minLength: 32 }),
   S3_BUCKET: given({
-    meaning: 'bucket for documents and demos, made when missing; files in DATA_DIR/objects when absent',
+    meaning:
+      'bucket for documents and demos, made when missing; files in DATA_DIR/objects when absent, which one process alone sees',
     wanted: '3 to 63 small letters, digits, . and -',
     pattern: /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
   }),
@@ -263,6 +264,11 @@ export const variables = {
   OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {
     meaning: 'the model of vectors; what was embedded by another is to be embedded again',
     fallback: 'text-embedding-3-small',
+  }),
+  OPENAI_EMBEDDING_PRICE: given({
+    meaning: 'US dollars for a million tokens that are embedded, as 0.02; that of the price table when absent',
+    wanted: 'a price as 0.02',
+    pattern: /^\d{1,4}(\.\d{1,6})?$/,
   }),
   LLM_RATE_PER_MINUTE: whole({
     meaning: 'language-model calls; 0 is no limit; the sandbox has none',
@@ -413,7 +419,7 @@ function vendor<const P extends string>(name: P, defaults: { readonly model: str
     }),
     [`${name}_MODEL_PRICE`]: given({
       meaning:
-        'US dollars for a million tokens of input and of output, as 2.00/10.00; needed for a model without a known price',
+        'US dollars for a million tokens of input and of output, as 2.00/10.00; that of the price table when absent, needed for a model that is not in it',
       wanted: 'two prices as 2.00/10.00',
       pattern: /^\d{1,4}(\.\d{1,6})?\/\d{1,4}(\.\d{1,6})?$/,
     }),

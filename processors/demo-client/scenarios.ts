@@ -33,12 +33,14 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes the demo down for compensation, once, and says so when it is gone',
+    it: 'takes the demo down for compensation, once, and says so when it is gone (4.5.5, 4.5.7)',
     play: [
       ...made,
       { when: { ...compensated(seconds(50)), eventId: 'same' }, then: [removes] },
       { when: { ...compensated(seconds(50)), eventId: 'same' } },
+      { when: compensated(seconds(50)) },
       { when: answer(seconds(51), { removed: 2 }), then: [down('compensation')] },
+      { when: compensated(seconds(52)), then: [down('compensation')] },
       { when: { advanceTo: seconds(4) + later } },
     ],
   },
@@ -66,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again after an hour what could not be removed, and does not say that it is gone before',
+    it: 'tries again after an hour what could not be removed, and does not say that it is gone before (4.5.7)',
     play: [
       ...made,
       { when: compensated(seconds(50)), then: [removes] },

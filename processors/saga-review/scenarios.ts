@@ -38,6 +38,11 @@ const expired = (fallback: string, at: number): ScenarioInput => ({
   at,
 })
 
+const ofAnother = (input: ReturnType<typeof decided>): ReturnType<typeof decided> => ({
+  ...input,
+  payload: { ...input.payload, review_id: 'r-another' },
+})
+
 export const scenarios: readonly Scenario[] = [
   {
     it: 'lets research wait for a person: no deadline, no second review',
@@ -49,7 +54,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks for research once more when a person approves, against a new deadline',
+    it: 'asks for research once more when a person approves, against a new deadline (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
@@ -68,7 +73,17 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when a person rejects',
+    it: 'takes nobody else’s review for its own, decided or expired',
+    play: [
+      { when: created, then: begun },
+      { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
+      { when: ofAnother(decided('reject', seconds(100))) },
+      { when: ofAnother(expired('reject', seconds(101))) },
+      { when: decided('approve', seconds(102)), then: [{ type: 'step_started' }, { type: 'research_requested' }] },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when a person rejects (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: { advanceTo: seconds(300) }, then: [{ type: 'step_timed_out' }, personAsked] },
@@ -112,7 +127,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'leaves what could not be undone as it is when a person says so',
+    it: 'leaves what could not be undone as it is when a person says so (4.5.13)',
     play: [
       ...until('demo'),
       {

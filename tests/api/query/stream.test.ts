@@ -204,6 +204,37 @@ test('SE3: one person has a few streams, no more', async () => {
   expect(other.status).toBe(200)
 })
 
+test('SE3: many at once get no more places than one after the other, and what is refused later gives its place back', async () => {
+  const many = await Promise.all(Array.from({ length: 12 }, () => Listening.open(ownerA)))
+  expect(many.map(({ status }) => status).sort()).toEqual([200, 200, ...Array.from({ length: 10 }, () => 429)])
+  await using other = await Listening.open(ownerB)
+  expect(other.status).toBe(200)
+  for (const each of many) await each[Symbol.asyncDispose]()
+  const clumsy = person(tenantA, { userId: '0a000000-0000-4000-8000-000000000177' })
+  for (let n = 0; n < 3; n++) {
+    await using bad = await Listening.open(clumsy, '', 'not a cursor')
+    expect(bad.status).toBe(400)
+  }
+  await using good = await Listening.open(clumsy)
+  expect(good.status).toBe(200)
+})
+
+test('SE1: who is removed meanwhile hears nothing more, and the stream says so; another tenant hears on', async () => {
+  await using a = await Listening.open(ownerA)
+  await using b = await Listening.open(ownerB)
+  await Promise.all([a.until(begun), b.until(begun)])
+  await happened(tenantA, 0)
+  await a.until(({ events }) => events.length === 1)
+  world.removed.add(ownerA.userId)
+  await happened(tenantA, 1)
+  await happened(tenantB, 2)
+  await a.until(({ isOver }) => isOver)
+  await b.until(({ events }) => events.length === 1)
+  world.removed.clear()
+  expect(a.events).toEqual(['0a-0-0'])
+  expect(a.told.at(-1)).toMatchObject({ event: 'end', data: { reason: 'access' } })
+})
+
 describe('what is refused', () => {
   test('another tenant’s organization, as if it did not exist', async () => {
     const ask = (organization: string) => Listening.open(ownerA, `?organization_id=${organization}`)
