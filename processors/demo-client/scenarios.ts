@@ -1,4 +1,4 @@
-import type { Scenario } from '../define.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import {
   answer,
   asksModel,
@@ -79,6 +79,17 @@ export const scenarios: readonly Scenario[] = [
       { when: { advanceTo: seconds(51) + hour - 1 } },
       { when: { advanceTo: seconds(51) + hour }, then: [removes] },
       { when: answer(seconds(60) + hour, { removed: 2 }), then: [down('compensation')] },
+    ],
+  },
+  {
+    it: 'says of an erased client that its demo is gone for good, also when it was taken down before (5.0.8)',
+    play: [
+      ...made,
+      { when: compensated(seconds(50)), then: [removes] },
+      { when: answer(seconds(51), { removed: 2 }), then: [down('compensation')] },
+      { when: erasing(seconds(60)), then: [down('erased')] },
+      { when: erasing(seconds(61)) },
+      { when: { ...erasing(seconds(62)), tenant: 'b' } as ScenarioInput },
     ],
   },
   {

@@ -38,10 +38,8 @@ const expired = (fallback: string, at: number): ScenarioInput => ({
   at,
 })
 
-const ofAnother = (input: ReturnType<typeof decided>): ReturnType<typeof decided> => ({
-  ...input,
-  payload: { ...input.payload, review_id: 'r-another' },
-})
+const ofAnother = (input: ScenarioInput): ScenarioInput =>
+  'payload' in input ? { ...input, payload: { ...input.payload, review_id: 'r-another' } } : input
 
 export const scenarios: readonly Scenario[] = [
   {
