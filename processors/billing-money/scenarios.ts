@@ -1,5 +1,6 @@
 /** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
+import { billingEvents } from '../../schemas/index.ts'
 import {
   answer,
   called,
@@ -17,6 +18,7 @@ import {
   signed,
   start,
   subscription,
+  terms,
   webhook,
 } from '../billing/scenario-data.ts'
 import type { Scenario } from '../define.ts'
@@ -64,6 +66,20 @@ export const scenarios: readonly Scenario[] = [
         ],
       },
       { when: refusal(seconds(4), 'invalid'), then: [fact('subscription_failed', { reason: 'invalid' })] },
+    ],
+  },
+  {
+    it: 'sets up what is requested once, however often it is said (5.4.1)',
+    play: [
+      ...live,
+      {
+        when: {
+          topic: billingEvents,
+          type: 'subscription_requested',
+          payload: { document_id: 'doc1', ...terms, start },
+          at: seconds(20),
+        },
+      },
     ],
   },
   {

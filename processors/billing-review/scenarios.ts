@@ -78,7 +78,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'gives back no more than was proposed',
+    it: 'gives back no more than was proposed (5.4.8)',
     play: [
       ...waiting,
       { when: decided('edit', { edits: { amount: 999_000 } }), then: [called('refund', { amount: 180_000 })] },

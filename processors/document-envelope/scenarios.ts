@@ -317,7 +317,8 @@ const failures: readonly Scenario[] = [
         then: [
           called('create_envelope', {
             attempt,
-            call_id: { $last: ['call_requested', 'call_id'] },
+            call_id: last('call_requested', 'call_id'),
+            request: { transaction_id: last('call_requested', 'call_id') },
             ...(attempt > 5 ? { not_before: seconds(attempt) + 3_600_000 } : {}),
           }),
         ],
