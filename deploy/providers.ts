@@ -131,6 +131,8 @@ export function languageModelAt(foundation: StreamFoundation, addresses: Provide
     prices: pricesOf(llm),
     budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
     now: () => machineClock.now(),
+    // A warped month has the budgets of its days: it is in the sandbox, where nothing is paid.
+    time: () => foundation.time.now(),
   })
 }
 

@@ -11,6 +11,7 @@ import type { Topology } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
+import { serviceSettings } from './service-settings.ts'
 
 /** @param model what the agents speak with */
 export function hostedTopologies(
@@ -19,7 +20,9 @@ export function hostedTopologies(
   model: ChatModel,
 ): Topology[] {
   const { config, keyRing, codec, time } = foundation
-  const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
+  const hosted = config.roles.includes('worker')
+    ? services(serviceSettings(config)).filter(({ name }) => isHosted(config, name))
+    : []
   const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
   if (!config.roles.includes('effects')) return compiled
   const effects = effectsTopology({ providers, topics: callTopics(), codec, clock: time })

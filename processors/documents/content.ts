@@ -22,7 +22,7 @@ export function documentData(
     case 'nda':
       return { ...common, ...words.law, mutual: true, ...words.nda }
     case 'pricing':
-      return { ...common, valid_until, introduction: null, prices, notes: ['Prices are without tax.'] }
+      return { ...common, valid_until, introduction: null, prices, notes: [] }
     case 'proposal':
       return { ...common, valid_until, ...proposalWords(common.client.name, document.quote), prices }
     case 'contract': {
@@ -51,15 +51,15 @@ function proposalWords(name: string, quote: Quote | null | undefined) {
   const seats = quote?.seats ?? 0
   return {
     title: `Customer support for ${name}`.slice(0, 160),
-    summary: `${seats} seats and ${quote?.conversations ?? 0} conversations a month, with agents that answer from what ${name} has published.`,
+    summary: `${grouped(seats)} seats and ${grouped(quote?.conversations ?? 0)} conversations a month, with agents that answer from what ${name} has published.`,
     sections: [
       {
         heading: 'What is included',
         paragraphs: ['Everything that the plan holds, set up with the people who will use it.'],
         bullets: [
           `Plan: ${quote?.plan ?? ''}`,
-          `Seats: ${seats}`,
-          `Conversations a month: ${quote?.conversations ?? 0}`,
+          `Seats: ${grouped(seats)}`,
+          `Conversations a month: ${grouped(quote?.conversations ?? 0)}`,
         ],
       },
     ],
@@ -83,14 +83,17 @@ function pricesOf(settings: PricingSettings, quote: Quote) {
     currency: quote.currency,
     interval: quote.interval,
     lines: [
-      line('Seats', `${quote.seats} seats`, parts.months, parts.seats),
-      line('Conversations', `${quote.conversations} a month`, parts.months, parts.usage),
+      line('Seats', `${grouped(quote.seats)} seats`, parts.months, parts.seats),
+      line('Conversations', `${grouped(quote.conversations)} a month`, parts.months, parts.usage),
     ],
     subtotal_minor: parts.seats + parts.usage,
     discounts: discounts.filter(({ amount_minor }) => amount_minor > 0),
     total_minor: quote.amount,
   }
 }
+
+/** As people read it: 51,590. */
+const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ',')
 
 const line = (description: string, detail: string, months: number, amount_minor: number) => ({
   description,

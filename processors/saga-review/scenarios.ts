@@ -38,6 +38,11 @@ const expired = (fallback: string, at: number): ScenarioInput => ({
   at,
 })
 
+const ofAnother = (input: ReturnType<typeof decided>): ReturnType<typeof decided> => ({
+  ...input,
+  payload: { ...input.payload, review_id: 'r-another' },
+})
+
 export const scenarios: readonly Scenario[] = [
   {
     it: 'lets research wait for a person: no deadline, no second review',
@@ -65,6 +70,16 @@ export const scenarios: readonly Scenario[] = [
       },
       { when: decided('approve', seconds(101)) },
       { when: researchFailed(seconds(110)), then: [stepFailed(2), personAsked] },
+    ],
+  },
+  {
+    it: 'takes nobody else’s review for its own, decided or expired',
+    play: [
+      { when: created, then: begun },
+      { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
+      { when: ofAnother(decided('reject', seconds(100))) },
+      { when: ofAnother(expired('reject', seconds(101))) },
+      { when: decided('approve', seconds(102)), then: [{ type: 'step_started' }, { type: 'research_requested' }] },
     ],
   },
   {

@@ -249,6 +249,8 @@ describe('a turn of a chat', () => {
         const draft = readDraft(answered.json ?? null)!
         expect(new Set(draft.findings)).toEqual(new Set(cited))
         expect([isGrounded(draft, content), /f-volume|f-rival/.test(draft.text)]).toEqual([cited.length > 0, false])
+        if (cited.includes('f-rival')) expect(draft.text).toContain('Rivalry asks 49 a seat')
+        if (cited.includes('f-volume')) expect(draft.text).toContain('About 12,340 conversations a month')
       }
     })
   })

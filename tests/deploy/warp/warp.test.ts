@@ -128,6 +128,7 @@ describe('warp', () => {
     expect(await look()).toBe(0)
     const other = open(next, () => (next.due = null))
     expect(await other.look()).toBe(0)
+    expect([other.warp.jumps, other.moved()]).toEqual([0, 0])
   })
 
   it('holds for ten minutes at most, whatever is asked for (WP3)', async () => {

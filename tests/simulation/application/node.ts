@@ -75,7 +75,7 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
 }
 
 /** An operator builds one projection anew, once in a seed, while everything goes on. */
-async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
+export async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
   const projection = world.rebuildNow()
   if (projection !== null) await sinks.rebuild(projection.name).catch(() => undefined)
 }
@@ -135,7 +135,7 @@ function watched(machine: Machine, world: FirstLight): Log {
   })
 }
 
-function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRunner {
+export function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRunner {
   const { log, clock, crash } = machine
   return new SinkRunner({
     log,
