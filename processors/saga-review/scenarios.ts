@@ -24,17 +24,20 @@ import {
 } from '../lifecycle-saga/scenario-data.ts'
 
 const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
-const decided = (decision: string, at: number): ScenarioInput => ({
+const ours = last('review_requested', 'review_id')
+const anothers = 'r-another'
+
+const decided = (decision: string, at: number, review_id: typeof ours | string = ours): ScenarioInput => ({
   topic: reviewEvents,
   type: 'review_decided',
-  payload: { review_id: last('review_requested', 'review_id'), decision, edits: null, comment: null, by: 'h1', ms: 1 },
+  payload: { review_id, decision, edits: null, comment: null, by: 'h1', ms: 1 },
   at,
 })
 
-const expired = (fallback: string, at: number): ScenarioInput => ({
+const expired = (fallback: string, at: number, review_id: typeof ours | string = ours): ScenarioInput => ({
   topic: reviewEvents,
   type: 'review_expired',
-  payload: { review_id: last('review_requested', 'review_id'), fallback },
+  payload: { review_id, fallback },
   at,
 })
 
@@ -75,8 +78,8 @@ export const scenarios: readonly Scenario[] = [
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
-      { when: ofAnother(decided('reject', seconds(100))) },
-      { when: ofAnother(expired('reject', seconds(101))) },
+      { when: decided('reject', seconds(100), anothers) },
+      { when: expired('reject', seconds(101), anothers) },
       { when: decided('approve', seconds(102)), then: [{ type: 'step_started' }, { type: 'research_requested' }] },
     ],
   },

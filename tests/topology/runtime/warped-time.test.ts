@@ -158,6 +158,7 @@ describe('time that is another than the clock', () => {
     await time.turnTo(t0 + 5_000)
     clock.set(hour)
     await spin(clock, 1_000)
+    expect(driver.worker.applications[0]!.nextDue).toBe(t0 + 65_000)
     clock.set(-2 * hour)
     await spin(clock, 1_000)
     await warp(driver, time, t0 + 5_000 + 59_999)
