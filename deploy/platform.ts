@@ -32,6 +32,7 @@ import {
   queryEndpoints,
   tokenKeyOf,
 } from '../api/index.ts'
+import { forgetSpend } from '../connectors/llm/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
@@ -101,6 +102,8 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   if (said !== null) notice(said)
   const providers = await openProviders(foundation)
   closers.push(() => providers.close())
+  if (config.roles.includes('effects'))
+    closers.push(everyFewMinutes(() => forgetSpend(foundation.pools.effects, machineClock.now()), notice))
   const streams = await startStreams(foundation, providers, notice, failed)
   closers.push(() => streams.close())
   const sinks = new SinkRunner({
@@ -293,6 +296,7 @@ function httpOf(
     metrics,
     clock: machineClock,
     random: machineRandom,
+    time: () => foundation.time.now(),
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     spendQuota: (key) => identity.spendQuota(key),

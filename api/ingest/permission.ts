@@ -23,3 +23,9 @@ export function requirePermission(type: string, principal: Principal): void {
   if (personalDecisions.has(type) && !mayReview(principal))
     throw new ApiProblem(403, 'forbidden', 'Reviews are decided by an agent, an owner or an admin.')
 }
+
+/** Corrections go where the review is looked at: only there it is known what may be corrected. @throws ApiProblem 403 */
+export function requireNoCorrection(type: string, { decision }: Readonly<Record<string, unknown>>): void {
+  if (type === 'review_decision_requested' && decision === 'edit')
+    throw new ApiProblem(403, 'forbidden', 'Corrections are sent to /api/v1/reviews/{review_id}/decision.')
+}

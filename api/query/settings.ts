@@ -9,6 +9,8 @@ export interface QuerySettings {
   readonly visibleWaitMs: number
   /** Reads of one tenant at a time: a quarter of the pool, so that no tenant holds it all. */
   readonly readsPerTenant: number
+  /** Reads of one tenant that wait for their `min_position` at a time. */
+  readonly visibleWaitsPerTenant: number
   /** Reads of one tenant that wait for their turn; beyond it 503. */
   readonly waitingPerTenant: number
   readonly stream: {
@@ -30,6 +32,7 @@ export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze(
   cursorMs: 60 * 60 * 1000,
   visibleWaitMs: 2_000,
   readsPerTenant: 2,
+  visibleWaitsPerTenant: 8,
   waitingPerTenant: 64,
   stream: Object.freeze({
     lookMs: 250,

@@ -270,6 +270,10 @@ const docuSign: readonly Relation[] = [
     providers.docusign.mode === 'live' && signer.email.endsWith('.example')
       ? 'SIGNER_EMAIL: is not given; wanted the address of the person who signs for us'
       : null,
+  ({ providers, seller }) =>
+    providers.docusign.mode === 'live' && seller.address.at(-1)?.endsWith(' Example') === true
+      ? 'SELLER_ADDRESS: is not given; wanted our postal address, people sign what it stands in'
+      : null,
 ]
 
 const llmVendors = ['openai', 'anthropic'] as const

@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, endpointSecrets, given, list, pem, secret, secrets, text, url, whole } from './variable.ts'
+import { choice, endpointSecrets, given, lines, list, pem, secret, secrets, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -329,6 +329,35 @@ export const variables = {
     pattern: /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>"]+$/,
   }),
   SIGNER_NAME: text({ meaning: "the signer's name", fallback: 'Lifecycle', wanted: 'a name', pattern: /^\S.*$/ }),
+  SELLER_NAME: text({
+    meaning: 'who we are in documents',
+    fallback: 'Lifecycle',
+    wanted: 'a name of up to 200 characters',
+    pattern: /^\S.{0,199}$/,
+  }),
+  SELLER_ADDRESS: lines({
+    meaning: 'our postal address in documents, its lines with ; between them',
+    fallback: '1 Example Street; 00000 Example',
+    most: 6,
+    longest: 120,
+  }),
+  SELLER_REGISTRATION: given({
+    meaning: 'where we are registered and under which number, in documents; left out when absent',
+    wanted: 'a line of up to 200 characters',
+    pattern: /^\S.{0,199}$/,
+  }),
+  SELLER_GOVERNING_LAW: text({
+    meaning: 'whose laws our NDA and contract are under, after the words the laws of',
+    fallback: 'England and Wales',
+    wanted: 'a name of up to 80 characters',
+    pattern: /^\S.{0,79}$/,
+  }),
+  SELLER_JURISDICTION: text({
+    meaning: 'whose courts decide about them, after the words the courts of',
+    fallback: 'London',
+    wanted: 'a name of up to 80 characters',
+    pattern: /^\S.{0,79}$/,
+  }),
   WEBHOOK_SECRETS_DOCUSIGN: endpointSecrets({ meaning: 'HMAC keys of /webhooks/docusign/{endpoint}' }),
   WEBHOOK_SECRETS_STRIPE: endpointSecrets({ meaning: 'signing secrets of /webhooks/stripe/{endpoint}' }),
   WEBHOOK_SECRETS_SENDGRID: endpointSecrets({ meaning: 'public keys of /webhooks/sendgrid/{endpoint}' }),

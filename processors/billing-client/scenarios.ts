@@ -36,7 +36,7 @@ const canceled = fact('subscription_canceled', { subscription_id: 'sub_1', reaso
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'cancels, and gives the unused days back (5.4.8)',
+    it: 'cancels, and gives the unused days back (5.4.8, 4.5.5, 4.5.11)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },
@@ -57,7 +57,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'voids what is not paid yet (5.4.8)',
+    it: 'voids what is not paid yet (5.4.8, 4.5.11)',
     play: [
       ...live.slice(0, 5),
       { when: compensation(seconds(5)), then: [cancel] },
@@ -108,7 +108,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a subscription that the payment service made though it never answered',
+    it: 'takes back a subscription that the payment service made though it never answered (4.5.11)',
     play: [
       ...live.slice(0, 3),
       { when: refusal(seconds(2), 'invalid'), then: [fact('subscription_failed', { reason: 'invalid' })] },
@@ -139,7 +139,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again what failed when the saga asks again',
+    it: 'tries again what failed when the saga asks again (4.5.5)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },

@@ -97,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'waits on when the decision is passed on',
+    it: 'waits on when the decision is passed on (4.6.2)',
     play: [...waiting, { when: decided('escalate') }, { when: decided('approve'), then: [called('refund')] }],
   },
 ]

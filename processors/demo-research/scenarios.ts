@@ -1,6 +1,7 @@
 /** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
 import type { Scenario } from '../define.ts'
+import { last } from '../define.ts'
 import {
   answer,
   clicked,
@@ -72,7 +73,12 @@ export const scenarios: readonly Scenario[] = [
       },
       {
         when: answer(seconds(101), { json: written, model: 'm' }),
-        then: [{ ...renders, payload: { ...renders.payload, request: { version: 2 } } }],
+        then: [
+          {
+            ...renders,
+            payload: { ...renders.payload, request: { version: 2, demo_id: last('demo_published', 'demo_id') } },
+          },
+        ],
       },
     ],
   },

@@ -83,7 +83,7 @@ const making: readonly Scenario[] = [
       {
         when: answer(seconds(6), page()),
         then: [
-          { ...generated({ headline: neutral.headline }), payload: { model: 'none' } },
+          { type: 'demo_generated', payload: { model: 'none', personalization: neutral } },
           published(seconds(6) + later),
         ],
       },
@@ -124,7 +124,10 @@ const making: readonly Scenario[] = [
         then: [asksModel],
       },
       { when: viewed(seconds(101)), then: [] },
-      { when: answer(seconds(102), { json: written, model: 'm' }), then: [renders] },
+      {
+        when: answer(seconds(102), { json: written, model: 'm' }),
+        then: [called('rendering', 'demo', { request: { version: 2, demo_id: last('demo_published', 'demo_id') } })],
+      },
       {
         when: answer(seconds(103), page(2)),
         then: [
@@ -201,6 +204,19 @@ const viewing: readonly Scenario[] = [
       { when: clicked(days(1)), then: [engagement({ score: 93, sessions: 2 })] },
       { when: clicked(days(2)), then: [engagement({ score: 100, sessions: 3 })] },
       { when: clicked(days(3)), then: [engagement({ score: 100, sessions: 4 })] },
+    ],
+  },
+  {
+    it: 'counts two further sessions and no more (5.2.4)',
+    play: [
+      ...made,
+      ...[1, 2, 3, 4].flatMap((n) => [
+        { when: viewed(days(n)), then: n === 2 ? [exports] : [] },
+        {
+          when: viewed(days(n) + 2_000),
+          then: [engagement({ sessions: n, score: [0, 8, 16, 16][n - 1] })],
+        },
+      ]),
     ],
   },
   {

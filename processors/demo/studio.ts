@@ -165,7 +165,7 @@ function rendered(
   const move = followed(settings, published, told, context)
   if (move.state.status !== 'published') return move
   const [first] = settings.nudgeAfterMs
-  const nudge = first === undefined || published.viewers.length > 0 ? null : context.time + first
+  const nudge = first === undefined ? null : context.time + first
   return { ...move, timers: { ...move.timers, [demoTimers.expiry]: expires_at, [demoTimers.nudge]: nudge } }
 }
 

@@ -39,7 +39,7 @@ import {
 
 const undone: readonly Scenario[] = [
   {
-    it: 'voids an envelope that is out, and says so when it is',
+    it: 'voids an envelope that is out, and says so when it is (4.5.5, 4.5.8)',
     play: [
       ...contractSent,
       { when: compensate('contract'), then: [voidCall('e3')] },
@@ -121,7 +121,7 @@ const undone: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a signed document, an approved price and a draft without asking anybody',
+    it: 'takes back a signed document, an approved price and a draft without asking anybody (4.5.9)',
     play: [
       ...proposalSent.slice(0, -2),
       { when: compensate('proposal'), then: [voided('proposal')] },

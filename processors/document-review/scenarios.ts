@@ -101,7 +101,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends a document that was rejected, and one that nobody decided on',
+    it: 'ends a document that was rejected, and one that nobody decided on (4.6.3)',
     play: [
       ...discounted,
       { when: reviewExpired('escalate') },

@@ -40,7 +40,13 @@ export interface ApprovalSettings {
 
 /** What the documents say besides figures. */
 export interface WordsSettings {
-  readonly seller: { readonly name: string; readonly address: readonly string[] }
+  readonly seller: {
+    readonly name: string
+    /** Lines of the postal address. */
+    readonly address: readonly string[]
+    /** As `Registered in Bratislava, no. 12345`. */
+    readonly registration?: string | null
+  }
   readonly law: { readonly governing_law: string; readonly jurisdiction: string }
   readonly nda: { readonly term_months: number; readonly survival_years: number; readonly purpose: string }
   /** An offer stands so long, in ms. */
@@ -132,7 +138,7 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
       availability_bp: 9_990,
     },
   },
-  templateVersion: 1,
+  templateVersion: 2,
   signers: {
     nda: [
       { role: 'client', order: 1 },

@@ -421,15 +421,36 @@ describe('settings that are fine alone but not together', () => {
 
   test('DocuSign is whole or not there', () => {
     const key = '-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----'
-    const more = { DOCUSIGN_USER_ID: 'u', DOCUSIGN_ACCOUNT_ID: 'a', SIGNER_EMAIL: 'ada@acme.test' }
+    const ours = { SIGNER_EMAIL: 'ada@acme.test', SELLER_ADDRESS: '2 High Road; SW1 London' }
+    const more = { DOCUSIGN_USER_ID: 'u', DOCUSIGN_ACCOUNT_ID: 'a', ...ours }
     const whole = { DOCUSIGN_API_KEY: 'integration', DOCUSIGN_PRIVATE_KEY: key, ...more }
     expect(errorsOf(whole)).toEqual([])
-    for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', 'SIGNER_EMAIL'])
+    for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', ...Object.keys(ours)])
       expect(errorsOf({ ...whole, [name]: '' })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))])
     expect(errorsOf({ ...whole, DOCUSIGN_AUTH_URL: 'http://auth.test' })).toHaveLength(1)
     expect(errorsOf({ DOCUSIGN_PRIVATE_KEY: 'no key' })).toEqual([
       'DOCUSIGN_PRIVATE_KEY: a value of 6 characters is given; wanted a private key in PEM, from BEGIN to END',
     ])
+  })
+
+  test('the seller has an address of a few lines, and everything else of it in one', () => {
+    const { seller } = configOf({
+      SELLER_NAME: 'Acme',
+      SELLER_ADDRESS: ' 2 High Road; SW1 London ;UK',
+      SELLER_REGISTRATION: '',
+    })
+    expect(seller).toEqual({
+      name: 'Acme',
+      address: ['2 High Road', 'SW1 London', 'UK'],
+      registration: null,
+      governingLaw: 'England and Wales',
+      jurisdiction: 'London',
+    })
+    for (const address of ['a;;b', ';', 'x'.repeat(121), 'a;b;c;d;e;f;g'])
+      expect(errorsOf({ SELLER_ADDRESS: address })).toEqual([
+        expect.stringMatching(/^SELLER_ADDRESS: .*wanted up to 6 lines of 120 characters with ; between them$/),
+      ])
+    expect(errorsOf({ SELLER_NAME: 'x'.repeat(201), SELLER_JURISDICTION: 'x'.repeat(81) })).toHaveLength(2)
   })
 
   test('webhook secrets are by endpoint, several while one is replaced', () => {

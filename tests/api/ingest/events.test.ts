@@ -198,8 +198,37 @@ test("a decision is a person's, through this door as through the other", async (
   expect(await code(decided)).toBe('403 forbidden')
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member' })))).toBe('403 forbidden')
   expect((await post(decided, tokenOf(person(tenantA)))).status).toBe(202)
+  const edited = {
+    ...decided,
+    payload: { ...decided.payload, decision: 'edit', edits: { discount_basis_points: 10_000 } },
+  }
+  expect(await code(edited, tokenOf(person(tenantA)))).toBe('403 forbidden')
   // An agent's way is the review itself, in the tenant of the review.
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member', userType: 'agent' })))).toBe('403 forbidden')
+})
+
+test('a client asks for a document by what it needs, and gives itself no discount', async () => {
+  const wanted = (inputs: Readonly<Record<string, string>>) => ({
+    topic: 'document_events',
+    type: 'document_requested',
+    payload: { document_type: 'pricing', inputs, reason: 'more seats' },
+  })
+  for (const tenant of [tenantA, tenantB]) {
+    const owner = tokenOf(person(tenant))
+    const before = (await world.written(tenant)).length
+    for (const inputs of [
+      { discount_basis_points: '2000' },
+      { seats: '5', discount_basis_points: '0' },
+      { margin: '1' },
+    ])
+      for (const as of [owner, keyOf(tenant)]) expect(await code(wanted(inputs), as)).toBe('422 unknown_field')
+    expect(await code([wanted({ seats: '5' }), wanted({ discount_basis_points: '1' })], owner)).toBe(
+      '422 unknown_field',
+    )
+    expect((await world.written(tenant)).length).toBe(before)
+    const good = await post(wanted({ seats: '5', conversations: '100', interval: 'year' }), owner)
+    expect((await at(good.body.position))?.event).toMatchObject({ tenant_id: tenant, inputs: { seats: '5' } })
+  }
 })
 
 test('row 18: a client that leaves after sending has its event written once, and a retry gets the answer', async () => {

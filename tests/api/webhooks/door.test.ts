@@ -151,7 +151,7 @@ describe('docusign', () => {
     ['of another key', (raw) => signedBy(raw, 'somebody else')],
     ['of another endpoint (27)', (raw) => signedBy(raw, 'current key of us')],
     ['of another provider (27)', (raw) => signedBy(raw, 'the plain secret')],
-  ])('signature %s: 401, and no event (21; WH1, WH2)', async (_, headers) => {
+  ])('signature %s: 401, and no event (WH1, WH2, 5.3.5; 21)', async (_, headers) => {
     const raw = connect()
     const before = (await world.written()).length
     const response = await post('docusign/eu', raw, headers(raw))
@@ -176,7 +176,7 @@ describe('docusign', () => {
     expect((await post('docusign/eu', raw, signedBy(packed, current))).status).toBe(401)
   })
 
-  test('a delivery that comes twice, with another count of tries, and three days later: one event (24; WH3)', async () => {
+  test('a delivery that comes twice, with another count of tries, and three days later: one event (WH3, 5.3.5; 24)', async () => {
     const id = `e${envelopes + 1}`
     const first = connect()
     const again = first.replace('"retryCount": 0', '"retryCount": 3')
@@ -196,7 +196,7 @@ describe('docusign', () => {
     expect(events.filter(({ event }) => event['envelope_id'] === id)).toHaveLength(1)
   })
 
-  test('the retired key first, the current one second; a hundred headers, one that fits; a hundred and one (25)', async () => {
+  test('the retired key first, the current one second; a hundred headers, one that fits; a hundred and one (5.3.5; 25)', async () => {
     const raw = connect()
     expect((await post('docusign/eu', raw, signedBy(raw, 'long gone', current))).status).toBe(200)
     const many = (count: number): Headers =>

@@ -52,7 +52,7 @@ describe('a signature', () => {
     ['an empty header (21)', '', 401],
     ['a header without end', `t=${at},v1=${good},${'x'.repeat(5_000)}`, 400],
   ]
-  test.each(cases)('%s', (_, header, expected) => {
+  test.each(cases)('signature: %s (5.4.9)', (_, header, expected) => {
     expect(verify(header)).toEqual(expected === 'ok' ? 'ok' : { status: expected })
   })
 

@@ -48,7 +48,7 @@ describe('a life', () => {
     expect(invoices[1]).toMatchObject({ period_start: Date.parse('2026-02-01T00:00:00Z'), attempt_count: 1 })
   })
 
-  test('a declined renewal is tried eight times within two weeks, then it is unpaid', async () => {
+  test('a declined renewal is tried eight times within two weeks, then it is unpaid (5.4.3)', async () => {
     const to = await world([pay('pays', { times: 1 }), pay('declined')])
     await subscribed(to)
     await to.advance(60 * dayMs)
@@ -76,7 +76,7 @@ describe('a life', () => {
     expect(objects(to, type)).toHaveLength(1)
   })
 
-  test('a hard decline is not tried again', async () => {
+  test('a hard decline is not tried again (5.4.3)', async () => {
     const to = await world([pay('pays', { times: 1 }), pay('hard_declined')])
     await subscribed(to)
     await to.advance(58 * dayMs)
@@ -115,7 +115,7 @@ describe('a life', () => {
     expect(objects(to, 'invoice.paid').map(({ amount_paid }) => amount_paid)).toEqual([80_000, 120_000 + 20_000])
   })
 
-  test('it is cancelled and refunded once, and says so', async () => {
+  test('it is cancelled and refunded once, and says so (5.4.8)', async () => {
     const to = await world()
     const { subscription_id, invoice_id } = await subscribed(to)
     await to.advance(10 * dayMs)
@@ -326,7 +326,7 @@ describe('webhooks', () => {
     },
   )
 
-  test('come in another order and twice when a script wants it', async () => {
+  test('come in another order and twice when a script wants it (5.4.2)', async () => {
     const created = hook({ contains: 'customer.subscription.created', late_ms: 90_000, times: 1 })
     const to = await world([created, hook({ contains: 'invoice.paid', duplicate: 2, times: 1 })])
     await subscribed(to)

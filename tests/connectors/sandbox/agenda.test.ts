@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, statSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -127,9 +127,19 @@ describe('records', () => {
     expect(new Records<{ n: number }>(path()).get('e')).toEqual({ n: 5 })
   })
 
+  it('is bounded in bytes, whatever the size of its values', () => {
+    const records = new Records<string>(path())
+    for (let n = 0; n < 40; n++) records.put('a', `${n} ${'é'.repeat(500_000)}`)
+    records.put('b', 'small')
+    expect(statSync(path()).size).toBeLessThan(20_000_000)
+    const again = new Records<string>(path())
+    expect([again.get('a')?.slice(0, 3), again.get('b')]).toEqual(['39 ', 'small'])
+  })
+
   it('writes itself anew when most of it is outdated, and loses nothing', () => {
     const records = new Records<number>(path())
     for (let n = 0; n < 5_000; n++) records.put(`k${n % 10}`, n)
+    expect(statSync(path()).size).toBeLessThan(30_000)
     const again = new Records<number>(path())
     expect([...again.values()]).toEqual([4990, 4991, 4992, 4993, 4994, 4995, 4996, 4997, 4998, 4999])
   })
