@@ -24,25 +24,33 @@ import {
 } from '../lifecycle-saga/scenario-data.ts'
 
 const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
-const ours = last('review_requested', 'review_id')
-const anothers = 'r-another'
+const decided = (decision: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_decided',
+    payload: {
+      review_id: last('review_requested', 'review_id'),
+      decision,
+      edits: null,
+      comment: null,
+      by: 'h1',
+      ms: 1,
+    },
+    at,
+  }) satisfies ScenarioInput
 
-const decided = (decision: string, at: number, review_id: typeof ours | string = ours): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_decided',
-  payload: { review_id, decision, edits: null, comment: null, by: 'h1', ms: 1 },
-  at,
+const expired = (fallback: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_expired',
+    payload: { review_id: last('review_requested', 'review_id'), fallback },
+    at,
+  }) satisfies ScenarioInput
+
+const ofAnother = (input: ReturnType<typeof decided> | ReturnType<typeof expired>): ScenarioInput => ({
+  ...input,
+  payload: { ...input.payload, review_id: 'r-another' },
 })
-
-const expired = (fallback: string, at: number, review_id: typeof ours | string = ours): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_expired',
-  payload: { review_id, fallback },
-  at,
-})
-
-const ofAnother = (input: ScenarioInput): ScenarioInput =>
-  'payload' in input ? { ...input, payload: { ...input.payload, review_id: 'r-another' } } : input
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -78,8 +86,8 @@ export const scenarios: readonly Scenario[] = [
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
-      { when: decided('reject', seconds(100), anothers) },
-      { when: expired('reject', seconds(101), anothers) },
+      { when: ofAnother(decided('reject', seconds(100))) },
+      { when: ofAnother(expired('reject', seconds(101))) },
       { when: decided('approve', seconds(102)), then: [{ type: 'step_started' }, { type: 'research_requested' }] },
     ],
   },
