@@ -139,7 +139,8 @@ function mountEndpoints(
   options: HttpServerOptions & { readonly closing: AbortSignal },
 ): void {
   const { closing, settings, clock, time = () => clock.now() } = options
-  const environment = { authenticators: options, bodyLimitBytes: settings.bodyLimitBytes, closing, time }
+  const { bodyLimitBytes, streamStallMs } = settings
+  const environment = { authenticators: options, bodyLimitBytes, streamStallMs, closing, time }
   const methods = new Map<string, string[]>()
   for (const endpoint of endpoints) {
     const path = apiBase + endpoint.path

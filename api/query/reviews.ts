@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { PoolClient } from '../../connectors/postgres/index.ts'
-import type { Endpoint } from '../http/endpoint.ts'
+import type { Endpoint, Principal } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Place } from './cursor.ts'
@@ -70,7 +70,7 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
             fetch: (client, after, limit) => queue(client, query, after, limit, time()),
             placeOf: ({ at, priority, due_at, review_id }) => [at, priority, due_at.toISOString(), review_id],
           })
-          .then((page) => ({ ...page, items: page.items.map(shown) })),
+          .then((page) => ({ ...page, items: page.items.map((row) => shown(row, principal)) })),
       }),
     }),
     endpoint({
@@ -85,7 +85,7 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
       handler: async ({ principal, query, params }) => ({
         status: 200,
         body: await reader.read(principal, query, projections, async (client) =>
-          shown(await visibleReview(client, params.review_id ?? '', time())),
+          shown(await visibleReview(client, params.review_id ?? '', time()), principal),
         ),
       }),
     }),
@@ -97,6 +97,7 @@ export interface ReviewRow {
   readonly organization_id: string
   readonly review_id: string
   readonly status: 'open' | 'claimed' | 'decided' | 'expired'
+  readonly subject_type: string
   readonly options: readonly string[]
   readonly claimed_by: string | null
   readonly claimed_by_name: string | null
@@ -167,6 +168,16 @@ export async function visibleReview(client: PoolClient, id: string, nowMs: numbe
   return { ...row, at }
 }
 
-function shown({ tenant_id: _tenant, at: _at, ms, ...row }: ReviewRow): Readonly<Record<string, unknown>> {
-  return { ...row, ms: ms === null ? null : Number(ms) }
+/** Prices and refunds: who edits them says what is paid, and nobody is asked again. */
+const money: ReadonlySet<string> = new Set(['document', 'refund'])
+
+/** What the asker may decide. A client corrects what was found out about it, and takes or leaves what it is to pay. */
+export function optionsFor({ subject_type, options }: ReviewRow, principal: Principal): readonly string[] {
+  const isOurs = principal.kind === 'user' && principal.userType === 'agent'
+  return money.has(subject_type) && !isOurs ? options.filter((option) => option !== 'edit') : options
+}
+
+function shown(review: ReviewRow, principal: Principal): Readonly<Record<string, unknown>> {
+  const { tenant_id: _tenant, at: _at, ms, ...row } = review
+  return { ...row, options: optionsFor(review, principal), ms: ms === null ? null : Number(ms) }
 }

@@ -11,6 +11,7 @@ import type { Topology } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
+import { serviceSettings } from './service-settings.ts'
 
 /** @param model what the agents speak with */
 export function hostedTopologies(
@@ -36,10 +37,10 @@ const notToBeAsked: ChatModel = {
 }
 
 function serviceTopologies(
-  { keyRing, codec }: StreamFoundation,
+  { config, keyRing, codec }: StreamFoundation,
   isWanted: (service: { readonly name: string }) => boolean,
 ): Topology[] {
-  return services()
+  return services(serviceSettings(config))
     .filter(isWanted)
     .map((service) => compileService(service, { event: codec, keyRing }))
 }

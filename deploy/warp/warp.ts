@@ -16,7 +16,7 @@ export interface WarpOptions {
   readonly warped: WarpClock
   /** Real time. */
   readonly clock: Clock
-  /** True when nobody works. */
+  /** True when nobody works (`stillness.ts`). */
   readonly isIdle: () => Promise<boolean>
   /** When an application has something due, in business ms; null when none has. */
   readonly nextDue: () => number | null
@@ -89,17 +89,26 @@ export class Warp {
   }
 
   async #look(): Promise<void> {
-    const { warped, isIdle, nextDue, moved } = this.#options
-    if (this.holders.length > 0 || !(await isIdle())) return
-    const due = [warped.nextAt, nextDue()].filter((at) => at !== null)
-    if (due.length === 0 || this.#stopped) return
-    const next = Math.min(...due)
+    const { warped, isIdle, moved } = this.#options
+    // Whether anybody works is asked only where there is something to jump to.
+    if (this.holders.length > 0 || this.#nextDue() === null || !(await isIdle())) return
+    const next = this.#nextDue()
+    if (next === null || this.#stopped || this.holders.length > 0) return
     const share = Math.floor((next - warped.now()) * alongShare)
     const along = Math.min(alongAtMostMs, Math.max(alongAtLeastMs, share))
-    warped.jumpTo(next + along)
     this.#jumps += 1
-    moved()
+    try {
+      warped.jumpTo(next + along)
+    } finally {
+      moved()
+    }
     this.#lastTrouble = ''
+  }
+
+  /** When the next thing is due, of all; null when nothing is. */
+  #nextDue(): number | null {
+    const due = [this.#options.warped.nextAt, this.#options.nextDue()].filter((at) => at !== null)
+    return due.length === 0 ? null : Math.min(...due)
   }
 
   #tell(error: unknown): void {

@@ -193,6 +193,14 @@ describe('who', () => {
   })
 })
 
+test('an agent with the address of an operator is none: a supervisor typed it, and no mailbox has proved it', async () => {
+  for (const tenant of [tenantA, tenantB]) {
+    const agent = person(tenant, { userId: operator.userId, userType: 'agent', role: 'supervisor' })
+    expect((await get('/operator/topology', agent)).body.code).toBe('not_an_operator')
+    expect((await get('/operator/access', agent)).body).toEqual({ operator: false })
+  }
+})
+
 describe('topic browser', () => {
   const records = async (query: string, as = operator, topic = 'auth_events') =>
     (await get(`/operator/topics/${topic}/records${query}`, as)).body
