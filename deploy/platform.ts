@@ -296,6 +296,7 @@ function httpOf(
     metrics,
     clock: machineClock,
     random: machineRandom,
+    time: () => foundation.time.now(),
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     spendQuota: (key) => identity.spendQuota(key),

@@ -121,7 +121,6 @@ function languageModels(foundation: StreamFoundation, addresses: ProviderAddress
 export function languageModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
   const { llm } = foundation.config.providers
   const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
-  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
   const ledger = sqlLedger(foundation.pools.effects)
   return createLlm({
     openai: vendorSettings('openai', openai, addresses),

@@ -18,15 +18,18 @@ export interface EndpointEnvironment {
   readonly streamStallMs: number
   /** Aborted when the server closes: streams end then. */
   readonly closing: AbortSignal
+  /** Business time in ms. */
+  readonly time: () => number
 }
 
 /** The express handler of an endpoint. Whatever is thrown becomes a problem at the server's error handler. */
 export function endpointHandler(endpoint: Endpoint, environment: EndpointEnvironment) {
-  const { authenticators, bodyLimitBytes, streamStallMs, closing } = environment
+  const { authenticators, bodyLimitBytes, streamStallMs, closing, time } = environment
   const bodySchema = endpoint.request === undefined ? undefined : strict(endpoint.request)
   const querySchema = endpoint.query === undefined ? undefined : strict(endpoint.query)
 
   return async (request: Request, response: Response): Promise<void> => {
+    response.setHeader('Business-Time', new Date(time()).toISOString())
     const principal = await principalOf(endpoint, request.headers.authorization, authenticators)
     // Whatever becomes of the request, it is one of the key's.
     if (principal?.kind === 'api_key')

@@ -32,6 +32,7 @@ const review = z.object({
   edits: z.unknown().nullable(),
   comment: z.string().nullable(),
   decided_by: z.string().nullable(),
+  decided_by_name: z.string().nullable().meta({ description: 'For agents: the name of the agent who decided' }),
   decided_at: maybeInstant,
   ms: z.int().nullable(),
   fallback: z.string().nullable(),
@@ -113,13 +114,13 @@ const held = `(status = 'claimed' and lease_until > $1::timestamptz)`
 const status = `case when status = 'claimed' and not ${held} then 'open' else status end`
 const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
 /** Agents know one another by name; for anybody else this is null. */
-const holderName = `(select a.display_name from auth.agents a where ${held}
-  and a.user_id = case when claimed_by ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then claimed_by::uuid end)`
+const nameOf = (column: 'claimed_by' | 'decided_by'): string => `(select a.display_name from auth.agents a
+  where a.user_id = case when ${column} ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then ${column}::uuid end)`
 const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
   reason, risk, proposed_action, options, requester, requested_at, due_at, queue,
-  case when ${held} then claimed_by end as claimed_by, ${holderName} as claimed_by_name,
+  case when ${held} then claimed_by end as claimed_by, case when ${held} then ${nameOf('claimed_by')} end as claimed_by_name,
   case when ${held} then lease_until end as lease_until, decision, edits,
-  comment, decided_by, decided_at, ms, fallback`
+  comment, decided_by, ${nameOf('decided_by')} as decided_by_name, decided_at, ms, fallback`
 
 const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {
   waiting: ['open', 'claimed'],

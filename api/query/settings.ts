@@ -22,8 +22,9 @@ export interface QuerySettings {
     readonly longestMs: number
     /** Events of one read. */
     readonly page: number
-    /** Streams of one person, and of the process. */
+    /** Streams of one person, of all people of a client, and of the process. */
     readonly perUser: number
+    readonly perTenant: number
     readonly inAll: number
   }
 }
@@ -40,6 +41,7 @@ export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze(
     longestMs: 5 * 60_000,
     page: 200,
     perUser: 8,
+    perTenant: 128,
     inAll: 512,
   }),
 })

@@ -73,11 +73,11 @@ export function streamEndpoint(options: StreamOptions): Endpoint {
     response: [
       { status: 200, description: 'Events until it ends', schema: timelineItem, type: 'text/event-stream' },
       { status: 400, description: '`bad_last_event_id`: not an id of this stream' },
-      { status: 429, description: '`too_many_streams` of this person, or of all' },
+      { status: 429, description: '`too_many_streams` of this person, of this client, or of all' },
       ...read404,
     ],
     handler: async ({ principal, query, header, stillIn }) => {
-      const leave = takePlace(open, principal.userId, settings)
+      const leave = takePlace(open, principal, settings)
       try {
         const stream = { principal, topics: query.topics, organizationId: query.organization_id ?? null, stillIn }
         await awaited(reader, stream, query)
@@ -91,17 +91,26 @@ export function streamEndpoint(options: StreamOptions): Endpoint {
   })
 }
 
-/** SE3. @returns what gives the place back @throws ApiProblem 429 */
-function takePlace(open: Map<string, number>, userId: string, settings: StreamOptions['settings']): () => void {
-  const own = open.get(userId) ?? 0
-  const all = [...open.values()].reduce((sum, count) => sum + count, 0)
-  if (own >= settings.perUser || all >= settings.inAll)
+/** SE3: one person does not take what their colleagues need, nor one client what all need. @throws ApiProblem 429 */
+function takePlace(
+  open: Map<string, number>,
+  { userId, tenantId, userType }: UserPrincipal,
+  { perUser, perTenant, inAll }: StreamOptions['settings'],
+): () => void {
+  const places = [
+    ['all', inAll],
+    [`user ${userId}`, perUser],
+    ...(userType === 'client' ? ([[`tenant ${tenantId}`, perTenant]] as const) : []),
+  ] as const
+  if (places.some(([name, most]) => (open.get(name) ?? 0) >= most))
     throw new ApiProblem(429, 'too_many_streams', 'Too many streams are open.', { headers: { 'Retry-After': '5' } })
-  open.set(userId, own + 1)
+  for (const [name] of places) open.set(name, (open.get(name) ?? 0) + 1)
   return () => {
-    const left = (open.get(userId) ?? 1) - 1
-    if (left === 0) open.delete(userId)
-    else open.set(userId, left)
+    for (const [name] of places) {
+      const left = (open.get(name) ?? 1) - 1
+      if (left === 0) open.delete(name)
+      else open.set(name, left)
+    }
   }
 }
 

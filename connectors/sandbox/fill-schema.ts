@@ -101,9 +101,15 @@ function subjectsOf(items: unknown, name: string, place: Place): Subjects {
     return own.map((value: unknown) => ({ value, ...(isFinding(value) ? { finding: value } : {}) }))
   const schema = resolved(items, place.root)
   const cited = isKnown(schema['properties']) ? schema['properties']['finding_id'] : undefined
-  const findings = place.given.findings.map((finding) => ({ finding }))
+  const findings = variedFirst(place.given.findings).map((finding) => ({ finding }))
   if (cited === undefined) return /_ids$/.test(name) || !isWritten(singular(name)) ? [] : findings
   return mayBeNull(cited, place.root) ? [{ finding: null }, ...findings] : findings
+}
+
+/** One finding of each type before a second of any: four competitors are no picture of a company. */
+function variedFirst(findings: readonly Known[]): readonly Known[] {
+  const first = [...Map.groupBy(findings, (finding) => finding['finding_type']).values()].map(([one]) => one!)
+  return [...first, ...findings.filter((finding) => !first.includes(finding))]
 }
 
 const mayBeNull = (told: unknown, root: Schema): boolean => {

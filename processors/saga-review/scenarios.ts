@@ -24,22 +24,33 @@ import {
 } from '../lifecycle-saga/scenario-data.ts'
 
 const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
-const decided = (decision: string, at: number): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_decided',
-  payload: { review_id: last('review_requested', 'review_id'), decision, edits: null, comment: null, by: 'h1', ms: 1 },
-  at,
-})
+const decided = (decision: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_decided',
+    payload: {
+      review_id: last('review_requested', 'review_id'),
+      decision,
+      edits: null,
+      comment: null,
+      by: 'h1',
+      ms: 1,
+    },
+    at,
+  }) satisfies ScenarioInput
 
-const expired = (fallback: string, at: number): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_expired',
-  payload: { review_id: last('review_requested', 'review_id'), fallback },
-  at,
-})
+const expired = (fallback: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_expired',
+    payload: { review_id: last('review_requested', 'review_id'), fallback },
+    at,
+  }) satisfies ScenarioInput
 
-const ofAnother = (input: ScenarioInput): ScenarioInput =>
-  'payload' in input ? { ...input, payload: { ...input.payload, review_id: 'r-another' } } : input
+const ofAnother = (input: ReturnType<typeof decided> | ReturnType<typeof expired>): ScenarioInput => ({
+  ...input,
+  payload: { ...input.payload, review_id: 'r-another' },
+})
 
 export const scenarios: readonly Scenario[] = [
   {

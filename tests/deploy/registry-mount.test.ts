@@ -19,7 +19,7 @@ const schemaOf = (name: string): string =>
 
 const subjects = async (): Promise<unknown> => {
   await using server = await serve([], {}, { mounts: { '/registry': registryMount(registry, 'production') } })
-  return (await fetch(`${server.url}/registry/subjects`)).json()
+  return await (await fetch(`${server.url}/registry/subjects`)).json()
 }
 
 /** Posts a schema under a subject, with these headers; the status. */

@@ -9,6 +9,7 @@ import { sagaDefaults as settings } from '../../processors/lifecycle-saga/settin
 import type { SagaState } from '../../processors/lifecycle-saga/state.ts'
 import { sagaState, waitingForClient } from '../../processors/lifecycle-saga/state.ts'
 import type { SagaStep } from '../../processors/lifecycle-saga/steps.ts'
+import { sagaReview } from '../../processors/saga-review/index.ts'
 
 const start = 1_767_225_600_000
 const at = (time: number): StepContext =>
@@ -49,6 +50,19 @@ describe('compensation', () => {
     })
     expect(said(move)).toEqual(['compensation_started', 'compensation_requested nda 1'])
     expect(timedOut(settings, stateOf(move), at(start + 1))).toEqual({ state: stateOf(move) })
+  })
+
+  test('keeps nothing of what was read early: no step begins any more', () => {
+    const early = [fact('pricing', 'completed', start)]
+    expect(stateOf(abort(settings, { ...inNda, early }, 'declined', at(start))).early).toEqual([])
+  })
+
+  test('that a person was asked about waits without end, whatever becomes of the review', () => {
+    const stuck: SagaState = { ...inNda, status: 'stuck', review_id: 'r1', to_undo: ['nda', 'demo'], undone: [] }
+    for (const fallback of ['reject', 'escalate'] as const) {
+      const input = { event_type: 'review_expired', review_id: 'r1', fallback, timestamp: start }
+      expect(sagaReview(settings).handle(stuck, input as never, at(start)), fallback).toEqual({ state: stuck })
+    }
   })
 
   test('with nothing to undo ends at once, and leaves nothing armed', () => {
@@ -119,6 +133,14 @@ describe('a step', () => {
     const move = observed(settings, asked, fact('nda', 'failed', start), at(start))
     expect(said(move)).toEqual([`step_failed nda ${inNda.attempts}`])
     expect(stateOf(move)).toMatchObject({ status: 'failed', review_id: 'r1' })
+  })
+
+  test('of a client that has paid moves it by its payments alone', () => {
+    const paid: SagaState = { ...inNda, step: 'billing', status: 'completed', stage: 'scoping', deadline: null }
+    for (const step of ['demo', 'nda', 'contract'] as const)
+      for (const kind of ['suspended', 'canceled', 'failed', 'completed'] as const)
+        expect(observed(settings, paid, fact(step, kind, start), at(start)), `${step} ${kind}`).toEqual({ state: paid })
+    expect(stateOf(observed(settings, paid, fact('billing', 'suspended', start), at(start))).stage).toBe('suspended')
   })
 
   test('whose deadline came while a person looks at it, or after it ended, changes nothing', () => {

@@ -95,6 +95,27 @@ describe('what is seen (AG1)', () => {
   })
 })
 
+describe('who decided', () => {
+  test('is told by name to agents, and to nobody of the client', async () => {
+    const insert = `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type,
+        subject_ref, reason, risk, options, requester, requested_at, due_at, decision, decided_by, decided_at,
+        src_topic, src_part, src_offset, changed_at)
+      values ($1, $2, $3, 'decided', 'finding', 's', 'why', 'low', '["approve"]', 'research', to_timestamp(0),
+        to_timestamp(4e9), 'approve', $4, to_timestamp(1e9), 'review_events', 0, 2, to_timestamp(0))`
+    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, 'closed', grace.userId])
+    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, 'by-policy', 'policy'])
+    expect((await world.get('/reviews/closed', chief)).body).toMatchObject({ decided_by_name: 'Grace Hill' })
+    expect((await world.get('/reviews/by-policy', chief)).body).toMatchObject({
+      decided_by: 'policy',
+      decided_by_name: null,
+    })
+    const owner = await world.login(a.email)
+    const client = { userId: '', token: String(owner.body.access_token) }
+    expect((await world.get('/reviews/closed', client)).body).toMatchObject({ decided_by_name: null })
+    expect(statusAndCode(await world.get('/reviews/closed', stranger))).toBe('404 not_found')
+  })
+})
+
 describe('a supervisor (AG2)', () => {
   test('takes an agent into the team, who logs in with the password shown once', async () => {
     const made = await world.post('/agents', chief, newAgent('New.One@house.example'))

@@ -51,7 +51,7 @@ const blocked: BlockedKeyView = {
 }
 const platform: PlatformView = {
   topology: () => Promise.resolve({ applications: [], projections: [], topics: [] }),
-  blocked: () => Promise.resolve([blocked]),
+  blocked: () => Promise.resolve({ blocked: [blocked], tasks: 3, tasks_in_all: 24 }),
   redrive: (application, key, skipFirst) => {
     if (application !== blocked.application || key !== blocked.key) return Promise.resolve(null)
     redriven.push(skipFirst)
@@ -300,8 +300,8 @@ describe('dead letters', () => {
     expect(JSON.stringify(body)).not.toContain('rubbish')
   })
 
-  test('blocked keys', async () => {
-    expect((await get('/operator/blocked')).body).toEqual({ blocked: [blocked] })
+  test('blocked keys, and of how many of all tasks they are', async () => {
+    expect((await get('/operator/blocked')).body).toEqual({ blocked: [blocked], tasks: 3, tasks_in_all: 24 })
   })
 
   test('processed again or skipped, with a line about who did it', async () => {

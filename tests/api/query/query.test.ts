@@ -85,6 +85,19 @@ test('lifecycle: the stage, and its steps', async () => {
   })
 })
 
+test('lifecycle: steps in its order, also where several began at one time', async () => {
+  const [from, by, to] = [-40, -30, -20].map((minutes) => new Date(now + minutes * 60_000).toISOString())
+  for (const tenant of [tenantA, tenantB])
+    for (const step of ['contract', 'demo', 'billing', 'nda', 'proposal', 'pricing'])
+      await world.insert('lifecycle_steps', {
+        ...{ tenant_id: tenant, organization_id: organizationOf(tenant), step, status: 'completed' },
+        ...{ started_at: from, deadline: to, ended_at: by, ms: 600_000 },
+      })
+  const { steps } = (await world.get(`/lifecycle/${a}`)).body as { steps: { step: string }[] }
+  const inOrder = ['research', 'demo', 'nda', 'pricing', 'proposal', 'contract', 'billing']
+  expect(steps.map(({ step }) => step)).toEqual(inOrder)
+})
+
 test('the audit log is for owners, admins and agents', async () => {
   expect((await world.get('/audit-logs')).body.items).toMatchObject([
     { event_id: `audit-${canaryA}`, detail: { mark: canaryA } },

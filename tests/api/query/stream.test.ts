@@ -15,7 +15,15 @@ const agent = person(tenantA, { userType: 'agent', userId: '0d000000-0000-4000-8
 const sink = 'timeline-client-events'
 
 beforeAll(async () => {
-  const stream = { ...queryDefaults.stream, lookMs: 20, beatMs: 200, longestMs: 3_000, page: 3, perUser: 2 }
+  const stream = {
+    ...queryDefaults.stream,
+    lookMs: 20,
+    beatMs: 200,
+    longestMs: 3_000,
+    page: 3,
+    perUser: 2,
+    perTenant: 3,
+  }
   world = await openWorld({ settings: { stream } })
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
@@ -217,6 +225,15 @@ test('SE3: many at once get no more places than one after the other, and what is
   }
   await using good = await Listening.open(clumsy)
   expect(good.status).toBe(200)
+})
+
+test('SE3: the people of one client have so many together, and leave the rest to others', async () => {
+  const of = (tenant: string, n: number) => Listening.open(person(tenant, { userId: `${tenant.slice(0, -3)}3${n}0` }))
+  const own = await Promise.all([1, 2, 3, 4, 5].map((n) => of(tenantA, n)))
+  expect(own.map(({ status }) => status).sort()).toEqual([200, 200, 200, 429, 429])
+  await using other = await of(tenantB, 1)
+  expect(other.status).toBe(200)
+  for (const each of own) await each[Symbol.asyncDispose]()
 })
 
 test('SE1: who is removed meanwhile hears nothing more, and the stream says so; another tenant hears on', async () => {

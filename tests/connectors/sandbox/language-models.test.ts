@@ -109,6 +109,13 @@ describe('a demo', () => {
     expect(bare.steps.filter(({ finding_id: id }) => id !== null)).toEqual([])
   })
 
+  test('speaks of one finding of each type before a second of any', async () => {
+    const [volume, rival, stack] = findings
+    const more = [{ ...rival, finding_id: 'f-rival-2' }, { ...rival, finding_id: 'f-rival-3' }]
+    const { pain_points: pains } = await asks(await sandbox(), {}, { findings: [rival, ...more, volume, stack] })
+    expect(pains.map(({ finding_id: id }) => id)).toEqual(['f-rival', 'f-volume', 'f-stack'])
+  })
+
   test('scripted: a finding that nobody gave is cited once', async () => {
     const to = await sandbox({ answer: 'invented_finding', companies: ['acme'], times: 2 })
     for (const attempt of [1, 3]) {

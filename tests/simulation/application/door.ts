@@ -3,11 +3,14 @@
  * as any database is. What was fenced and taken over is noted, for the checks.
  */
 
-import type { Ingest, Reservation, Reservations } from '../../../api/index.ts'
+import type { Ingest, Principal, Reservation, Reservations } from '../../../api/index.ts'
 import { createIngest, ingestDefaults } from '../../../api/index.ts'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import type { RuntimeSettings } from '../../../topology/index.ts'
 import { ApiProblem } from '../../../api/index.ts'
+import type { Command } from '../../../api/ingest/index.ts'
+import type { Json } from '../../../schemas/index.ts'
+import { reviewEvents } from '../../../schemas/index.ts'
 import type { Machine } from '../program.ts'
 import type { ClientAnswer, Sending } from './clients.ts'
 import type { Codecs } from './codecs.ts'
@@ -65,12 +68,28 @@ export class Door {
 
   async #answer({ request: { principal, body, key } }: Sending): Promise<ClientAnswer> {
     try {
-      const { eventIds, positions } = await this.#ingest.submit(principal, body, key)
+      const correction = correctionOf(principal, body)
+      const { eventIds, positions } =
+        correction === null
+          ? await this.#ingest.submit(principal, body, key)
+          : await this.#ingest.command(correction, key)
       return { eventIds, positions }
     } catch (error) {
       if (error instanceof ApiProblem) return { refused: error.status, code: error.code }
       throw error
     }
+  }
+}
+
+/** What a person writes into a review comes by the endpoint of the review, which gives it to the same ingest. */
+function correctionOf(principal: Principal, body: unknown): Command | null {
+  const { topic, type, payload } = body as { topic: string; type: string; payload: Readonly<Record<string, Json>> }
+  if (topic !== reviewEvents.name || payload['decision'] !== 'edit' || principal.kind !== 'user') return null
+  const { tenantId, organizationId, userId } = principal
+  const actor = { type: 'user', id: userId } as const
+  return {
+    draft: { topic: reviewEvents, type, payload, tenantId, organizationId, actor },
+    request: { type, ...payload },
   }
 }
 
