@@ -41,7 +41,10 @@ export function acceptSubmission(
 }
 
 /** What reviews are about, of the asker's own tenant, by their ids; one that is not there is left out. */
-export type ReviewSubjects = (principal: Principal, reviewIds: readonly string[]) => Promise<ReadonlyMap<string, string>>
+export type ReviewSubjects = (
+  principal: Principal,
+  reviewIds: readonly string[],
+) => Promise<ReadonlyMap<string, string>>
 
 /**
  * A command about a review says its id alone: whether the sender may is known by its row, and without one nobody may.
@@ -52,7 +55,9 @@ export async function requireReviewers(
   principal: Principal,
   subjectsOf: ReviewSubjects,
 ): Promise<void> {
-  const commands = drafts.map(({ type, payload }) => (personalDecisions.has(type) ? String(payload['review_id']) : null))
+  const commands = drafts.map(({ type, payload }) =>
+    personalDecisions.has(type) ? String(payload['review_id']) : null,
+  )
   const ids = [...new Set(commands.filter((id) => id !== null))]
   if (ids.length === 0) return
   const subjects = await subjectsOf(principal, ids)

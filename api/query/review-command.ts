@@ -37,7 +37,8 @@ export async function commandReview<B extends object>(
     visibleReview(client, params.review_id ?? '', time()),
   )
   requireReviewer(principal, review.subject_type)
-  if (!review.is_acting) throw new ApiProblem(403, 'forbidden', 'You observe this client: you may read, and decide nothing.')
+  if (!review.is_acting)
+    throw new ApiProblem(403, 'forbidden', 'You observe this client: you may read, and decide nothing.')
   check(review)
   const { review_id } = review
   const receipt = await ingest.command(

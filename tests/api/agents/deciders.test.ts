@@ -99,7 +99,9 @@ async function answers(of: Client, id: string, subject: string, as: Person): Pro
 const all = (answer: string): string[] => commands.map(() => answer)
 
 test('the table names every subject type once; only what is true of a company is its own to say', () => {
-  const declared = reviewEvents.events.review_requested.fields.subject_type.avro as { readonly oneOf: readonly string[] }
+  const declared = reviewEvents.events.review_requested.fields.subject_type.avro as {
+    readonly oneOf: readonly string[]
+  }
   expect(subjects.toSorted()).toEqual(declared.oneOf.toSorted())
   expect(subjects.filter((subject) => reviewDeciders[subject] === 'client')).toEqual(['finding'])
 })
@@ -120,14 +122,21 @@ describe.each([...subjects, 'something_new'])('a review of a %s', (subject) => {
         }
         expect((await world.get(`/reviews/${id}`, as)).body).toMatchObject(
           isOwn
-            ? { decider: 'client', options, reason: 'the reason', proposed_action: { margin: 12 }, comment: 'a comment' }
+            ? {
+                decider: 'client',
+                options,
+                reason: 'the reason',
+                proposed_action: { margin: 12 },
+                comment: 'a comment',
+              }
             : { decider: 'seller', options: [], reason: null, proposed_action: null, edits: null, comment: null },
         )
       }
       expect(await answers(client, id, subject, member)).toEqual(all('403 forbidden'))
       expect((await world.get(`/reviews/${id}`, member)).body.options).toEqual([])
       const other = ofClient.get(clients.find((one) => one !== client)!.email)!
-      for (const as of Object.values(other)) expect(await answers(client, id, subject, as)).toEqual(all('404 not_found'))
+      for (const as of Object.values(other))
+        expect(await answers(client, id, subject, as)).toEqual(all('404 not_found'))
     }
   })
 

@@ -72,7 +72,10 @@ export class Clients {
     this.#keys.set(tenantId, serial)
     const key = draw.chance(0.1, 'without a key', about) ? undefined : `request-${serial}`
     const send = (mark: string, at: number): void =>
-      this.#send({ principal: wish.byAgent === true ? agentOf(company) : ownerOf(company), key, body: bodyOf(wish, mark), mark }, at)
+      this.#send(
+        { principal: wish.byAgent === true ? agentOf(company) : ownerOf(company), key, body: bodyOf(wish, mark), mark },
+        at,
+      )
     const within = draw.of([50, 1_000, 10_000], 'within', about)
     const times = key === undefined ? 1 : draw.between(1, 5, 'times', about)
     for (let n = 0; n < times; n++)
@@ -123,4 +126,5 @@ const ownerOf = ({ tenant: { tenantId }, organizationId, userId }: Company): Pri
   tokenId: userId,
 })
 
-const agentOf = (company: Company): Principal => ({ ...ownerOf(company), userType: 'agent', role: 'agent' }) as Principal
+const agentOf = (company: Company): Principal =>
+  ({ ...ownerOf(company), userType: 'agent', role: 'agent' }) as Principal

@@ -243,8 +243,7 @@ export class People {
     if (company === undefined || draw.chance(0.15, 'never decided', review)) return
     const byResearch = row.values?.['requester'] === 'research'
     const decisions = byResearch ? (['approve', 'edit', 'reject'] as const) : (['approve', 'reject'] as const)
-    const send = (n: number, decision: string, at: number, review_id = review): void =>
-      {
+    const send = (n: number, decision: string, at: number, review_id = review): void => {
       const byClient = byResearch && review_id === review
       this.#clients.want(company, decisionOf({ company, review_id, decision, about: `${review} ${n}`, byClient }), at)
     }
