@@ -30,6 +30,7 @@ import {
   postgresReservations,
   queryDefaults,
   queryEndpoints,
+  reviewSubjectsIn,
   tokenKeyOf,
 } from '../api/index.ts'
 import { forgetSpend } from '../connectors/llm/index.ts'
@@ -236,6 +237,7 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
     codec: (name) => codec({ name }),
     keyRing,
     reservations: postgresReservations(pools.auth),
+    reviewSubjects: reviewSubjectsIn(pools.api),
     clock: machineClock,
     time: () => time.now(),
     random: machineRandom,
