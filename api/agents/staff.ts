@@ -9,7 +9,7 @@
  *     taken. Only an operator puts two teams beside one another.
  * AG4 An agent that left has no login, no session and no assignment. Only a supervisor or an operator lets one go.
  * AG5 An agent writes nothing but commands about what a client of theirs has: reviews are claimed and decided by those who
- *     look after the client, and by the team's supervisors. An observer only reads.
+ *     look after the client, and by the team's supervisors; what is the seller's to decide, by them alone. An observer only reads.
  */
 
 import type { Pool, PoolClient } from '../../connectors/postgres/index.ts'

@@ -109,7 +109,7 @@ test('the table names every subject type once; only what is true of a company is
 describe.each([...subjects, 'something_new'])('a review of a %s', (subject) => {
   const isOwn = subject === 'finding'
 
-  test('is commanded by the client where it is about itself, and by nobody of it otherwise', async () => {
+  test('is commanded by the client where it is about itself, and by nobody of it otherwise (4.6.2)', async () => {
     for (const client of clients) {
       const id = `${subject}-of-${client.email}`
       await review(client, id, subject)
