@@ -11,6 +11,7 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
   const { foundation, streams } = running
   const { time } = foundation
   if (!(time instanceof WarpClock)) return null
+  const { resident } = running.providers
   return new Warp({
     warped: time,
     clock: machineClock,
@@ -22,6 +23,7 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
     moved: () => {
       for (const application of streams.here) application.wake()
     },
+    follower: resident === null ? null : (now) => resident.follow(now),
     notice,
   })
 }

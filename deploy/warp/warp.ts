@@ -7,6 +7,7 @@
  *      comes with it (two minutes, and more the farther the jump goes): else a thousand clients a second apart were a thousand
  *      jumps. Each still happens under its own time, and in the order of these.
  * WP3  A hold ends by itself, so that a script that died does not stop time.
+ * WP4  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
  */
 
 import type { Clock } from '../../topology/index.ts'
@@ -22,6 +23,8 @@ export interface WarpOptions {
   readonly nextDue: () => number | null
   /** Tells the applications that time has moved. */
   readonly moved: () => void
+  /** Tells business time to who follows from another process, and how it stands there; null when nobody does. */
+  readonly follower: ((now: number) => Promise<{ readonly busy: boolean; readonly next_at: number | null }>) | null
   /** One line for the operator. */
   readonly notice: (line: string) => void
 }
@@ -89,17 +92,29 @@ export class Warp {
   }
 
   async #look(): Promise<void> {
-    const { warped, isIdle, nextDue, moved } = this.#options
+    const { warped, isIdle, nextDue, moved, follower } = this.#options
     if (this.holders.length > 0 || !(await isIdle())) return
-    const due = [warped.nextAt, nextDue()].filter((at) => at !== null)
-    if (due.length === 0 || this.#stopped) return
+    const there = await this.#restElsewhere()
+    if (there === 'busy') return
+    const due = [warped.nextAt, nextDue(), there].filter((at) => at !== null)
+    if (due.length === 0 || this.#stopped || this.holders.length > 0) return
     const next = Math.min(...due)
     const share = Math.floor((next - warped.now()) * alongShare)
     const along = Math.min(alongAtMostMs, Math.max(alongAtLeastMs, share))
     warped.jumpTo(next + along)
     this.#jumps += 1
+    await follower?.(warped.now())
     moved()
     this.#lastTrouble = ''
+  }
+
+  /** WP4: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
+  async #restElsewhere(): Promise<number | null | 'busy'> {
+    const { warped, isIdle, follower } = this.#options
+    if (follower === null) return null
+    if ((await follower(warped.now())).busy || !(await isIdle())) return 'busy'
+    const { busy, next_at } = await follower(warped.now())
+    return busy ? 'busy' : next_at
   }
 
   #tell(error: unknown): void {

@@ -5,7 +5,7 @@ import { expectStatus, Refused } from './acquisition.ts'
 import type { Applicant } from './applicants.ts'
 import type { End } from './fates.ts'
 import { ends } from './fates.ts'
-import type { Answer, Client } from './http.ts'
+import type { Answer, Call, Client } from './http.ts'
 import { sleep } from './http.ts'
 
 export interface Followed {
@@ -46,7 +46,7 @@ export async function businessTime(client: Client): Promise<{ readonly now: numb
 }
 
 /** One company's token, made anew when it is too old. */
-class Person {
+export class Person {
   readonly #options: FollowOptions
   readonly #email: string
   #token: string
@@ -57,7 +57,7 @@ class Person {
     this.#token = token
   }
 
-  async ask(request: { readonly method?: 'POST'; readonly path: string; readonly json?: unknown }): Promise<Answer> {
+  async ask(request: Omit<Call, 'token'>): Promise<Answer> {
     const answer = await this.#options.client({ ...request, token: this.#token })
     if (answer.status !== 401) return answer
     const { client, password } = this.#options
@@ -92,7 +92,7 @@ export async function followAll(acquired: readonly Acquired[], options: FollowOp
 }
 
 /** Approves what waits for a person; says how much that was. */
-async function decideAll(person: Person, organizationId: string): Promise<number> {
+export async function decideAll(person: Person, organizationId: string): Promise<number> {
   const list = await person.ask({ path: `/api/v1/reviews?status=waiting&organization_id=${organizationId}` })
   if (list.status === 404) return 0
   expectStatus(list, [200], 'reviews')
@@ -115,7 +115,7 @@ interface Lifecycle {
   readonly steps: readonly { readonly step: string; readonly status: string }[]
 }
 
-async function standingOf(
+export async function standingOf(
   person: Person,
   { applicant, organizationId }: Acquired,
 ): Promise<Omit<Followed, 'decisions'>> {

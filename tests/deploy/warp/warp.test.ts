@@ -56,6 +56,7 @@ describe('warp', () => {
       moved: () => {
         moved += 1
       },
+      follower: null,
       notice: () => undefined,
     })
     warp.start()
