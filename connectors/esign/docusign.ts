@@ -133,7 +133,9 @@ async function create(settings: DocuSignSettings, api: Api, call: ProviderCall):
   )
   if (!earlier.ok) return earlier.outcome
   const known = found.safeParse(parseJson(earlier.body))
-  const [first] = known.success ? (known.data.envelopes ?? []) : []
+  // Something in between answered: whether there is one is not known.
+  if (!known.success) return unreadable
+  const [first] = known.data.envelopes ?? []
   if (first !== undefined) return done(200, { envelope_id: first.envelopeId })
   const [client, pdf] = await Promise.all([
     troubled(() => settings.signerOf(call.tenantId, call.organizationId)),
@@ -183,7 +185,8 @@ async function voidEnvelope(api: Api, call: ProviderCall): Promise<CallOutcome> 
   const now = await api({ method: 'GET', path }, call.signal)
   if (!now.ok) return now.outcome
   const read = standing.safeParse(parseJson(now.body))
-  const ended = read.success && ['completed', 'declined', 'voided'].includes(read.data.status)
+  if (!read.success) return unreadable
+  const ended = ['completed', 'declined', 'voided'].includes(read.data.status)
   return ended ? done(200, { status: read.data.status }) : answer.outcome
 }
 
