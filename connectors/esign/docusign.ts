@@ -179,7 +179,7 @@ async function voidEnvelope(api: Api, call: ProviderCall): Promise<CallOutcome> 
   const path = `/envelopes/${encodeURIComponent(asked.data.envelope_id)}`
   const json = { status: 'voided', voidedReason: asked.data.reason.slice(0, longestReason) }
   const answer = await api({ method: 'PUT', path, json }, call.signal)
-  if (answer.ok) return done(200, { status: 'voided' })
+  if (answer.ok) return made.safeParse(parseJson(answer.body)).success ? done(200, { status: 'voided' }) : unreadable
   if (answer.status !== 400) return answer.outcome
   // What has ended cannot be voided: how it ended decides what follows.
   const now = await api({ method: 'GET', path }, call.signal)

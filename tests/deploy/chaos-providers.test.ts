@@ -21,11 +21,11 @@ async function runWith(...argv: readonly string[]) {
 }
 
 describe('runs', () => {
-  // Seeds 10 to 13: what is unheard, what is changed, what is declined.
+  // Their companies use, change their contract, are unheard and pay after all, decline.
   test('of fixed seeds: nothing is made twice', async () => {
-    const report = await runWith('--runs', '4', '--at-once', '4', '--seed', '10')
+    const report = await runWith('--runs', '3', '--at-once', '3', '--seed', '10')
     expect(report.findings).toEqual([])
-    expect(report).toMatchObject({ runs: 4, companies: 12, next_seed: null })
+    expect(report).toMatchObject({ runs: 3, companies: 9, next_seed: null })
     expect(report.faults).toBeGreaterThan(50)
     expect(Object.values(report.kills).reduce((sum, kills) => sum + kills, 0)).toBeGreaterThan(1)
   }, 900_000)

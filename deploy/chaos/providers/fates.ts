@@ -23,8 +23,12 @@ const minute = 60_000
 
 /** Pays; then what it used is reported. */
 export const uses: Fate = { name: 'uses', ends: ['paid'], rules: () => [] }
-/** A person asks for other figures while the first contract is out for signature. */
-export const changes: Fate = { name: 'changes the contract', ends: ['paid'], rules: () => [] }
+/** A person asks for other figures while the first contract is out for signature, and left lying. */
+export const changes: Fate = {
+  name: 'changes the contract',
+  ends: ['paid'],
+  rules: (companies) => signing('Contract', 'ignores')(companies).map((rule) => ({ ...rule, times: 1 })),
+}
 
 /** Beside `uses`, which is in every run. */
 export const others: readonly Fate[] = [

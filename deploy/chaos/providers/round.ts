@@ -23,7 +23,9 @@ export interface RoundReport {
   readonly spared: number
 }
 
-const withinMs = 8 * 60_000
+/** For a machine that others use too. */
+const withinMs = 40 * 60_000
+const seenWithinMs = 3_000
 const settleMs = 3 * 24 * 60 * 60 * 1000
 
 export async function playRound(season: Season, plans: readonly RunPlan[]): Promise<RoundReport> {
@@ -82,8 +84,10 @@ function journeys(season: Season, ask: Client, planned: readonly PlannedCompany[
     if (operation !== 'create_envelope' || !asked.body.includes('"emailSubject":"Contract for ')) return
     for (const domain of companies) {
       if (!toChange.delete(domain)) continue
-      resident.hold(domain)
       out.add(domain)
+      // Else days may pass before its people have seen it; what is to be tried again still must be.
+      resident.hold(domain)
+      setTimeout(() => resident.release(domain), seenWithinMs)
     }
   })
   return planned.map(async (one) => {
@@ -134,9 +138,9 @@ function usedBy({ planned, acquired, tenantId }: Traveller, at: number) {
 async function settled({ application }: Season, ask: Client, travellers: readonly Traveller[]): Promise<void> {
   const begun = (await businessTime(ask)).now
   let still = 0
-  for (let last = begun; last < begun + settleMs && still < 20;) {
+  for (let last = begun; last < begun + settleMs && still < 10;) {
     await Promise.all(travellers.map(({ decide }) => decide()))
-    await sleep(250)
+    await sleep(1_000)
     if (application.findings.length > 0) throw new Error(application.findings.join('; '))
     const { now } = await businessTime(ask)
     still = now === last ? still + 1 : 0

@@ -148,6 +148,14 @@ describe('a page of something in between', () => {
     expect((await client.call(call('create_envelope', envelope()))).class).toBe('ok')
   })
 
+  test('has voided nothing', async () => {
+    const { client } = await practice([{ provider: 'docusign', operation: 'void_envelope', ...page }])
+    const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
+    const asked = call('void_envelope', { envelope_id, reason: 'change' })
+    expect(await client.call(asked)).toMatchObject({ class: 'retry' })
+    expect(await client.call(asked)).toMatchObject({ class: 'ok', output: { status: 'voided' } })
+  })
+
   test('is no word on how an envelope stands that cannot be voided', async () => {
     const { client } = await practice([{ provider: 'docusign', operation: 'envelope', ...page }])
     const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
