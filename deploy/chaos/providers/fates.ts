@@ -20,6 +20,10 @@ const paying =
   (answer: string, more: Rule = {}) =>
   (companies: readonly string[]) => [{ provider: 'stripe', operation: 'pay', companies, answer, ...more }]
 const minute = 60_000
+/** What the payment service tells of them comes when we have given up. */
+const toldLate = (companies: readonly string[]) => [
+  { provider: 'stripe', operation: 'webhook', companies, late_ms: 50 * minute },
+]
 
 /** Pays; then what it used is reported. */
 export const uses: Fate = { name: 'uses', ends: ['paid'], rules: () => [] }
@@ -33,17 +37,32 @@ export const changes: Fate = {
 /** Beside `uses`, which is in every run. */
 export const others: readonly Fate[] = [
   changes,
-  // We give up before the money is there, and our cancellation comes after it: it is given back.
+  // We have given up when we hear of it, and it is paid: it is cancelled, and given back.
+  {
+    name: 'unheard, paid',
+    ends: ['payment_failed'],
+    rules: toldLate,
+    isUnheard: true,
+  },
+  // The money comes while our cancellation is kept waiting.
   {
     name: 'unheard, pays after all',
     ends: ['payment_failed'],
-    rules: paying('hard_declined', { after_ms: 40 * minute, times: 1 }),
+    rules: (companies) => [
+      ...paying('hard_declined', { after_ms: 75 * minute, times: 1 })(companies),
+      ...toldLate(companies),
+    ],
     isUnheard: true,
-    cancelAfterS: 45 * 60,
+    cancelAfterS: 30 * 60,
   },
-  { name: 'unheard, never pays', ends: ['payment_failed'], rules: paying('never_pays'), isUnheard: true },
-  // Paid as soon as it was made: the payment service's word, or our own that we gave up. All must say the same.
-  { name: 'unheard, pays', ends: ['paid', 'payment_failed'], rules: () => [], isUnheard: true },
+  {
+    name: 'unheard, never pays',
+    ends: ['payment_failed'],
+    rules: (companies) => [...paying('never_pays')(companies), ...toldLate(companies)],
+    isUnheard: true,
+  },
+  // Told of in time: whatever became of our calls, it is a subscription that is paid.
+  { name: 'unheard, told in time', ends: ['paid'], rules: () => [], isUnheard: true },
   { name: 'pays late', ends: ['paid'], rules: paying('hard_declined', { after_ms: 15 * minute, times: 1 }) },
   { name: 'declines the NDA', ends: ['nda_declined'], rules: signing('NDA', 'declines') },
   { name: 'declines the contract', ends: ['contract_declined'], rules: signing('Contract', 'declines') },

@@ -299,6 +299,8 @@ const bytesOf = ({ body }: Answer): Buffer => (typeof body === 'string' ? Buffer
 
 function sent(response: ServerResponse, answer: Answer): Promise<void> {
   const body = bytesOf(answer)
+  // Whoever asked may have gone, by a kill or because it took too long: nothing closes a second time.
+  if (response.destroyed || response.closed) return Promise.resolve()
   return new Promise((resolve) => {
     response.once('close', resolve)
     response.writeHead(answer.status, { 'content-length': body.length, ...answer.headers })
