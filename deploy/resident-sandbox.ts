@@ -40,7 +40,8 @@ export function residentSandbox(url: string): ResidentSandbox {
         signal: AbortSignal.timeout(answerWithinMs),
       })
       const read = standing.safeParse(await response.json())
-      if (!response.ok || !read.success) throw new Error(`SANDBOX_URL: status ${response.status}, no sandbox that follows`)
+      if (!response.ok || !read.success)
+        throw new Error(`SANDBOX_URL: status ${response.status}, no sandbox that follows`)
       return read.data
     },
     deliverTo(address) {

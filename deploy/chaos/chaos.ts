@@ -59,8 +59,7 @@ function providersSummary(report: ProvidersReport): string {
 }
 
 /** 75: nothing was found, and there is more to do. */
-const exitCodeOf = (report: Report): number =>
-  report.findings.length > 0 ? 1 : isFinished(report) ? 0 : 75
+const exitCodeOf = (report: Report): number => (report.findings.length > 0 ? 1 : isFinished(report) ? 0 : 75)
 
 const isFinished = (report: Report): boolean =>
   report.program === 'ledger' ? report.finished : report.program !== 'providers' || report.next_seed === null

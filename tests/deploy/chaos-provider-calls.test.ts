@@ -155,7 +155,12 @@ async function liveOf(client: Client, stays: boolean): Promise<CompanyEnd> {
   const cancel = { subscription_id: subscription_id as string, reason: 'compensation' }
   if (!stays) await ask(stripeNow, client, 'cancel_subscription', cancel)
   if (stays) await passed(3 * 60 * minute)
-  if (stays) await ask(docuSignNow, client, 'fetch_signed', { envelope_id: envelope_id as string, document_id: domain, version: 1 })
+  if (stays)
+    await ask(docuSignNow, client, 'fetch_signed', {
+      envelope_id: envelope_id as string,
+      document_id: domain,
+      version: 1,
+    })
   const end = stays ? 'paid' : 'let go'
   return { domain, organizationId, wanted: [end], came: end, used: { messages: 120 } }
 }

@@ -100,7 +100,13 @@ const ofB = customer({
 const good: Evidence = {
   envelopes: [
     envelope(),
-    envelope({ envelopeId: 'e2', transactionId: 't2', documentId: 'd2', organizationId: 'organization-b', domain: 'b.example' }),
+    envelope({
+      envelopeId: 'e2',
+      transactionId: 't2',
+      documentId: 'd2',
+      organizationId: 'organization-b',
+      domain: 'b.example',
+    }),
   ],
   customers: [customer(), ofB],
   meterEvents: [{ identifier: 'm1', meter: 'messages', customerId: 'cus_1', value: 7 }],
@@ -153,13 +159,21 @@ describe('the judge', () => {
       { envelopes: [...good.envelopes, envelope({ envelopeId: 'e9', transactionId: 't9' })] },
       /^PF1 2 envelopes for d1 v1: e1, e9$/,
     ],
-    ['a version beside one that is live', { envelopes: replaced('sent') }, /^PF1 envelope of d3 v1 is sent, and v2 was made$/],
+    [
+      'a version beside one that is live',
+      { envelopes: replaced('sent') },
+      /^PF1 envelope of d3 v1 is sent, and v2 was made$/,
+    ],
     [
       'a version before the one before has ended',
       { envelopes: replaced('voided'), calls: [...good.calls, made, ended(6)] },
       /^PF1 envelope of d3 v2 was made while v1 was live$/,
     ],
-    ['a second customer', { customers: [...good.customers, customer({ id: 'cus_9', subscriptions: [], invoices: [] })] }, /^PF2 2 customers for/],
+    [
+      'a second customer',
+      { customers: [...good.customers, customer({ id: 'cus_9', subscriptions: [], invoices: [] })] },
+      /^PF2 2 customers for/,
+    ],
     [
       'a second subscription for a contract',
       {
@@ -177,55 +191,110 @@ describe('the judge', () => {
       {
         customers: [
           ofB,
-          customer({ subscriptions: [...customer().subscriptions, { id: 'sub_9', status: 'active', documentId: 'd9' }] }),
+          customer({
+            subscriptions: [...customer().subscriptions, { id: 'sub_9', status: 'active', documentId: 'd9' }],
+          }),
         ],
       },
       /^PF2 2 subscriptions run at once$/,
     ],
-    ['a second invoice for a period', { customers: [ofB, customer({ invoices: [invoice(), invoice({ id: 'in_9' })] })] }, /^PF3 2 invoices for sub_1 from 1$/],
-    ['an invoice paid twice', { customers: [ofB, customer({ invoices: [invoice({ paid: 1_800 })] })] }, /^PF3 in_1: 1800 paid of 900$/],
+    [
+      'a second invoice for a period',
+      { customers: [ofB, customer({ invoices: [invoice(), invoice({ id: 'in_9' })] })] },
+      /^PF3 2 invoices for sub_1 from 1$/,
+    ],
+    [
+      'an invoice paid twice',
+      { customers: [ofB, customer({ invoices: [invoice({ paid: 1_800 })] })] },
+      /^PF3 in_1: 1800 paid of 900$/,
+    ],
     [
       'a second refund',
       { customers: [ofB, customer({ invoices: [invoice({ refunded: 900, refundIds: ['re_1', 're_2'] })] })] },
       /^PF3 in_1: given back 2 times$/,
     ],
-    ['more given back than was paid', { customers: [ofB, customer({ invoices: [invoice({ refunded: 901, refundIds: ['re_1'] })] })] }, /^PF3 in_1: 901 given back of 900$/],
+    [
+      'more given back than was paid',
+      { customers: [ofB, customer({ invoices: [invoice({ refunded: 901, refundIds: ['re_1'] })] })] },
+      /^PF3 in_1: 901 given back of 900$/,
+    ],
     [
       'usage counted twice',
       { meterEvents: [...good.meterEvents, { ...good.meterEvents[0]!, identifier: 'm2' }] },
       /^PF4 14 messages counted, 7 used$/,
     ],
     ['usage that is not counted', { meterEvents: [] }, /^PF4 0 messages counted, 7 used$/],
-    ['a key used for something else', { calls: [...good.calls, call({ n: 9, fingerprint: 'f9' })] }, /^PF5 stripe create_customer k1 was used for 2 different requests$/],
-    ['an analytics event held twice', { imported: [...good.imported, ...good.imported] }, /^PF6 \$insert_id i1 is held 2 times/],
+    [
+      'a key used for something else',
+      { calls: [...good.calls, call({ n: 9, fingerprint: 'f9' })] },
+      /^PF5 stripe create_customer k1 was used for 2 different requests$/,
+    ],
+    [
+      'an analytics event held twice',
+      { imported: [...good.imported, ...good.imported] },
+      /^PF6 \$insert_id i1 is held 2 times/,
+    ],
     [
       'an envelope voided twice',
       { envelopes: replaced('voided'), calls: [...good.calls, ended(3), ended(4), made] },
       /^PF7 \/envelopes\/e3 was voided 2 times$/,
     ],
-    ['an envelope that is live in the end', { envelopes: [envelope({ status: 'sent' })] }, /^PF8 envelope e1 is sent in the end$/],
+    [
+      'an envelope that is live in the end',
+      { envelopes: [envelope({ status: 'sent' })] },
+      /^PF8 envelope e1 is sent in the end$/,
+    ],
     ['a paying company without a subscription', { customers: [ofB] }, /^PF8 paid, and 0 subscriptions run/],
   ])('finds %s', (_, change, words) => {
     const found = judge({ ...good, ...change }, ends, null).map((finding) => finding.words)
-    expect(found.some((line) => words.test(line)), found.join('\n')).toBe(true)
+    expect(
+      found.some((line) => words.test(line)),
+      found.join('\n'),
+    ).toBe(true)
   })
 
   test.each<readonly [string, Partial<CompanyEnd>, RegExp]>([
     ['another end', { came: 'payment_failed' }, /^PF8 came to payment_failed; wanted paid$/],
-    ['a subscription that nobody wants', { came: 'payment_failed', wanted: ['payment_failed'] }, /^PF8 payment_failed, and subscription sub_1 runs$/],
-    ['money that is not given back', { came: 'payment_failed', wanted: ['payment_failed'] }, /^PF8 invoice in_1 was paid and nothing is given back$/],
+    [
+      'a subscription that nobody wants',
+      { came: 'payment_failed', wanted: ['payment_failed'] },
+      /^PF8 payment_failed, and subscription sub_1 runs$/,
+    ],
+    [
+      'money that is not given back',
+      { came: 'payment_failed', wanted: ['payment_failed'] },
+      /^PF8 invoice in_1 was paid and nothing is given back$/,
+    ],
   ])('finds %s', (_, change, words) => {
     const found = judge(good, [end(change)], null).map((finding) => finding.words)
-    expect(found.some((line) => words.test(line)), found.join('\n')).toBe(true)
+    expect(
+      found.some((line) => words.test(line)),
+      found.join('\n'),
+    ).toBe(true)
   })
 
   test.each<readonly [string, Partial<Held>, RegExp]>([
-    ['an envelope we do not know', { envelopes: new Map([['d1 v1', 'e1']]) }, /^PF9 envelope of d2 v1: e2 there, nothing here$/],
-    ['another status', { subscriptions: new Map([...held.subscriptions, ['sub_1', 'canceled of cus_1']]) }, /^PF9 subscription sub_1: active of cus_1 there, canceled of cus_1 here$/],
-    ['a row of nobody', { invoices: new Map([...held.invoices, ['in_9', 'open, 0 paid, 0 given back']]) }, /^PF9 invoices in_9: nothing there, a row here$/],
+    [
+      'an envelope we do not know',
+      { envelopes: new Map([['d1 v1', 'e1']]) },
+      /^PF9 envelope of d2 v1: e2 there, nothing here$/,
+    ],
+    [
+      'another status',
+      { subscriptions: new Map([...held.subscriptions, ['sub_1', 'canceled of cus_1']]) },
+      /^PF9 subscription sub_1: active of cus_1 there, canceled of cus_1 here$/,
+    ],
+    [
+      'a row of nobody',
+      { invoices: new Map([...held.invoices, ['in_9', 'open, 0 paid, 0 given back']]) },
+      /^PF9 invoices in_9: nothing there, a row here$/,
+    ],
   ])('finds %s in our rows (PF9)', (_, change, words) => {
     const found = judge(good, ends, { ...held, ...change }).map((finding) => finding.words)
-    expect(found.some((line) => words.test(line)), found.join('\n')).toBe(true)
+    expect(
+      found.some((line) => words.test(line)),
+      found.join('\n'),
+    ).toBe(true)
   })
 
   test('counts what may happen again, and finds nothing in it', () => {

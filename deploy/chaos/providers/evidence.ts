@@ -83,7 +83,10 @@ export function evidenceIn(directory: string, calls: readonly ProviderCall[]): E
     meterEvents: kept('stripe-shared.ndjson')
       .filter(({ object }) => object === 'billing.meter_event')
       .map(meterEventOf),
-    imported: kept('mixpanel.ndjson').map(({ insert_id, event }) => ({ insertId: text(insert_id), event: text(event) })),
+    imported: kept('mixpanel.ndjson').map(({ insert_id, event }) => ({
+      insertId: text(insert_id),
+      event: text(event),
+    })),
     mails: linesIn(join(directory, 'mail.ndjson'))
       .map(record)
       .map(({ to, subject, text: words }) => ({ to: text(to), subject: text(subject), text: text(words) })),

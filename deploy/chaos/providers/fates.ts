@@ -14,7 +14,13 @@ export interface Fate {
 }
 
 const signing = (subject: string, answer: string) => (companies: readonly string[]) => [
-  { provider: 'docusign', operation: 'create_envelope', companies, contains: `"emailSubject":"${subject} for `, answer },
+  {
+    provider: 'docusign',
+    operation: 'create_envelope',
+    companies,
+    contains: `"emailSubject":"${subject} for `,
+    answer,
+  },
 ]
 const paying =
   (answer: string, more: Rule = {}) =>

@@ -233,7 +233,11 @@ export class ProviderFaults {
         await answer()
         return void response.destroy()
       case 'limited':
-        return sent(response, { status: 429, headers: { 'retry-after': String(retryAfterS), ...json }, body: error(429) })
+        return sent(response, {
+          status: 429,
+          headers: { 'retry-after': String(retryAfterS), ...json },
+          body: error(429),
+        })
       case 'unavailable':
         return sent(response, { status: 503, headers: json, body: error(503) })
       case 'page':

@@ -56,23 +56,33 @@ export function judge(evidence: Evidence, ends: readonly CompanyEnd[], held: Hel
 function envelopesOnce({ envelopes, calls }: Evidence): Finding[] {
   const found: Finding[] = []
   for (const [place, of] of twice(envelopes, ({ documentId, version }) => `${documentId} v${version}`))
-    found.push(about(of[0]!, `${of.length} envelopes for ${place}: ${of.map(({ envelopeId }) => envelopeId).join(', ')}`))
+    found.push(
+      about(of[0]!, `${of.length} envelopes for ${place}: ${of.map(({ envelopeId }) => envelopeId).join(', ')}`),
+    )
   for (const [documentId, of] of grouped(envelopes, (envelope) => envelope.documentId)) {
     const inTurn = of.toSorted((a, b) => a.version - b.version)
     for (const [index, later] of inTurn.entries()) {
       const before = inTurn[index - 1]
       if (before === undefined || before.version === later.version) continue
       if (before.status !== 'voided' && before.status !== 'declined')
-        found.push(about(later, `envelope of ${documentId} v${before.version} is ${before.status}, and v${later.version} was made`))
+        found.push(
+          about(
+            later,
+            `envelope of ${documentId} v${before.version} is ${before.status}, and v${later.version} was made`,
+          ),
+        )
       const made = calls.find(
-        ({ operation, key, status }) => operation === 'create_envelope' && key === later.transactionId && status === 201,
+        ({ operation, key, status }) =>
+          operation === 'create_envelope' && key === later.transactionId && status === 201,
       )
       const ended = calls.find(
         ({ operation, key, status }) =>
           operation === 'void_envelope' && key.includes(before.envelopeId) && status === 200,
       )
       if (made !== undefined && ended !== undefined && made.n < ended.n)
-        found.push(about(later, `envelope of ${documentId} v${later.version} was made while v${before.version} was live`))
+        found.push(
+          about(later, `envelope of ${documentId} v${later.version} was made while v${before.version} was live`),
+        )
     }
   }
   return found
@@ -153,7 +163,9 @@ function keysOnce({ calls }: Evidence): Finding[] {
     const different = new Set(of.map(({ fingerprint }) => fingerprint)).size
     // What an envelope says beside its transaction is looked up again each time, so only the payment service compares.
     if (different === 1 || of[0]!.provider === 'docusign') return []
-    return [{ domain: of[0]!.companies.at(-1) ?? '', words: `PF5 ${name} was used for ${different} different requests` }]
+    return [
+      { domain: of[0]!.companies.at(-1) ?? '', words: `PF5 ${name} was used for ${different} different requests` },
+    ]
   })
 }
 
@@ -195,7 +207,12 @@ function projected({ envelopes, customers }: Evidence, held: Held): Finding[] {
     if (ours !== there) found.push({ domain, words: words(what, there, ours ?? 'nothing') })
   }
   for (const { envelopeId, documentId, version, domain } of envelopes)
-    compare(domain, `envelope of ${documentId} v${version}`, envelopeId, held.envelopes.get(`${documentId} v${version}`))
+    compare(
+      domain,
+      `envelope of ${documentId} v${version}`,
+      envelopeId,
+      held.envelopes.get(`${documentId} v${version}`),
+    )
   for (const { id: customer, domain, subscriptions, invoices } of customers) {
     for (const { id, status } of subscriptions) {
       const there = status === 'incomplete_expired' ? 'canceled' : status

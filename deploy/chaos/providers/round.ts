@@ -37,8 +37,7 @@ export async function playRound(season: Season, plans: readonly RunPlan[]): Prom
   resident.faults.begin(plans)
   for (const { domain, fate } of planned) {
     if (fate.isUnheard === true) resident.faults.lose('stripe.create_subscription', domain)
-    if (fate.cancelAfterS !== undefined)
-      resident.faults.delay('stripe.cancel_subscription', domain, fate.cancelAfterS)
+    if (fate.cancelAfterS !== undefined) resident.faults.delay('stripe.cancel_subscription', domain, fate.cancelAfterS)
   }
   application.dieAt(plans.flatMap(({ kills }) => kills.flatMap((kill) => (kill.by === 'place' ? [kill.place] : []))))
   const timers = plans.flatMap(({ kills }) =>
@@ -106,7 +105,7 @@ function journeys(season: Season, ask: Client, planned: readonly PlannedCompany[
 
 /** The paying ones' usage, said once and corrected once, while the application is down. */
 async function reportUsage(season: Season, ask: Client, travellers: readonly Traveller[]): Promise<void> {
-  const { resident, application, ends } = season
+  const { application, ends } = season
   const { now } = await businessTime(ask)
   const used = travellers.filter(({ planned }) => planned.fate === uses).map((one) => ({ one, ...usedBy(one, now) }))
   for (const { planned, acquired, end } of travellers) {

@@ -72,8 +72,7 @@ export async function openSeason(say: (line: string) => void): Promise<Season> {
     clientUntil: (deadlineAt) => {
       const ours = client({ url, deadlineAt })
       const theirs = client({ url: resident.sandbox.url, deadlineAt })
-      return (call) =>
-        call.path.startsWith('/sandbox/') && call.path !== '/sandbox/clock' ? theirs(call) : ours(call)
+      return (call) => (call.path.startsWith('/sandbox/') && call.path !== '/sandbox/clock' ? theirs(call) : ours(call))
     },
     use: (list) => {
       unsaid = [...unsaid, ...list]

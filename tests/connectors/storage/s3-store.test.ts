@@ -96,14 +96,17 @@ test.each<[string, string, (store: ObjectStore) => Promise<unknown>]>([
   ['a head', 'head_object', (store) => store.head(key)],
   ['a list', 'list_versions', (store) => store.versions(key)],
   ['a removal', 'delete_object', (store) => store.remove(key)],
-])('%s that a page of something in between answers is asked again, and nothing is believed (S34)', async (_, operation, ask) => {
-  const { store } = await failing({ operation, ...page, times: 1 })
-  if (operation !== 'put_object') await store.put(key, Buffer.from('x'), text)
-  expect(await failureOf(ask(store))).toMatchObject({ reason: 'retry' })
-  await store.put('tenants/t2/a.txt', Buffer.from('theirs'), text)
-  await ask(store)
-  expect((await store.get('tenants/t2/a.txt'))?.content.toString()).toBe('theirs')
-})
+])(
+  '%s that a page of something in between answers is asked again, and nothing is believed (S34)',
+  async (_, operation, ask) => {
+    const { store } = await failing({ operation, ...page, times: 1 })
+    if (operation !== 'put_object') await store.put(key, Buffer.from('x'), text)
+    expect(await failureOf(ask(store))).toMatchObject({ reason: 'retry' })
+    await store.put('tenants/t2/a.txt', Buffer.from('theirs'), text)
+    await ask(store)
+    expect((await store.get('tenants/t2/a.txt'))?.content.toString()).toBe('theirs')
+  },
+)
 
 test('versions that a page says are switched on are looked at again (S34)', async () => {
   const to = await sandbox({ provider: 's3', operation: 'put_versioning', ...page, times: 1 })

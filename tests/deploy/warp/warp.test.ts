@@ -92,7 +92,7 @@ describe('warp', () => {
   })
 
   it('stands still while who follows from elsewhere works, jumps to what is due there, and tells it first (WP4)', async () => {
-    const there = { busy: true, next_at: start + 700 as number | null }
+    const there = { busy: true, next_at: (start + 700) as number | null }
     const told: number[] = []
     let whenTold = -1
     const { warped, look, moved } = open({ idle: true, due: null }, (now) => {
