@@ -120,6 +120,7 @@ const end = (more: Partial<CompanyEnd> = {}): CompanyEnd => ({
 })
 const ends = [end(), end({ domain: 'b.example', organizationId: 'organization-b', used: {} })]
 const held: Held = {
+  withheld: new Set(),
   envelopes: new Map([
     ['d1 v1', 'e1'],
     ['d2 v1', 'e2'],
@@ -271,6 +272,16 @@ describe('the judge', () => {
       found.some((line) => words.test(line)),
       found.join('\n'),
     ).toBe(true)
+  })
+
+  test('takes money for rightly kept where a person was to give it back, and did not', () => {
+    const gone = { ...customer(), subscriptions: [{ id: 'sub_1', status: 'canceled', documentId: 'd1' }] }
+    const evidence = { ...good, customers: [gone, ofB] }
+    const failed = [end({ came: 'payment_failed', wanted: ['payment_failed'] })]
+    const ofRefund = (withheld: ReadonlySet<string>) =>
+      judge(evidence, failed, { ...held, withheld }).filter(({ words }) => words.includes('nothing is given back'))
+    expect(ofRefund(new Set())).toHaveLength(1)
+    expect(ofRefund(new Set(['in_1']))).toEqual([])
   })
 
   test.each<readonly [string, Partial<Held>, RegExp]>([

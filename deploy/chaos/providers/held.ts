@@ -9,6 +9,8 @@ export interface Held {
   readonly subscriptions: ReadonlyMap<string, string>
   /** By id: status, what is paid and what is given back. */
   readonly invoices: ReadonlyMap<string, string>
+  /** Invoices whose refund was for a person to decide, who did not say yes in time. */
+  readonly withheld: ReadonlySet<string>
 }
 
 export async function heldIn(database: Queryable): Promise<Held> {
@@ -16,7 +18,12 @@ export async function heldIn(database: Queryable): Promise<Held> {
     const { rows } = await database.query<{ id: string; says: string }>(sql)
     return new Map(rows.map(({ id, says }) => [id, says]))
   }
+  const withheld = await pairs(
+    `select subject_ref as id, 'withheld' as says from lifecycle.review_queue
+      where subject_type = 'refund' and decision is distinct from 'approve'`,
+  )
   return {
+    withheld: new Set(withheld.keys()),
     envelopes: await pairs(
       `select document_id || ' v' || version as id, envelope_id as says
          from lifecycle.document_versions where envelope_id is not null`,

@@ -47,7 +47,7 @@ export function judge(evidence: Evidence, ends: readonly CompanyEnd[], held: Hel
     ...usageOnce(evidence, ends),
     ...keysOnce(evidence),
     ...importedOnce(evidence),
-    ...ends.flatMap((end) => asWanted(evidence, end)),
+    ...ends.flatMap((end) => asWanted(evidence, end, held?.withheld ?? new Set())),
     ...(held === null ? [] : projected(evidence, held)),
   ]
 }
@@ -178,7 +178,7 @@ function importedOnce({ imported }: Evidence): Finding[] {
 }
 
 /** PF8: the end, and what must be there with it. */
-function asWanted({ customers, envelopes }: Evidence, end: CompanyEnd): Finding[] {
+function asWanted({ customers, envelopes }: Evidence, end: CompanyEnd, withheld: Held['withheld']): Finding[] {
   const { domain, organizationId, wanted, came } = end
   const find = (words: string): Finding => ({ domain, words: `PF8 ${words}` })
   if (!wanted.includes(came)) return [find(`came to ${came}; wanted ${wanted.join(' or ')}`)]
@@ -192,7 +192,8 @@ function asWanted({ customers, envelopes }: Evidence, end: CompanyEnd): Finding[
   const kept = came === 'paid' ? [] : (customer?.invoices ?? [])
   for (const { id, status, paid, refunded } of kept) {
     if (status === 'open') found.push(find(`invoice ${id} is open in the end`))
-    if (paid > 0 && refunded === 0) found.push(find(`invoice ${id} was paid and nothing is given back`))
+    if (paid > 0 && refunded === 0 && !withheld.has(id))
+      found.push(find(`invoice ${id} was paid and nothing is given back`))
   }
   return found
 }

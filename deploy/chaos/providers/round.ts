@@ -26,6 +26,7 @@ export interface RoundReport {
 /** For a machine that others use too. */
 const withinMs = 40 * 60_000
 const seenWithinMs = 3_000
+const decideEveryMs = 800
 const settleMs = 3 * 24 * 60 * 60 * 1000
 
 export async function playRound(season: Season, plans: readonly RunPlan[]): Promise<RoundReport> {
@@ -45,15 +46,27 @@ export async function playRound(season: Season, plans: readonly RunPlan[]): Prom
       kill.by === 'time' ? [setTimeout(() => application.kill(`time ${kill.waitMs} ms`), kill.waitMs)] : [],
     ),
   )
+  const people: Traveller[] = []
+  const stop = new AbortController()
+  const deciding = keepDeciding(people, stop.signal)
   try {
-    const travellers = await Promise.all(journeys(season, ask, planned))
+    const travellers = await Promise.all(
+      journeys(season, ask, planned).map(async (journey) => {
+        const traveller = await journey
+        people.push(traveller)
+        return traveller
+      }),
+    )
     for (const timer of timers) clearTimeout(timer)
     await reportUsage(season, ask, travellers)
     const spared = resident.faults.disarm() + application.spare()
-    await settled(season, ask, travellers)
+    await settled(season, ask)
+    stop.abort()
+    await deciding
     const findings = await judged(season, ask)
     return { findings, spared }
   } finally {
+    stop.abort()
     for (const timer of timers) clearTimeout(timer)
     for (const who of ['judge', ...planned.map(({ domain }) => domain)]) resident.release(who)
   }
@@ -133,12 +146,19 @@ function usedBy({ planned, acquired, tenantId }: Traveller, at: number) {
   return { meter, quantity, first, last: { ...first, quantity } }
 }
 
-/** Business time goes on, and people decide what they are asked. */
-async function settled({ application }: Season, ask: Client, travellers: readonly Traveller[]): Promise<void> {
+/** Who is through may still be asked: whether a refund is given. A request that fails here is made again by the next look. */
+async function keepDeciding(people: readonly Traveller[], stopped: AbortSignal): Promise<void> {
+  while (!stopped.aborted) {
+    await Promise.all(people.map(({ decide }) => decide().catch(() => undefined)))
+    await sleep(decideEveryMs)
+  }
+}
+
+/** Business time goes on. */
+async function settled({ application }: Season, ask: Client): Promise<void> {
   const begun = (await businessTime(ask)).now
   let still = 0
   for (let last = begun; last < begun + settleMs && still < 10;) {
-    await Promise.all(travellers.map(({ decide }) => decide()))
     await sleep(1_000)
     if (application.findings.length > 0) throw new Error(application.findings.join('; '))
     const { now } = await businessTime(ask)
