@@ -33,6 +33,7 @@ const commands = {
   chaos: ['deploy/chaos/chaos.ts'],
   local: ['deploy/bin/local.ts'],
   'kafka-tool': ['deploy/bin/kafka-tool.ts'],
+  pictures: ['tests/console/pictures.ts'],
   simulate: ['tests/simulation/main.ts'],
   conformance: ['tests/conformance/main.ts'],
   'kafka-acls': ['deploy/bin/kafka-acls.ts'],

@@ -1,6 +1,6 @@
 /**
- * Takes the newest migrations back, for a return to an earlier version of the program. `NNNN_name.down.sql` beside a
- * migration undoes it. Run by the owner of the database, while nothing else uses it. Invariants:
+ * Takes the newest migrations back (those applied last, whatever their numbers), for a return to an earlier version of the
+ * program. `NNNN_name.down.sql` beside a migration undoes it. Run by the owner of the database, while nothing else uses it. Invariants:
  *
  * MD1 All or nothing: one transaction holds every file and the rows of schema_migrations they belong to.
  * MD2 Projections come again from the topics; what is decided in SQL (schema `auth`) does not. Where a file would lose rows

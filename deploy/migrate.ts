@@ -2,7 +2,9 @@
  * Brings a database to the present: the login roles, then each new file of `deploy/sql`, in order of its number.
  * Run by the owner of the database; processes then connect as the role they need. Invariants:
  * M1 One migration at a time (advisory lock); each file is one transaction with the row that records it.
- * M2 An applied file never changes: its checksum is recorded, and a difference stops the start.
+ * M2 An applied file never changes: its checksum is recorded, and a difference stops the start. What is applied is a set: a
+ *    file whose number is below one that is applied is applied too, so each part of the product keeps its own range of
+ *    numbers. It may rest on files of lower numbers alone.
  * M3 The roles' passwords follow from one secret, so that every process computes them and none is stored.
  */
 
@@ -173,7 +175,7 @@ async function applyNew(
   return applied
 }
 
-/** Names of what is applied, the oldest first. @throws Error with one line when this version does not know it so */
+/** Names of what is applied, in the order in which it was. @throws Error with one line when this version does not know it so */
 export async function appliedMigrations(client: pg.Client, directory?: URL): Promise<readonly string[]> {
   const files = await migrationFiles(directory)
   const { rows } = await client.query<{ there: boolean }>(
@@ -184,13 +186,13 @@ export async function appliedMigrations(client: pg.Client, directory?: URL): Pro
 
 async function recorded(client: pg.Client, files: readonly MigrationFile[]): Promise<readonly string[]> {
   const { rows } = await client.query<{ name: string; checksum: string }>(
-    'select name, checksum from public.schema_migrations order by name',
+    'select name, checksum from public.schema_migrations order by applied_at, name',
   )
   refuseChanged(rows, files)
   return rows.map(({ name }) => name)
 }
 
-/** M2, and a file cannot be slipped in below one that is applied. */
+/** M2. */
 function refuseChanged(applied: readonly { name: string; checksum: string }[], files: readonly MigrationFile[]): void {
   const known = new Map(files.map((file) => [file.name, file]))
   for (const { name, checksum } of applied) {
@@ -202,11 +204,6 @@ function refuseChanged(applied: readonly { name: string; checksum: string }[], f
     if (file.checksum !== checksum)
       throw new Error(`migration ${name} was changed after it was applied: restore it and add a new file`)
   }
-  const last = applied.at(-1)?.name
-  const names = new Set(applied.map(({ name }) => name))
-  const late = files.find((file) => last !== undefined && file.name < last && !names.has(file.name))
-  if (late && last !== undefined)
-    throw new Error(`migration ${late.name} comes before ${last}, which is applied: give it a later number`)
 }
 
 /** M1. */

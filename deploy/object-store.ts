@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ObjectStore } from '../connectors/storage/index.ts'
 import { StorageError, diskStore, s3Store } from '../connectors/storage/index.ts'
 import type { Config } from './config.ts'
+import { roles as allRoles } from './configuration/variables.ts'
 import { machineClock } from './machine.ts'
 
 /** The bucket's name in references to objects that stand in files. */
@@ -29,4 +30,15 @@ export async function readyOrLater(store: ObjectStore): Promise<void> {
       cause: error,
     })
   }
+}
+
+/**
+ * For the operator, where another process may be meant to read what this one writes: production refuses that already.
+ * Null when there is nothing to say.
+ */
+export function objectStoreNotice({ s3, kafka, roles, services }: Pick<Config, 's3' | 'kafka' | 'roles' | 'services'>) {
+  const isPart = kafka !== null || roles.length < allRoles.length || services !== 'all'
+  return s3 === null && isPart
+    ? 'S3_BUCKET: is not given: documents and demos stand in files of this DATA_DIR, and no other process sees them'
+    : null
 }

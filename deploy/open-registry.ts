@@ -1,12 +1,20 @@
 /** The schema registry of a process: its own, in the log, or the one outside that its configuration names. */
 
+import type { Mount } from '../api/index.ts'
+import { fromLoopback } from '../connectors/http/index.ts'
 import type { Log } from '../connectors/kafka/index.ts'
 import type { EmbeddedRegistry, RegistryClient } from '../connectors/registry/index.ts'
-import { openConfluentRegistry, openEmbeddedRegistry, strangeIds } from '../connectors/registry/index.ts'
+import {
+  openConfluentRegistry,
+  openEmbeddedRegistry,
+  registryElsewhere,
+  registryHandler,
+  strangeIds,
+} from '../connectors/registry/index.ts'
 import type { EventTopic } from '../schemas/index.ts'
 import { schemasOf, topics } from '../schemas/index.ts'
 import { certificatesIn } from './certificates.ts'
-import type { RegistryConfig } from './config.ts'
+import type { Config, RegistryConfig } from './config.ts'
 import { machineClock } from './machine.ts'
 
 export interface OpenedRegistry {
@@ -50,3 +58,15 @@ export async function openRegistry(
     )
   return { registry, ownRegistry: null }
 }
+
+/**
+ * What is served at `/registry`. Reading is open to all who reach the server. Writing is for developers at this machine: in
+ * production schemas are registered by the program alone, since a proxy beside it may bring anybody under a name of this
+ * machine.
+ *
+ * @param own null where the registry is outside
+ */
+export const registryMount = (own: EmbeddedRegistry | null, mode: Config['mode']): Mount =>
+  own === null
+    ? registryElsewhere
+    : registryHandler(own, { mayWrite: (request) => mode === 'development' && fromLoopback(request) })

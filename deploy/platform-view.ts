@@ -1,15 +1,12 @@
 /** The running platform as an operator's pages see it: the wiring of all services, and what this process knows of each. */
 
 import type { PlatformView, TopologyView } from '../api/index.ts'
-import { effectsTopology } from '../connectors/effects/index.ts'
 import type { Log, TopicMetadata, TopicPartition } from '../connectors/kafka/index.ts'
-import { compileService, services } from '../processors/index.ts'
 import { projections } from '../sinks/index.ts'
 import type { ApplicationStatus, SubTopology, Topology } from '../topology/index.ts'
 import { changelogTopic, parentsOf, storesOf, topicName, topicNames } from '../topology/index.ts'
-import { machineClock } from './machine.ts'
 import type { Running } from './running.ts'
-import { callTopics } from './streams/hosted-topologies.ts'
+import { allTopologies } from './streams/hosted-topologies.ts'
 
 type ApplicationView = TopologyView['applications'][number]
 type PartView = ApplicationView['parts'][number]
@@ -19,10 +16,8 @@ const committedWithinMs = 500
 
 export function platformView(running: Running): PlatformView {
   const { streams, foundation, sinks, providers } = running
-  const { codec, keyRing, log } = foundation
-  const compiled = services().map((service) => compileService(service, { event: codec, keyRing }))
-  const effects = effectsTopology({ providers: providers.list, topics: callTopics(), codec, clock: machineClock })
-  const all = [...compiled, effects]
+  const { log } = foundation
+  const all = allTopologies(foundation, providers.list)
   return {
     async topology() {
       const topics = new Map((await log.metadata()).map((topic) => [topic.name, topic]))
@@ -42,7 +37,13 @@ export function platformView(running: Running): PlatformView {
           })),
         ),
       )
-      return lists.flat().sort((a, b) => (a.since < b.since ? -1 : 1))
+      const topics = new Map((await log.metadata()).map((topic) => [topic.name, topic]))
+      const statuses = await Promise.all(streams.applications.map((application) => application.status()))
+      return {
+        blocked: lists.flat().sort((a, b) => (a.since < b.since ? -1 : 1)),
+        tasks: statuses.reduce((sum, { tasks }) => sum + tasks, 0),
+        tasks_in_all: all.reduce((sum, topology) => sum + tasksOf(topology, topics), 0),
+      }
     },
     async redrive(name, key, skipFirst) {
       const application = streams.applications.find((candidate) => candidate.name === name)
@@ -70,6 +71,7 @@ async function applicationOf(
     name: topology.name,
     state: status?.state ?? 'elsewhere',
     tasks: status?.tasks ?? 0,
+    tasks_in_all: tasksOf(topology, topics),
     processed: status?.processed ?? 0,
     blocked_keys: status?.blockedKeys ?? 0,
     dead_letters: status?.deadLetters ?? 0,
@@ -80,6 +82,13 @@ async function applicationOf(
     parts: topology.subTopologies.map((part) => partOf(topology, part)),
   }
 }
+
+/** A part has a task for each partition of what it reads. */
+const tasksOf = (topology: Topology, topics: ReadonlyMap<string, TopicMetadata>): number =>
+  topology.subTopologies.reduce((sum, { sources }) => {
+    const partitions = sources.map(({ topic }) => topics.get(topicName(topology, topic))?.partitions ?? 0)
+    return sum + Math.max(0, ...partitions)
+  }, 0)
 
 function partOf(topology: Topology, part: SubTopology): PartView {
   return {

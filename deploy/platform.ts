@@ -32,7 +32,7 @@ import {
   queryEndpoints,
   tokenKeyOf,
 } from '../api/index.ts'
-import { registryElsewhere, registryHandler } from '../connectors/registry/index.ts'
+import { forgetSpend } from '../connectors/llm/index.ts'
 import { services } from '../processors/index.ts'
 import { SinkRunner, postgresTables, projections } from '../sinks/index.ts'
 import type { AdminSocket } from './admin-socket.ts'
@@ -43,6 +43,8 @@ import { eventReader, operatorPages } from './console.ts'
 import { openFoundation } from './foundation.ts'
 import { portIsFree } from './local/free-port.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { objectStoreNotice } from './object-store.ts'
+import { registryMount } from './open-registry.ts'
 import { registerStreamMetrics, webhookCounter } from './metrics.ts'
 import { demoPagesOf } from './demo-pages.ts'
 import { demoPath, openProviders } from './providers.ts'
@@ -96,8 +98,12 @@ async function startParts(options: PlatformOptions, closers: (() => Promise<void
   await checkPort(config)
   const foundation = await openFoundation(config, notice)
   closers.push(() => foundation.close())
+  const said = objectStoreNotice(config)
+  if (said !== null) notice(said)
   const providers = await openProviders(foundation)
   closers.push(() => providers.close())
+  if (config.roles.includes('effects'))
+    closers.push(everyFewMinutes(() => forgetSpend(foundation.pools.effects, machineClock.now()), notice))
   const streams = await startStreams(foundation, providers, notice, failed)
   closers.push(() => streams.close())
   const sinks = new SinkRunner({
@@ -275,10 +281,7 @@ function httpOf(
     mounts: {
       ...mounts,
       ...(config.roles.includes('api') ? { '/console': consoleHandler('/console') } : {}),
-      '/registry':
-        foundation.ownRegistry === null
-          ? registryElsewhere
-          : registryHandler(foundation.ownRegistry, { mayWrite: isLoopback }),
+      '/registry': registryMount(foundation.ownRegistry, config.mode),
       ...(webhooks === null ? {} : { '/webhooks': webhooks.handler }),
       ...(warp === null ? {} : { '/sandbox/clock': warpHandler(warp) }),
       ...(providers.sandbox === null ? {} : { '/sandbox': providers.sandbox.handler }),
@@ -294,6 +297,7 @@ function httpOf(
     metrics,
     clock: machineClock,
     random: machineRandom,
+    time: () => foundation.time.now(),
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     spendQuota: (key) => identity.spendQuota(key),
@@ -304,9 +308,6 @@ function httpOf(
     },
   })
 }
-
-const isLoopback = (request: { socket: { remoteAddress?: string | undefined } }): boolean =>
-  ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(request.socket.remoteAddress ?? '')
 
 function loggerOf(config: Config): Logger {
   return pino({ level: config.logLevel }, pino.destination({ fd: process.stderr.fd, sync: false }))

@@ -5,7 +5,7 @@ import { codeReader } from '../api/index.ts'
 import { mixpanelProvider } from '../connectors/analytics/index.ts'
 import type { Provider } from '../connectors/effects/index.ts'
 import { shareLinks } from '../connectors/keys/index.ts'
-import type { Llm } from '../connectors/llm/index.ts'
+import type { Llm, PriceTable } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { ownerReader } from '../connectors/owners/index.ts'
@@ -15,7 +15,7 @@ import { renderingProvider } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
 import { startSandbox } from '../connectors/sandbox/index.ts'
 import type { ObjectStore } from '../connectors/storage/index.ts'
-import type { Config, LlmVendorConfig, ProviderConfig } from './config.ts'
+import type { Config, LlmConfig, LlmVendorConfig, ProviderConfig } from './config.ts'
 import type { Foundation, StreamFoundation } from './foundation.ts'
 import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
@@ -135,8 +135,6 @@ function languageModels(foundation: StreamFoundation, addresses: ProviderAddress
 export function languageModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
   const { llm } = foundation.config.providers
   const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
-  const vendors = [openai, anthropic].filter((vendor) => vendor !== null)
-  const given = Object.fromEntries(vendors.flatMap(({ model, price }) => (price === null ? [] : [[model, price]])))
   const ledger = sqlLedger(foundation.pools.effects)
   return createLlm({
     openai: vendorSettings('openai', openai, addresses),
@@ -144,10 +142,19 @@ export function languageModelAt(foundation: StreamFoundation, addresses: Provide
     primaryAttempts,
     effort,
     embedding: openai === null ? null : { model: llm.embeddingModel },
-    prices: { version: knownPrices.version, models: { ...knownPrices.models, ...given } },
+    prices: pricesOf(llm),
     budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
     now: () => machineClock.now(),
+    // A warped month has the budgets of its days: it is in the sandbox, where nothing is paid.
+    time: () => foundation.time.now(),
   })
+}
+
+/** The prices that the configuration names, and those of the table for the rest. */
+export function pricesOf({ openai, anthropic, embeddingModel, embeddingPrice }: LlmConfig): PriceTable {
+  const priced = [openai, anthropic, { model: embeddingModel, price: embeddingPrice }]
+  const given = priced.flatMap((each) => (each === null || each.price === null ? [] : [[each.model, each.price]]))
+  return { version: knownPrices.version, models: { ...knownPrices.models, ...Object.fromEntries(given) } }
 }
 
 const vendorSettings = (

@@ -27,13 +27,30 @@ interface Place {
   readonly offset: bigint
 }
 
+/** Asked again after this time, then after twice as long, up to the second. */
 const askAgainMs = 5
+const askAgainAtMostMs = 50
+
+/** Offsets that groups have committed; whoever asks for the same at the same moment shares the question. */
+function committedReader(log: Log) {
+  const asking = new Map<string, ReturnType<Log['committedOffsets']>>()
+  return (group: string, { topic, partition }: Place): ReturnType<Log['committedOffsets']> => {
+    const name = `${group} ${topic}-${partition}`
+    const asked = asking.get(name)
+    if (asked !== undefined) return asked
+    const answer = log.committedOffsets(group, [{ topic, partition }]).finally(() => asking.delete(name))
+    asking.set(name, answer)
+    return answer
+  }
+}
+type CommittedReader = ReturnType<typeof committedReader>
 
 /** @returns a function that is true once the position shows in the projection, false when the time is up */
 export function visibility(
   options: VisibilityOptions,
 ): (position: string, projection: string, timeoutMs: number) => Promise<boolean> {
   const { clock, relay, log, sinks } = options
+  const committed = committedReader(log)
   return async (position, name, timeoutMs) => {
     const deadline = clock.now() + timeoutMs
     const left = (): number => Math.max(0, deadline - clock.now())
@@ -43,7 +60,7 @@ export function visibility(
       : parse(position)
     if (projection === undefined || place === null) return false
     for (const group of deciders(options.services, place.topic, projection.reads.name)) {
-      if (!(await committedPast(log, clock, group, place, deadline))) return false
+      if (!(await committedPast(committed, clock, group, place, deadline))) return false
     }
     const topic = projection.reads.name
     const [metadata] = await log.metadata([topic])
@@ -69,12 +86,18 @@ function deciders(services: readonly Service[], read: string, written: string): 
     .map((service) => service.name)
 }
 
-async function committedPast(log: Log, clock: Clock, group: string, place: Place, deadline: number): Promise<boolean> {
-  for (;;) {
-    const [committed] = await log.committedOffsets(group, [place])
-    if (committed !== null && committed !== undefined && committed.offset > place.offset) return true
+async function committedPast(
+  committed: CommittedReader,
+  clock: Clock,
+  group: string,
+  place: Place,
+  deadline: number,
+): Promise<boolean> {
+  for (let waitMs = askAgainMs; ; waitMs = Math.min(2 * waitMs, askAgainAtMostMs)) {
+    const [at] = await committed(group, place)
+    if (at !== null && at !== undefined && at.offset > place.offset) return true
     if (clock.now() >= deadline) return false
-    await new Promise<void>((resolve) => void clock.after(askAgainMs, resolve))
+    await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
   }
 }
 

@@ -11,6 +11,8 @@ import {
   stripeWebhooks,
   webhookDefaults,
 } from '../api/index.ts'
+import { secretBox } from '../connectors/keys/index.ts'
+import { sandboxMailKey } from '../connectors/sandbox/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { machineClock } from './machine.ts'
 import type { Running } from './running.ts'
@@ -22,11 +24,11 @@ export const sandboxWebhookSecret = ({ code }: Pick<Secrets, 'code'>): string =>
 /** An endpoint `sandbox` exists exactly where the provider is one. */
 export function webhookSecrets(config: Pick<Config, 'webhooks' | 'providers'>, secret: string): WebhookSecrets {
   const { docusign, sendgrid, stripe } = config.webhooks
-  const practice = (mode: 'sandbox' | 'live') => (mode === 'sandbox' ? { sandbox: [secret] } : {})
+  const practice = (mode: 'sandbox' | 'live', key = secret) => (mode === 'sandbox' ? { sandbox: [key] } : {})
   return {
     docusign: { ...docusign, ...practice(config.providers.docusign.mode) },
     stripe: { ...stripe, ...practice(config.providers.stripe.mode) },
-    sendgrid,
+    sendgrid: { ...sendgrid, ...practice(config.providers.sendgrid.mode, sandboxMailKey(secret)) },
   }
 }
 
@@ -37,7 +39,7 @@ export function openWebhooks({ foundation }: Running, ingest: Ingest, counter: C
     verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks],
     secrets: webhookSecrets(config, sandboxWebhookSecret(secrets)),
     ingest,
-    room: postgresWaitingRoom(pools.auth),
+    room: postgresWaitingRoom(pools.auth, secretBox(secrets.code, 'webhooks that wait')),
     clock: machineClock,
     settings: { ...webhookDefaults, bodyLimitBytes: config.http.bodyLimitBytes },
     counted: (provider, outcome) => counter.inc({ provider, outcome }),

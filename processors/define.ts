@@ -157,7 +157,7 @@ export type ScenarioInput =
 
 export type ScenarioTenant = 'a' | 'b'
 
-/** Stands for a field of the newest event of this type that the tenant's scenario has emitted so far. */
+/** Stands for a field of the newest event of this type that the tenant's scenario has emitted so far, before the one compared. */
 export interface Last {
   readonly $last: readonly [type: string, field: string]
 }

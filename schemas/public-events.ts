@@ -64,10 +64,23 @@ export function judgePayload(
   payload: unknown,
 ): Judged<{ readonly payload: Readonly<Record<string, unknown>> }> {
   const checked = checkPayload(topic, type, payload)
-  if (checked.ok) return checked
+  if (checked.ok) return judgeWish(type, checked.payload) ?? checked
   const issues = checked.issues.map(({ path, code, message }) => ({ field: inPayload(path), code, message }))
   const { field, code, message } = issues[0]!
   return { ...refusal(code, field, `${field}: ${message}.`), issues }
+}
+
+/** What a client may name when it asks for a document: what it needs. What that costs, and any discount, is ours to say. */
+const wishes: readonly string[] = ['seats', 'conversations', 'interval']
+
+/** Null for what may be asked for. */
+function judgeWish(type: string, payload: Readonly<Record<string, unknown>>): Refusal | null {
+  if (type !== 'document_requested') return null
+  const other = Object.keys(payload['inputs'] as object).find((name) => !wishes.includes(name))
+  if (other === undefined) return null
+  const field = `payload.inputs.${other.slice(0, 40)}`
+  const message = `${field}: ask for ${wishes.join(', ')} alone.`
+  return { ...refusal('unknown_field', field, message), issues: [{ field, code: 'unknown_field', message }] }
 }
 
 const inPayload = (path: string): string => (path === '' ? 'payload' : `payload.${path}`)

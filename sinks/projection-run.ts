@@ -137,6 +137,17 @@ export class ProjectionRun {
       })
   }
 
+  /**
+   * True when it has its partitions and nothing that it knows of is to be written; a projection that was refused or stopped writes
+   * nothing. False while it is on its way to its partitions, or waits trouble out: what there is to write shows afterwards.
+   */
+  get isQuiet(): boolean {
+    if (this.#state === 'refused' || this.#state === 'stopped') return true
+    const { isMember, sources } = this.#assignment
+    if (!isMember || this.#trouble !== null) return false
+    return sources.every(({ claim, position, endOffset }) => claim !== null && position >= endOffset)
+  }
+
   /** Where it is in the partitions that this process has. */
   places(): readonly { readonly topic: string; readonly partition: number; readonly position: bigint }[] {
     const topic = this.#options.projection.reads.name

@@ -93,13 +93,14 @@ export class SinkRunner {
     )
   }
 
-  /** True when everything that is committed is in the rows, or set aside. Asks the log. */
-  async isIdle(): Promise<boolean> {
-    const places = [...this.#runs.values()].flatMap((run) => run.places())
-    const queues = new Map(places.map(({ topic, partition }) => [`${topic} ${partition}`, { topic, partition }]))
-    const ends = await this.#options.log.listOffsets([...queues.values()], 'stable')
-    const endOf = new Map([...queues.keys()].map((name, index) => [name, ends[index] ?? 0n]))
-    return places.every(({ topic, partition, position }) => position >= (endOf.get(`${topic} ${partition}`) ?? 0n))
+  /** True when no projection has anything to write that it knows of. Asks nobody. */
+  get isQuiet(): boolean {
+    return [...this.#runs.values()].every((run) => run.isQuiet)
+  }
+
+  /** The next offset of each projection in each partition that this process has. */
+  places(): readonly { readonly topic: string; readonly partition: number; readonly position: bigint }[] {
+    return [...this.#runs.values()].flatMap((run) => run.places())
   }
 
   /** The next offset of each partition this process has: rows hold everything before it. */

@@ -7,7 +7,9 @@
  *     has. Anything else does not exist.
  * AG3 A client that another team has cannot be reached; of two teams that want the same free client the second finds it
  *     taken. Only an operator puts two teams beside one another.
- * AG4 An agent that left has no login, no session and no assignment.
+ * AG4 An agent that left has no login, no session and no assignment. Only a supervisor or an operator lets one go.
+ * AG5 An agent writes nothing but commands about what a client of theirs has: reviews are claimed and decided by those who
+ *     look after the client, and by the team's supervisors. An observer only reads.
  */
 
 import type { Pool, PoolClient } from '../../connectors/postgres/index.ts'

@@ -2,7 +2,8 @@
  * An owner closes their organization. Invariants:
  * D1 It is closed for everyone at once: sessions, API keys, invitations and join requests end in the same transaction, and
  *    `organization_deleted` says it for all of them.
- * D2 Users stay, in no organization: they may be invited elsewhere. The verified host is free for another sign-up.
+ * D2 Users stay, in no organization: they may be invited elsewhere. The verified host is free for another sign-up, theirs
+ *    too (S3 of signup.ts).
  */
 
 import { authEvents } from '../../schemas/index.ts'

@@ -45,8 +45,10 @@ export async function invite(
   const email = parseEmail(request.email)
   if (email === null) throw new ApiProblem(422, 'invalid_email', 'The e-mail address is not valid.')
   return context.decide(async (client) => {
-    if (!mayDecide(await takeTurn(client, principal), request.role)) throw forbidden()
+    const own = await takeTurn(client, principal)
+    if (!mayDecide(own, request.role)) throw forbidden()
     await requireOutside(client, principal, email.address)
+    await requireReplaceable(client, principal, own, email.address)
     await countMail(
       context,
       client,
@@ -66,6 +68,15 @@ async function requireOutside(client: PoolClient, principal: UserPrincipal, addr
     [address, principal.organizationId],
   )
   if (rowCount !== 0) throw new ApiProblem(409, 'already_member', 'This address belongs to a member already.')
+}
+
+/** I1 ends the invitation before: whoever could not revoke it cannot replace it. */
+async function requireReplaceable(client: PoolClient, principal: UserPrincipal, own: Role, address: string) {
+  const { rows } = await client.query<Pick<InvitationRow, 'role'>>(
+    `select role from auth.invitations where organization_id = $1 and email = $2 and status = 'pending'`,
+    [principal.organizationId, address],
+  )
+  if (rows[0] !== undefined && !mayDecide(own, rows[0].role)) throw forbidden()
 }
 
 async function countMail({ clock }: IdentityContext, client: PoolClient, window: Window): Promise<void> {
@@ -211,6 +222,22 @@ export async function revokeInvitationsOf(
   )
   const ids = rows.map(({ invitation_id }) => invitation_id)
   return ids.length === 0 ? [] : end(context, client, ids, 'member_removed')
+}
+
+/** What somebody has sent whose role gives less now: an invitation gives no role that its sender could not. */
+export async function revokeInvitationsBeyond(
+  context: IdentityContext,
+  client: PoolClient,
+  organizationId: string,
+  sender: { readonly user_id: string; readonly role: Role },
+): Promise<Draft[]> {
+  const { rows } = await client.query<Pick<InvitationRow, 'invitation_id' | 'role'>>(
+    `select invitation_id, role from auth.invitations
+     where organization_id = $1 and status = 'pending' and invited_by = $2 order by invitation_id for update`,
+    [organizationId, sender.user_id],
+  )
+  const ids = rows.filter(({ role }) => !mayDecide(sender.role, role)).map(({ invitation_id }) => invitation_id)
+  return ids.length === 0 ? [] : end(context, client, ids, 'revoked')
 }
 
 async function end(

@@ -29,7 +29,7 @@ function members(identity: Identity): Endpoint[] {
       summary: 'Who belongs to your organization, and as what',
       tag: 'members',
       auth: 'bearer',
-      response: [ok(200, 'Owners first', schemas.membersAnswer)],
+      response: [ok(200, 'Owners first', schemas.membersAnswer), forbidden],
       handler: async ({ principal }) => ({ status: 200, body: { members: await identity.listMembers(principal) } }),
     }),
     endpoint({

@@ -5,7 +5,7 @@
  * M2 An organization has an owner, always: the last one is neither removed nor demoted.
  * M3 An owner decides about everyone; an admin about admins and members, and gives no role above admin.
  * M4 Who is removed is out at once: their sessions, the API keys they made, and the invitations they sent or hold end in
- *    the same transaction.
+ *    the same transaction. Who is given less to decide loses the open invitations that they could not send any more.
  */
 
 import type { PoolClient } from '../../connectors/postgres/index.ts'
@@ -15,11 +15,11 @@ import { ApiProblem } from '../http/problem.ts'
 import { revokeKeysOf } from './api-keys.ts'
 import type { IdentityContext } from './context.ts'
 import { isUuid } from './digest.ts'
-import { revokeInvitationsOf } from './invitations.ts'
+import { revokeInvitationsBeyond, revokeInvitationsOf } from './invitations.ts'
 import type { MemberAnswer, Role } from './membership-schemas.ts'
 import { draft, partyOfPrincipal } from './outbox.ts'
 import { endSessions } from './sessions.ts'
-import { mayDecide, notOneOfUs, takeTurn } from './turn.ts'
+import { mayDecide, notOneOfUs, requireClient, takeTurn } from './turn.ts'
 
 /** What a decision leaves behind: where its events leave, null when there was nothing to do. */
 export interface Decided {
@@ -28,11 +28,12 @@ export interface Decided {
 
 const isMember = 'organization_id = $1 and verified_at is not null and removed_at is null'
 
-/** Owners first, then in the order in which they came. */
+/** Owners first, then in the order in which they came. @throws ApiProblem 403 for an agent */
 export async function listMembers(
   { pool, settings }: IdentityContext,
   principal: UserPrincipal,
 ): Promise<readonly MemberAnswer[]> {
+  requireClient(principal)
   const { rows } = await pool.query<Omit<MemberAnswer, 'joined_at'> & { joined_at: Date }>(
     `select user_id, email, first_name, last_name, role, coalesce(joined_at, verified_at) as joined_at
      from auth.users where ${isMember} and tenant_id = $2
@@ -59,6 +60,7 @@ export async function changeRole(
     const changed = { user_id: member.user_id, old_role: member.role, new_role: role }
     const position = await context.outbox.put(client, partyOfPrincipal(principal), [
       draft(authEvents, 'member_role_changed', changed),
+      ...(await revokeInvitationsBeyond(context, client, principal.organizationId, { ...member, role })),
     ])
     return { position }
   })

@@ -28,6 +28,8 @@ export interface IdentitySecrets {
 }
 
 export interface IdentityLimits {
+  /** What every token key was named before names followed from secrets: a token that says it may be signed by any of ours. */
+  readonly formerKid: string
   readonly issuer: string
   readonly audience: string
   readonly accessTokenMs: number
@@ -59,6 +61,7 @@ export interface IdentitySettings extends IdentitySecrets, IdentityLimits {}
 const minuteMs = 60_000
 
 export const identityLimits: IdentityLimits = Object.freeze({
+  formerKid: 'k1',
   issuer: 'lifecycle',
   audience: 'lifecycle-api',
   accessTokenMs: 24 * 60 * minuteMs,

@@ -2,6 +2,8 @@
  * Sign-up: a work e-mail and a password become a pending user and organization. Invariants:
  * S1 One address is one user and one organization, however often and however concurrently it signs up.
  * S2 The answer to a sign-up is the same for new, pending and verified addresses.
+ * S3 Who belongs nowhere any more (removed, or of an organization that was closed) may found one as if new, once nobody has
+ *    the host: the address is proved again before anything is theirs, and nothing of the tenant they left comes along.
  */
 
 import type { PoolClient } from '../../connectors/postgres/index.ts'
@@ -69,7 +71,46 @@ async function apply(
   if (user === null) throw new Error('a user that was in the way is gone: users are never deleted')
   const fresh = now - user.signed_up_at.getTime() < context.settings.codeMs
   if (user.verified_at === null && !fresh) await applyAgain(context, client, user, application, now)
+  if (user.verified_at !== null && (await belongsNowhere(client, user, application.email.host)))
+    await beginAnew(context, client, user, application, now)
   return { userId: user.user_id }
+}
+
+/** Who waits to be let in waits at an organization of their host, so they are none of these. */
+async function belongsNowhere(client: PoolClient, user: PendingUser, host: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `select from auth.users u join auth.organizations o using (organization_id)
+     where u.user_id = $1 and u.user_type = 'client' and (u.removed_at is not null or o.status in ('deleted', 'superseded'))
+       and not exists (select from auth.organizations a where a.email_host = $2 and a.status = 'active')`,
+    [user.user_id, host],
+  )
+  return rowCount === 1
+}
+
+/** S3: the same person, in a tenant that never was before. */
+async function beginAnew(
+  context: IdentityContext,
+  client: PoolClient,
+  user: PendingUser,
+  application: Application,
+  now: number,
+): Promise<void> {
+  const window = codeWindow(context, user.email)
+  await lockAddress(client, window)
+  if ((await tried(client, window, now)).refusedUntil !== null) return
+  const place = { tenant_id: uuid(context.random), organization_id: uuid(context.random) }
+  const { passwordHash, first_name, last_name } = application
+  await client.query(
+    `update auth.users set tenant_id = $2, organization_id = $3, role = 'owner', password_hash = $4, first_name = $5,
+       last_name = $6, signed_up_at = $7, verified_at = null, joined_at = null, removed_at = null
+     where user_id = $1`,
+    [user.user_id, place.tenant_id, place.organization_id, passwordHash, first_name, last_name, new Date(now)],
+  )
+  await client.query('delete from auth.codes where user_id = $1', [user.user_id])
+  const founder = { ...user, ...place, first_name }
+  await insertOrganization(client, founder, application, now)
+  await context.keys.create(client, place.tenant_id)
+  await announceSignup(context, client, founder, application)
 }
 
 /** The code of an earlier sign-up has run out: what is said now counts, and a new code goes out. */

@@ -58,10 +58,11 @@ export function accessTokens(settings: IdentitySettings, clock: Clock): AccessTo
   const keys = new Map(settings.tokenKeys.map((key) => [key.kid, { ...key, key: createSecretKey(key.secret) }]))
   const signing = keys.get(settings.tokenKeys[0]!.kid)!
 
-  function verificationKey(kid: unknown): KeyObject {
-    const entry = typeof kid === 'string' ? keys.get(kid) : undefined
-    if (entry === undefined || clock.now() > (entry.verifiesUntil ?? Infinity)) throw unauthorized()
-    return entry.key
+  /** Nobody is logged out by an upgrade: tokens of before name a key that was any of these. */
+  function verificationKeys(kid: unknown): readonly KeyObject[] {
+    const named = typeof kid === 'string' ? keys.get(kid) : undefined
+    const entries = named !== undefined ? [named] : kid === settings.formerKid ? [...keys.values()] : []
+    return entries.filter((entry) => clock.now() <= (entry.verifiesUntil ?? Infinity)).map((entry) => entry.key)
   }
 
   return {
@@ -87,14 +88,16 @@ export function accessTokens(settings: IdentitySettings, clock: Clock): AccessTo
         for (const part of token.split('.', 2)) parseJson(Buffer.from(part, 'base64url'))
         const header = decodeProtectedHeader(token)
         if (Object.keys(header).some((name) => !headerNames.has(name))) throw unauthorized()
-        const { payload } = await jwtVerify(token, verificationKey(header.kid), {
-          algorithms: [algorithm],
-          issuer,
-          audience,
-          typ: 'at+jwt',
-          clockTolerance: settings.clockToleranceMs / 1000,
-          currentDate: new Date(clock.now()),
-        })
+        const verified = (key: KeyObject) =>
+          jwtVerify(token, key, {
+            algorithms: [algorithm],
+            issuer,
+            audience,
+            typ: 'at+jwt',
+            clockTolerance: settings.clockToleranceMs / 1000,
+            currentDate: new Date(clock.now()),
+          })
+        const { payload } = await Promise.any(verificationKeys(header.kid).map(verified))
         return claimsSchema.parse(payload)
       } catch {
         throw unauthorized()

@@ -8,13 +8,23 @@ import type { Role } from './membership-schemas.ts'
 import { unauthorized } from './tokens.ts'
 
 /**
+ * Agents belong to teams: who joins and leaves the house is their supervisors' business (api/agents, AG2), and colleagues of
+ * another team do not exist for them. @throws ApiProblem 403 `forbidden`
+ */
+export function requireClient({ userType }: UserPrincipal): void {
+  if (userType !== 'client')
+    throw new ApiProblem(403, 'forbidden', 'This is for members of a client; agents come and go through supervisors.')
+}
+
+/**
  * Waits for the organization's turn, held until the transaction ends. The lock lets rows that refer to the organization
  * be written meanwhile. Locks are taken in this order: organization, invitation or join request, user, session.
  *
  * @returns the role that the asker has now
- * @throws ApiProblem 401 when they are no member any more
+ * @throws ApiProblem 401 when they are no member any more, 403 for an agent
  */
 export async function takeTurn(client: PoolClient, principal: UserPrincipal): Promise<Role> {
+  requireClient(principal)
   await lockOrganization(client, principal.organizationId)
   const { rows } = await client.query<{ role: Role }>(
     `select u.role from auth.users u join auth.organizations o using (organization_id)

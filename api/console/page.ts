@@ -1,5 +1,6 @@
 /** The one page of the console: a frame that its modules fill. Nothing in it is inline, so the policy allows nothing inline. */
 
+import { stages, steps, topics } from '../../schemas/index.ts'
 import type { Asset } from './assets.ts'
 
 /** Only what this process serves, no markup made of strings (trusted types), and no frame around it. */
@@ -38,7 +39,7 @@ ${preloads.join('\n')}
 <script type="module" src="${base}/assets/app.js"></script>
 </head>
 <body>
-<div id="app"><noscript><p class="plain">The console needs JavaScript. The same data is in the API: <a href="/docs">its documentation</a>.</p></noscript></div>
+<div id="app" data-stages="${stages.join(' ')}" data-steps="${steps.join(' ')}" data-topics="${topics.map(({ name }) => name).join(' ')}"><noscript><p class="plain">The console needs JavaScript. The same data is in the API: <a href="/docs">its documentation</a>.</p></noscript></div>
 </body>
 </html>
 `

@@ -2,13 +2,15 @@
  * The pages of demos, for whoever has their address: no login, nothing but the token says what may be seen.
  *
  *   GET  /d/{token}          the page · 404 unknown · 410 expired or taken down
+ *   GET  /d/{token}?version= a link that is pinned: this version, whatever came after it; so for events and chat
  *   GET  /d/{token}/qr.svg
  *   POST /d/{token}/events   { type: view|step|cta|ping, session_id, step?, dwell_ms?, cta? }   204
  *   POST /d/{token}/chat     { session_id, text }                                              202 { message_id }
  *   GET  /d/{token}/chat?session_id=                                                           { messages }
  *
  * DP1 Tenant and demo come from the sealed token, and from nothing that the visitor says.
- * DP2 What a page tells becomes an event only while the demo is open, within bounds, and at a bounded pace a viewer.
+ * DP2 What a page tells becomes an event only while the demo is open, within bounds, and at a bounded pace a viewer and an
+ *     address; questions at a bounded pace a demo too.
  * DP3 A page runs under its own policy, is framed by nobody, and tells no other site where it was read.
  */
 
@@ -53,17 +55,34 @@ export interface DemoPagesOptions {
   readonly settings: DemoPageSettings
 }
 
+/** Where a request is to: the demo, and the version that its link is pinned to. */
+interface Address {
+  readonly token: string
+  readonly version: number | null
+}
+
+interface Limits {
+  readonly viewer: RateLimit
+  readonly address: RateLimit
+  readonly demo: RateLimit
+}
+
 const place = /^\/([A-Za-z0-9_-]{1,200})(\/qr\.svg|\/events|\/chat)?$/
 
 /** Mounted at `/d`. @throws ApiProblem */
 export function demoPages(options: DemoPagesOptions): Mount {
   const { pool, links, time, clock, settings } = options
   const demos = sharedDemos({ pool, openToken: (token) => links.open(token), time })
-  const beacons = rateLimit(settings.beaconsPerMinute, clock)
-  const questions = rateLimit(settings.questionsPerMinute, clock)
+  const limits = (viewer: number, address: number, demo: number): Limits => ({
+    viewer: rateLimit(viewer, clock),
+    address: rateLimit(address, clock),
+    demo: rateLimit(demo, clock),
+  })
+  const beacons = limits(settings.beaconsPerMinute, settings.beaconsPerAddress, 0)
+  const questions = limits(settings.questionsPerMinute, settings.questionsPerAddress, settings.questionsPerDemo)
 
-  async function show(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
-    const demo = await demos.find(token)
+  async function show(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
+    const demo = await demos.find(address.token, address.version)
     if (demo === null) return standing(options, response, request, 404, options.pages.missing)
     const page = demo.isOpen ? await options.read(demo.pageRef) : null
     if (page === null) return standing(options, response, request, 410, options.pages.expired)
@@ -75,23 +94,23 @@ export function demoPages(options: DemoPagesOptions): Mount {
     })
   }
 
-  async function showQr(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
-    const demo = await openDemo(token)
+  async function showQr(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
+    const demo = await openDemo(address)
     const content = await options.read(demo.qrRef)
     if (content === null) throw gone()
     const policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     sendFile(request, response, { type: 'image/svg+xml', content, etag: etagOf(demo.qrRef), policy })
   }
 
-  async function tell(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
-    const { demo, viewer } = await visitor(request, token, beacons)
+  async function tell(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
+    const { demo, viewer } = await visitor(request, address, beacons)
     const told = await bodyOf(request, response, beacon, settings.beaconBytes)
     await append(demo, eventOf(demo, viewer, told), told)
     response.writeHead(204).end()
   }
 
-  async function ask(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
-    const { demo, viewer } = await visitor(request, token, questions)
+  async function ask(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
+    const { demo, viewer } = await visitor(request, address, questions)
     if (viewer.device === 'bot') throw new ApiProblem(403, 'forbidden', 'Questions are for people.')
     const told = await bodyOf(request, response, question, settings.questionBytes)
     const message_id = options.random.bytes(16).toString('hex')
@@ -99,8 +118,8 @@ export function demoPages(options: DemoPagesOptions): Mount {
     sendJson(response, 202, { message_id })
   }
 
-  async function conversation(request: IncomingMessage, response: ServerResponse, token: string): Promise<void> {
-    const demo = await openDemo(token)
+  async function conversation(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
+    const demo = await openDemo(address)
     const asked = new URL(request.url ?? '/', 'http://demo').searchParams.get('session_id')
     const session = sessionId.safeParse(asked)
     if (!session.success) throw new ApiProblem(400, 'bad_parameter', 'session_id: expected what the page made.')
@@ -110,13 +129,15 @@ export function demoPages(options: DemoPagesOptions): Mount {
   /** DP2. */
   async function visitor(
     request: IncomingMessage,
-    token: string,
-    limit: RateLimit,
+    at: Address,
+    limit: Limits,
   ): Promise<{ readonly demo: SharedDemo; readonly viewer: Viewer }> {
-    const demo = await openDemo(token)
+    const demo = await openDemo(at)
     const userAgent = (request.headers['user-agent'] ?? '').slice(0, 500)
-    const hash = links.viewerOf(demo.tenantId, request.socket.remoteAddress ?? '', userAgent)
-    const waitMs = limit.take(hash)
+    const address = request.socket.remoteAddress ?? ''
+    const hash = links.viewerOf(demo.tenantId, address, userAgent)
+    const waitMs =
+      limit.viewer.take(hash) || limit.address.take(address) || limit.demo.take(`${demo.tenantId} ${demo.demoId}`)
     if (waitMs > 0)
       throw new ApiProblem(429, 'too_many_requests', 'That was a lot at once; wait a little.', {
         headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
@@ -124,8 +145,8 @@ export function demoPages(options: DemoPagesOptions): Mount {
     return { demo, viewer: { hash, device: deviceOf(userAgent) } }
   }
 
-  async function openDemo(token: string): Promise<SharedDemo> {
-    const demo = await demos.find(token)
+  async function openDemo({ token, version }: Address): Promise<SharedDemo> {
+    const demo = await demos.find(token, version)
     if (demo === null) throw new ApiProblem(404, 'not_found', 'There is no such demo.')
     if (!demo.isOpen) throw gone()
     return demo
@@ -150,8 +171,11 @@ export function demoPages(options: DemoPagesOptions): Mount {
   return async (request, response) => {
     response.setHeader('Referrer-Policy', 'no-referrer')
     response.setHeader('X-Robots-Tag', 'noindex, nofollow')
-    const [, token, path = ''] = place.exec((request.url ?? '').split('?')[0] ?? '') ?? []
-    if (token === undefined) return standing(options, response, request, 404, options.pages.missing)
+    const [, pathname = '', search = ''] = /^([^?]*)\??(.*)/.exec(request.url ?? '') ?? []
+    const [, token, path = ''] = place.exec(pathname) ?? []
+    const pinned = new URLSearchParams(search).get('version')
+    if (token === undefined || (pinned !== null && !versionForm.test(pinned)))
+      return standing(options, response, request, 404, options.pages.missing)
     const door = doors[path]!
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const answer = isRead ? door.get : request.method === 'POST' ? door.post : undefined
@@ -161,9 +185,11 @@ export function demoPages(options: DemoPagesOptions): Mount {
         headers: { Allow: allowed.join(', ') },
       })
     }
-    await answer(request, response, token)
+    await answer(request, response, { token, version: pinned === null ? null : Number(pinned) })
   }
 }
+
+const versionForm = /^[1-9]\d{0,5}$/
 
 const gone = (): ApiProblem => new ApiProblem(410, 'gone', 'This demo is no longer shown.')
 

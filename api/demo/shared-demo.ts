@@ -15,6 +15,7 @@ export interface Share {
 
 export interface SharedDemo extends Share {
   readonly organizationId: string
+  /** Of the version that is asked for, as are the steps. */
   readonly pageRef: Json
   readonly qrRef: Json
   readonly steps: number
@@ -30,8 +31,8 @@ export interface ChatMessage {
 }
 
 export interface SharedDemos {
-  /** Null for a token that opens nothing. */
-  find(token: string): Promise<SharedDemo | null>
+  /** @param version the one that a link is pinned to; null for the newest. Null for a token that opens nothing, or a version that is not there. */
+  find(token: string, version: number | null): Promise<SharedDemo | null>
   /** Of one conversation, oldest first. */
   messages(demo: Share, sessionId: string, limit: number): Promise<readonly ChatMessage[]>
 }
@@ -66,16 +67,17 @@ interface MessageRow {
 export function sharedDemos({ pool, openToken, time }: SharedDemosOptions): SharedDemos {
   const within = (tenantId: string) => ({ tenantId, userId: nobody, userType: 'client' }) as const
   return {
-    async find(token) {
+    async find(token, version) {
       const share = openToken(token)
       if (share === null) return null
       const row = await readOnly(pool, within(share.tenantId), async (client) => {
         const { rows } = await client.query<Row>(
           `select d.organization_id, d.status, d.expires_at, v.page_ref, d.qr_ref,
              jsonb_array_length(v.personalization -> 'steps') as steps
-           from lifecycle.demos d join lifecycle.demo_versions v using (tenant_id, demo_id, version)
+           from lifecycle.demos d join lifecycle.demo_versions v
+             on v.tenant_id = d.tenant_id and v.demo_id = d.demo_id and v.version = coalesce($3, d.version)
            where d.tenant_id = $1 and d.demo_id = $2`,
-          [share.tenantId, share.demoId],
+          [share.tenantId, share.demoId, version],
         )
         return rows[0] ?? null
       })

@@ -55,6 +55,11 @@ export interface RequestContext<B = unknown, Q = unknown, P = Principal | null> 
   readonly ip: string
   /** By name in any case. */
   header(name: string): string | undefined
+  /**
+   * Whether the credential is good still: for an answer that goes on. False when it ran out or was taken away meanwhile.
+   * @throws what stood in the way of finding out
+   */
+  stillIn(): Promise<boolean>
 }
 
 /** One server-sent event. */

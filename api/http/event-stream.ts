@@ -10,15 +10,19 @@ import type { Answer, EventMessage, EventSink } from './endpoint.ts'
 export const eventStreamType = 'text/event-stream'
 
 /**
- * Resolves when the stream's work has ended, the peer is gone or the server closes.
+ * Resolves when the stream's work has ended, the peer is gone or the server closes. A peer that takes nothing any more is
+ * cut off: else it would hold its place, and a socket, for as long as it likes.
  * @param closing aborted when the server takes no more requests
+ * @param stallMs how long a peer may take nothing
  */
 export async function sendEventStream(
   response: ServerResponse,
   answer: Answer & { readonly stream: (out: EventSink) => Promise<void> },
   closing: AbortSignal,
+  stallMs: number,
 ): Promise<void> {
   const gone = new AbortController()
+  if (response.destroyed) gone.abort()
   response.once('close', () => gone.abort())
   const signal = AbortSignal.any([gone.signal, closing])
   response.statusCode = answer.status
@@ -29,7 +33,9 @@ export async function sendEventStream(
   response.flushHeaders()
   const write = async (text: string): Promise<void> => {
     if (signal.aborted || response.write(text)) return
+    const stalled = setTimeout(() => response.destroy(), stallMs)
     await once(response, 'drain', { signal }).catch(() => undefined)
+    clearTimeout(stalled)
   }
   try {
     await answer.stream({ signal, send: (message) => write(textOf(message)), beat: () => write(': \n\n') })

@@ -54,7 +54,8 @@ export function openApiDocument(
 
 const description =
   'Errors are application/problem+json with a stable `code`. Commands answer with a `Position` header; a read that takes ' +
-  '`min_position` waits for it, so that you read your own write.'
+  '`min_position` waits for it, so that you read your own write. Every answer says what time it is for deadlines, in a ' +
+  '`Business-Time` header: the machine’s time, but where business time is warped.'
 
 function describeOperation({ summary, type }: Operation): Document {
   return {

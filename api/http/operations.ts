@@ -1,6 +1,7 @@
 /** What operators and machines ask, outside the versioned API: health, readiness, metrics, and the API's description. */
 
 import type { Registry } from 'prom-client'
+import type { Clock } from '../../topology/clock.ts'
 import type { Endpoint } from './endpoint.ts'
 import { addressMark, docsPage } from './docs-page.ts'
 import { openApiDocument } from './openapi.ts'
@@ -33,7 +34,15 @@ export interface Operation {
   answer(address: string): TextAnswer | Promise<TextAnswer>
 }
 
+/**
+ * Nobody logs in to ask these, and their rate has no limit, so that a machine that watches is never turned away: what they
+ * cost is bounded instead. Who asks within this time of another gets the same answer, in ms.
+ */
+export const operationsKeptMs = 250
+
 export interface OperationsOptions {
+  /** Real time. */
+  readonly clock: Pick<Clock, 'now'>
   readonly endpoints: readonly Endpoint[]
   readonly version: string
   readonly metrics: Registry
@@ -48,7 +57,11 @@ const pagePolicy = {
   'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
 }
 
-export function operations({ endpoints, version, metrics, health, ready }: OperationsOptions): readonly Operation[] {
+export function operations(options: OperationsOptions): readonly Operation[] {
+  const { endpoints, version, metrics, clock } = options
+  const health = shared(clock, async () => options.health())
+  const ready = shared(clock, async () => options.ready())
+  const measured = shared(clock, () => metrics.metrics())
   const list: Operation[] = [
     {
       path: '/health',
@@ -69,7 +82,7 @@ export function operations({ endpoints, version, metrics, health, ready }: Opera
       path: '/metrics',
       summary: 'Prometheus metrics',
       type: metrics.contentType,
-      answer: async () => ({ status: 200, type: metrics.contentType, text: await metrics.metrics() }),
+      answer: async () => ({ status: 200, type: metrics.contentType, text: await measured() }),
     },
     {
       path: '/openapi.json',
@@ -92,6 +105,23 @@ export function operations({ endpoints, version, metrics, health, ready }: Opera
   const document = once(() => JSON.stringify(openApiDocument(endpoints, list, version), null, 1))
   const page = once(() => docsPage(endpoints, list, version))
   return list
+}
+
+/** An answer that is being made, or was made just now, is everybody's; one that failed is nobody's. */
+function shared<T>(clock: Pick<Clock, 'now'>, make: () => Promise<T>): () => Promise<T> {
+  let kept: { readonly answer: Promise<T>; doneAt: number | null } | null = null
+  return () => {
+    // A clock that was set back keeps nothing for longer.
+    if (kept !== null && (kept.doneAt === null || Math.abs(clock.now() - kept.doneAt) < operationsKeptMs))
+      return kept.answer
+    const mine: NonNullable<typeof kept> = { answer: make(), doneAt: null }
+    kept = mine
+    mine.answer.then(
+      () => (mine.doneAt = clock.now()),
+      () => (kept = kept === mine ? null : kept),
+    )
+    return mine.answer
+  }
 }
 
 function once<T>(make: () => T): () => T {

@@ -8,21 +8,28 @@ import { principalOf } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 import { sendEventStream } from './event-stream.ts'
 import { parseJson } from './json.ts'
+import { ApiProblem } from './problem.ts'
 import { strict, validBody, validQuery } from './validate.ts'
 
 export interface EndpointEnvironment {
   readonly authenticators: Authenticators
   readonly bodyLimitBytes: number
+  /** A stream whose reader takes nothing for so long ends, in ms. */
+  readonly streamStallMs: number
   /** Aborted when the server closes: streams end then. */
   readonly closing: AbortSignal
+  /** Business time in ms. */
+  readonly time: () => number
 }
 
 /** The express handler of an endpoint. Whatever is thrown becomes a problem at the server's error handler. */
-export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitBytes, closing }: EndpointEnvironment) {
+export function endpointHandler(endpoint: Endpoint, environment: EndpointEnvironment) {
+  const { authenticators, bodyLimitBytes, streamStallMs, closing, time } = environment
   const bodySchema = endpoint.request === undefined ? undefined : strict(endpoint.request)
   const querySchema = endpoint.query === undefined ? undefined : strict(endpoint.query)
 
   return async (request: Request, response: Response): Promise<void> => {
+    response.setHeader('Business-Time', new Date(time()).toISOString())
     const principal = await principalOf(endpoint, request.headers.authorization, authenticators)
     // Whatever becomes of the request, it is one of the key's.
     if (principal?.kind === 'api_key')
@@ -41,13 +48,25 @@ export function endpointHandler(endpoint: Endpoint, { authenticators, bodyLimitB
       principal,
       ip: request.socket.remoteAddress ?? '',
       header: (name) => single(request.headers[name.toLowerCase()]),
+      stillIn: () => stillIn(endpoint, request, authenticators),
     })
+    const { stream } = answer
+    // A stream is begun even when nobody listens any more: it ends by itself what it holds.
+    if (stream !== undefined) return sendEventStream(response, { ...answer, stream }, closing, streamStallMs)
     if (response.destroyed) return
     // A body that nobody asked for is not read to its end.
     if (!request.complete && hasBody(request)) response.setHeader('Connection', 'close')
-    const { stream } = answer
-    if (stream === undefined) sendAnswer(response, answer)
-    else await sendEventStream(response, { ...answer, stream }, closing)
+    sendAnswer(response, answer)
+  }
+}
+
+async function stillIn(endpoint: Endpoint, { headers }: Request, authenticators: Authenticators): Promise<boolean> {
+  try {
+    await principalOf(endpoint, headers.authorization, authenticators)
+    return true
+  } catch (error) {
+    if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) return false
+    throw error
   }
 }
 

@@ -41,6 +41,8 @@ export interface HttpServerOptions extends Authenticators {
   readonly metrics: Registry
   readonly clock: Clock
   readonly random: Random
+  /** Business time in ms, told with every answer of the API; the clock's unless given. */
+  readonly time?: () => number
   health(): HealthReport | Promise<HealthReport>
   ready(): boolean | Promise<boolean>
 }
@@ -136,8 +138,9 @@ function mountEndpoints(
   endpoints: readonly Endpoint[],
   options: HttpServerOptions & { readonly closing: AbortSignal },
 ): void {
-  const { closing, settings } = options
-  const environment = { authenticators: options, bodyLimitBytes: settings.bodyLimitBytes, closing }
+  const { closing, settings, clock, time = () => clock.now() } = options
+  const { bodyLimitBytes, streamStallMs } = settings
+  const environment = { authenticators: options, bodyLimitBytes, streamStallMs, closing, time }
   const methods = new Map<string, string[]>()
   for (const endpoint of endpoints) {
     const path = apiBase + endpoint.path

@@ -14,6 +14,8 @@ export interface HttpSettings {
   readonly keepAliveMs: number
   readonly maxConnections: number
   readonly maxHeaderBytes: number
+  /** A stream of events whose reader takes nothing for so long ends, in ms. */
+  readonly streamStallMs: number
   /** How long `close` waits for requests in flight, in ms. */
   readonly closeGraceMs: number
 }
@@ -27,5 +29,6 @@ export const httpDefaults: HttpSettings = Object.freeze({
   keepAliveMs: 5_000,
   maxConnections: 4_096,
   maxHeaderBytes: 16 * 1024,
+  streamStallMs: 30_000,
   closeGraceMs: 5_000,
 })

@@ -7,7 +7,7 @@ import type { Actor, AnyEventTopic, Judged, Numbered, SubmittedEvent } from '../
 import { judgeNumbered, judgePayload, judgeTime, judgeType } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { requirePermission } from './permission.ts'
+import { requireNoCorrection, requirePermission, requireSender } from './permission.ts'
 import type { IngestSettings } from './settings.ts'
 
 /** An event to be: judged, not yet placed. */
@@ -28,6 +28,7 @@ export function acceptSubmission(
   nowMs: number,
   settings: IngestSettings,
 ): Submission {
+  requireSender(principal)
   const list = listOf(body)
   if (list === null) return { drafts: [acceptEvent(body, principal, nowMs, settings)], single: true }
   if (list.length === 0) throw invalid('empty_batch', 'The list holds no event.')
@@ -74,10 +75,12 @@ function acceptEvent(event: unknown, principal: Principal, nowMs: number, settin
   const type = textField(event, 'type')
   const { topic } = accepted(judgeType(name, type))
   requirePermission(type, principal)
+  const payload = payloadOf(topic, type, event, principal)
+  requireNoCorrection(type, payload)
   return {
     topic,
     type,
-    payload: payloadOf(topic, type, event, principal),
+    payload,
     ...timeOf(event, topic, nowMs, settings),
     tenantId: principal.tenantId,
     organizationId: principal.organizationId,

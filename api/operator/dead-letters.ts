@@ -10,7 +10,7 @@ import { boundsOf, readPage, timeText } from './log-reader.ts'
 import type { Operators } from './operator.ts'
 import { operatorsOnly, requireOperator } from './operator.ts'
 import type { PlatformView } from './platform-view.ts'
-import { blockedKey } from './platform-view.ts'
+import { blockedView } from './platform-view.ts'
 
 const letter = z.object({
   dead_letter_topic: z.string(),
@@ -75,13 +75,10 @@ export function deadLetterEndpoints(options: DeadLetterOptions): readonly Endpoi
       summary: 'Keys whose records wait behind one that failed',
       tag: 'operator',
       auth: 'bearer',
-      response: [
-        { status: 200, description: 'Of this process', schema: z.object({ blocked: z.array(blockedKey) }) },
-        operatorsOnly,
-      ],
+      response: [{ status: 200, description: 'Of the tasks of this process', schema: blockedView }, operatorsOnly],
       handler: async ({ principal }) => {
         await requireOperator(operators, principal)
-        return { status: 200, body: { blocked: await platform.blocked() } }
+        return { status: 200, body: await platform.blocked() }
       },
     }),
     redriveEndpoint(options),

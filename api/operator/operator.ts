@@ -10,9 +10,12 @@ export interface Operators {
   readonly named: ReadonlySet<string>
 }
 
-/** The address under which somebody is an operator; null when they are none. */
+/**
+ * The address under which somebody is an operator; null when they are none. An agent's address was typed by a supervisor,
+ * and no mailbox has proved it: it makes nobody an operator.
+ */
 export async function operatorEmail({ emailOf, named }: Operators, principal: UserPrincipal): Promise<string | null> {
-  const email = named.size === 0 ? null : (await emailOf(principal)).toLowerCase()
+  const email = named.size === 0 || principal.userType === 'agent' ? null : (await emailOf(principal)).toLowerCase()
   return email !== null && named.has(email) ? email : null
 }
 

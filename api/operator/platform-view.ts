@@ -29,7 +29,8 @@ export const topologyView = z.object({
     z.object({
       name: z.string(),
       state: z.string().meta({ description: '`elsewhere` when this process does not run it', example: 'running' }),
-      tasks: z.int(),
+      tasks: z.int().meta({ description: 'Of this process' }),
+      tasks_in_all: z.int().meta({ description: 'Of all processes' }),
       processed: z.int(),
       blocked_keys: z.int(),
       dead_letters: z.int(),
@@ -70,10 +71,18 @@ export const blockedKey = z.object({
 })
 export type BlockedKeyView = z.infer<typeof blockedKey>
 
+/** Keys wait where their task runs: what the other processes hold, they say. */
+export const blockedView = z.object({
+  blocked: z.array(blockedKey),
+  tasks: z.int().meta({ description: 'Tasks of this process, whose keys these are' }),
+  tasks_in_all: z.int().meta({ description: 'Of all processes' }),
+})
+export type BlockedView = z.infer<typeof blockedView>
+
 export interface PlatformView {
   topology(): Promise<TopologyView>
-  /** Of the applications of this process. */
-  blocked(): Promise<readonly BlockedKeyView[]>
+  /** Of the tasks of this process. */
+  blocked(): Promise<BlockedView>
   /** @returns how many are left set aside; null when nothing is set aside under the key */
   redrive(application: string, key: string, skipFirst: boolean): Promise<number | null>
 }

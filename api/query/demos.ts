@@ -35,6 +35,7 @@ const whole = demo.extend({
   versions: z.array(
     z.object({
       version: z.int(),
+      url: z.string().nullable().meta({ description: 'A link that shows this version, whatever comes after it' }),
       research_session_id: z.string(),
       personalization: z.unknown(),
       model: z.string(),
@@ -97,6 +98,7 @@ export function demoEndpoints(reader: Reader): readonly Endpoint[] {
 interface DemoRow {
   readonly tenant_id: string
   readonly demo_id: string
+  readonly url: string | null
   readonly published_at: Date
   readonly score: number
   readonly sessions: number
@@ -139,11 +141,18 @@ function demoOf({ tenant_id: _, ...row }: DemoRow): Readonly<Record<string, unkn
   return { ...about, engagement }
 }
 
+const pinned =
+  ({ url }: DemoRow) =>
+  (version: { readonly version: number }) => ({
+    ...version,
+    url: url === null ? null : `${url}?version=${String(version.version)}`,
+  })
+
 async function wholeDemo(client: PoolClient, id: string): Promise<unknown> {
   const [row] = await demoRows(client, [null, null, id, 1])
   if (row === undefined) throw notFound()
   const key = [row.tenant_id, row.demo_id]
-  const versions = await client.query(
+  const versions = await client.query<{ readonly version: number }>(
     `select version, research_session_id, personalization, model, generated_at, published_at
      from lifecycle.demo_versions where tenant_id = $1 and demo_id = $2 order by version desc`,
     key,
@@ -154,5 +163,5 @@ async function wholeDemo(client: PoolClient, id: string): Promise<unknown> {
      order by said_at desc, role, message_id limit ${String(messagesShown)}`,
     key,
   )
-  return { ...demoOf(row), versions: versions.rows, messages: messages.rows }
+  return { ...demoOf(row), versions: versions.rows.map(pinned(row)), messages: messages.rows }
 }

@@ -1,6 +1,7 @@
 /** Where a client stands in its lifecycle, and how each step went. */
 
 import { z } from 'zod'
+import { steps as stepNames } from '../../schemas/index.ts'
 import type { PoolClient } from '../../connectors/postgres/index.ts'
 import type { Endpoint } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
@@ -47,7 +48,7 @@ export function lifecycleEndpoints(reader: Reader): readonly Endpoint[] {
       auth: 'any',
       scope: 'read',
       query: readQuery,
-      response: [{ status: 200, description: 'Steps in the order they began', schema: lifecycle }, ...read404],
+      response: [{ status: 200, description: 'Steps in the order of the lifecycle', schema: lifecycle }, ...read404],
       handler: async ({ principal, query, params }) => ({
         status: 200,
         body: await reader.read(principal, query, ['organizations', 'lifecycle-instances'], (client) =>
@@ -74,8 +75,9 @@ async function lifecycleOf(client: PoolClient, id: string): Promise<unknown> {
   if (row === undefined) throw notFound()
   const steps = await client.query<Timed>(
     `select step, status, started_at, deadline, ended_at, ms, failure_class, failed_attempts
-     from lifecycle.lifecycle_steps where tenant_id = $1 and organization_id = $2 order by started_at, step`,
-    [tenant_id, organization_id],
+     from lifecycle.lifecycle_steps where tenant_id = $1 and organization_id = $2
+     order by array_position($3::text[], step), started_at`,
+    [tenant_id, organization_id, stepNames],
   )
   return { ...counted(row), steps: steps.rows.map(counted) }
 }

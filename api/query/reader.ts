@@ -4,7 +4,8 @@
  * Q1 One READ ONLY transaction as the api role, which sees the asker's tenants and no others (row-level security).
  * Q2 An id of another tenant is an id that does not exist: the same 404, by the same statement.
  * Q3 A read waits for its `min_position` first, within a bound, and says so when that did not come.
- * Q4 Bounded: statements by the pool's time limit, tenants by their turns, pages by their limit.
+ * Q4 Bounded: statements by the pool's time limit, tenants by their turns (at the database, and at waiting for a
+ *    position), pages by their limit.
  */
 
 import type { Pool, PoolClient, Viewer } from '../../connectors/postgres/index.ts'
@@ -64,14 +65,15 @@ export interface Reader {
 
 export function createReader({ pool, waitVisible, clock, settings }: ReaderOptions): Reader {
   const line = turns(settings.readsPerTenant, settings.waitingPerTenant)
+  const waits = turns(settings.visibleWaitsPerTenant, settings.waitingPerTenant)
   const signer: Cursors = cursors(settings.cursorSecret, settings.cursorMs, clock)
 
   /** Q3. */
   async function awaitPositions(positions: readonly string[], projections: readonly string[]): Promise<void> {
-    const waits = positions.flatMap((position) =>
+    const seen = positions.flatMap((position) =>
       projections.map((projection) => waitVisible(position, projection, settings.visibleWaitMs)),
     )
-    if ((await Promise.all(waits)).every(Boolean)) return
+    if ((await Promise.all(seen)).every(Boolean)) return
     throw new ApiProblem(504, 'not_yet_visible', 'What you wait for is written, but not yet visible here.', {
       headers: { 'Retry-After': '1' },
     })
@@ -83,10 +85,12 @@ export function createReader({ pool, waitVisible, clock, settings }: ReaderOptio
     projections: readonly string[],
     work: (client: PoolClient) => Promise<T>,
   ): Promise<T> {
-    if (query.min_position !== undefined) await awaitPositions(query.min_position, projections)
     const viewer = viewerOf(principal)
+    const who = viewer.tenantId ?? viewer.userId
+    const { min_position: positions } = query
+    if (positions !== undefined) await waits.take(who, () => awaitPositions(positions, projections))
     try {
-      return await line.take(viewer.tenantId ?? viewer.userId, () => readOnly(pool, viewer, work))
+      return await line.take(who, () => readOnly(pool, viewer, work))
     } catch (error) {
       throw inWords(error)
     }

@@ -9,7 +9,7 @@ import type { ReviewCommands } from './review-command.ts'
 import { commandAnswer, commandReview, refuseClosedOrHeld } from './review-command.ts'
 
 const written = (description: string) => [{ status: 202, description, schema: commandAnswer }]
-const forbidden = { status: 403, description: '`forbidden`: for agents, owners and admins' }
+const forbidden = { status: 403, description: '`forbidden`: for owners, admins, and agents who do more than observe' }
 
 export function reviewClaimEndpoints(commands: ReviewCommands): readonly Endpoint[] {
   return [

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { PoolClient } from '../../connectors/postgres/index.ts'
-import type { Endpoint } from '../http/endpoint.ts'
+import type { Endpoint, Principal } from '../http/endpoint.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Place } from './cursor.ts'
@@ -32,6 +32,7 @@ const review = z.object({
   edits: z.unknown().nullable(),
   comment: z.string().nullable(),
   decided_by: z.string().nullable(),
+  decided_by_name: z.string().nullable().meta({ description: 'For agents: the name of the agent who decided' }),
   decided_at: maybeInstant,
   ms: z.int().nullable(),
   fallback: z.string().nullable(),
@@ -69,7 +70,7 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
             fetch: (client, after, limit) => queue(client, query, after, limit, time()),
             placeOf: ({ at, priority, due_at, review_id }) => [at, priority, due_at.toISOString(), review_id],
           })
-          .then((page) => ({ ...page, items: page.items.map(shown) })),
+          .then((page) => ({ ...page, items: page.items.map((row) => shown(row, principal)) })),
       }),
     }),
     endpoint({
@@ -84,7 +85,7 @@ export function reviewEndpoints(reader: Reader, time: () => number): readonly En
       handler: async ({ principal, query, params }) => ({
         status: 200,
         body: await reader.read(principal, query, projections, async (client) =>
-          shown(await visibleReview(client, params.review_id ?? '', time())),
+          shown(await visibleReview(client, params.review_id ?? '', time()), principal),
         ),
       }),
     }),
@@ -96,6 +97,7 @@ export interface ReviewRow {
   readonly organization_id: string
   readonly review_id: string
   readonly status: 'open' | 'claimed' | 'decided' | 'expired'
+  readonly subject_type: string
   readonly options: readonly string[]
   readonly claimed_by: string | null
   readonly claimed_by_name: string | null
@@ -112,13 +114,13 @@ const held = `(status = 'claimed' and lease_until > $1::timestamptz)`
 const status = `case when status = 'claimed' and not ${held} then 'open' else status end`
 const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
 /** Agents know one another by name; for anybody else this is null. */
-const holderName = `(select a.display_name from auth.agents a where ${held}
-  and a.user_id = case when claimed_by ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then claimed_by::uuid end)`
+const nameOf = (column: 'claimed_by' | 'decided_by'): string => `(select a.display_name from auth.agents a
+  where a.user_id = case when ${column} ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then ${column}::uuid end)`
 const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
   reason, risk, proposed_action, options, requester, requested_at, due_at, queue,
-  case when ${held} then claimed_by end as claimed_by, ${holderName} as claimed_by_name,
+  case when ${held} then claimed_by end as claimed_by, case when ${held} then ${nameOf('claimed_by')} end as claimed_by_name,
   case when ${held} then lease_until end as lease_until, decision, edits,
-  comment, decided_by, decided_at, ms, fallback`
+  comment, decided_by, ${nameOf('decided_by')} as decided_by_name, decided_at, ms, fallback`
 
 const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {
   waiting: ['open', 'claimed'],
@@ -166,6 +168,16 @@ export async function visibleReview(client: PoolClient, id: string, nowMs: numbe
   return { ...row, at }
 }
 
-function shown({ tenant_id: _tenant, at: _at, ms, ...row }: ReviewRow): Readonly<Record<string, unknown>> {
-  return { ...row, ms: ms === null ? null : Number(ms) }
+/** Prices and refunds: who edits them says what is paid, and nobody is asked again. */
+const money: ReadonlySet<string> = new Set(['document', 'refund'])
+
+/** What the asker may decide. A client corrects what was found out about it, and takes or leaves what it is to pay. */
+export function optionsFor({ subject_type, options }: ReviewRow, principal: Principal): readonly string[] {
+  const isOurs = principal.kind === 'user' && principal.userType === 'agent'
+  return money.has(subject_type) && !isOurs ? options.filter((option) => option !== 'edit') : options
+}
+
+function shown(review: ReviewRow, principal: Principal): Readonly<Record<string, unknown>> {
+  const { tenant_id: _tenant, at: _at, ms, ...row } = review
+  return { ...row, options: optionsFor(review, principal), ms: ms === null ? null : Number(ms) }
 }

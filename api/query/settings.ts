@@ -9,6 +9,8 @@ export interface QuerySettings {
   readonly visibleWaitMs: number
   /** Reads of one tenant at a time: a quarter of the pool, so that no tenant holds it all. */
   readonly readsPerTenant: number
+  /** Reads of one tenant that wait for their `min_position` at a time. */
+  readonly visibleWaitsPerTenant: number
   /** Reads of one tenant that wait for their turn; beyond it 503. */
   readonly waitingPerTenant: number
   readonly stream: {
@@ -20,8 +22,9 @@ export interface QuerySettings {
     readonly longestMs: number
     /** Events of one read. */
     readonly page: number
-    /** Streams of one person, and of the process. */
+    /** Streams of one person, of all people of a client, and of the process. */
     readonly perUser: number
+    readonly perTenant: number
     readonly inAll: number
   }
 }
@@ -30,6 +33,7 @@ export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze(
   cursorMs: 60 * 60 * 1000,
   visibleWaitMs: 2_000,
   readsPerTenant: 2,
+  visibleWaitsPerTenant: 8,
   waitingPerTenant: 64,
   stream: Object.freeze({
     lookMs: 250,
@@ -37,6 +41,7 @@ export const queryDefaults: Omit<QuerySettings, 'cursorSecret'> = Object.freeze(
     longestMs: 5 * 60_000,
     page: 200,
     perUser: 8,
+    perTenant: 128,
     inAll: 512,
   }),
 })

@@ -1,10 +1,12 @@
 /**
  * News as they come, by server-sent events: the events of a timeline, told when their rows are there.
  *
- * SE1 Who listens sees their tenants and no other, at every read: an assignment that ends is heard no more.
+ * SE1 Who listens sees their tenants and no other, at every read: an assignment that ends is heard no more, and whoever is
+ *     removed, logged out or out of time hears nothing more either.
  * SE2 Nothing between two messages is lost or told twice: a message's id says where every partition stands, and
  *     `Last-Event-ID` goes on from there.
- * SE3 A stream holds one page in memory, however slowly it is read, and ends after a bounded time.
+ * SE3 A stream holds one page in memory, however slowly it is read, and ends after a bounded time. A place is taken before
+ *     anything is waited for, so that many requests at once get no more than one after the other.
  */
 
 import { z } from 'zod'
@@ -45,6 +47,7 @@ interface Stream {
   readonly principal: UserPrincipal
   readonly topics: readonly string[]
   readonly organizationId: string | null
+  stillIn(): Promise<boolean>
 }
 
 export interface StreamOptions {
@@ -70,32 +73,45 @@ export function streamEndpoint(options: StreamOptions): Endpoint {
     response: [
       { status: 200, description: 'Events until it ends', schema: timelineItem, type: 'text/event-stream' },
       { status: 400, description: '`bad_last_event_id`: not an id of this stream' },
-      { status: 429, description: '`too_many_streams` of this person, or of all' },
+      { status: 429, description: '`too_many_streams` of this person, of this client, or of all' },
       ...read404,
     ],
-    handler: async ({ principal, query, header }) => {
-      const { userId } = principal
-      const all = [...open.values()].reduce((sum, count) => sum + count, 0)
-      if ((open.get(userId) ?? 0) >= settings.perUser || all >= settings.inAll)
-        throw new ApiProblem(429, 'too_many_streams', 'Too many streams are open.', { headers: { 'Retry-After': '5' } })
-      const stream = { principal, topics: query.topics, organizationId: query.organization_id ?? null }
-      await awaited(reader, stream, query)
-      const from = startOf(query.topics, header('last-event-id'), await positions.now())
-      return {
-        status: 200,
-        stream: async (out) => {
-          open.set(userId, (open.get(userId) ?? 0) + 1)
-          try {
-            await follow(options, stream, from, out)
-          } finally {
-            const left = (open.get(userId) ?? 1) - 1
-            if (left === 0) open.delete(userId)
-            else open.set(userId, left)
-          }
-        },
+    handler: async ({ principal, query, header, stillIn }) => {
+      const leave = takePlace(open, principal, settings)
+      try {
+        const stream = { principal, topics: query.topics, organizationId: query.organization_id ?? null, stillIn }
+        await awaited(reader, stream, query)
+        const from = startOf(query.topics, header('last-event-id'), await positions.now())
+        return { status: 200, stream: (out) => follow(options, stream, from, out).finally(leave) }
+      } catch (error) {
+        leave()
+        throw error
       }
     },
   })
+}
+
+/** SE3: one person does not take what their colleagues need, nor one client what all need. @throws ApiProblem 429 */
+function takePlace(
+  open: Map<string, number>,
+  { userId, tenantId, userType }: UserPrincipal,
+  { perUser, perTenant, inAll }: StreamOptions['settings'],
+): () => void {
+  const places = [
+    ['all', inAll],
+    [`user ${userId}`, perUser],
+    ...(userType === 'client' ? ([[`tenant ${tenantId}`, perTenant]] as const) : []),
+  ] as const
+  if (places.some(([name, most]) => (open.get(name) ?? 0) >= most))
+    throw new ApiProblem(429, 'too_many_streams', 'Too many streams are open.', { headers: { 'Retry-After': '5' } })
+  for (const [name] of places) open.set(name, (open.get(name) ?? 0) + 1)
+  return () => {
+    for (const [name] of places) {
+      const left = (open.get(name) ?? 1) - 1
+      if (left === 0) open.delete(name)
+      else open.set(name, left)
+    }
+  }
 }
 
 /** The organization is the asker's, and what they wait for is there. @throws ApiProblem */
@@ -126,7 +142,11 @@ async function follow(options: StreamOptions, stream: Stream, from: StreamCursor
   try {
     await out.send({ event: 'start', id: cursorText(cursor), data: { topics: stream.topics } })
     while (!out.signal.aborted && clock.now() < endsAt) {
-      for (const topic of stream.topics) await tellAll(options, stream, topic, cursor, newest.get(topic) ?? [], out)
+      for (const topic of stream.topics)
+        if (!(await tellAll(options, stream, topic, cursor, newest.get(topic) ?? [], out))) {
+          await out.send({ event: 'end', id: cursorText(cursor), data: { reason: 'access' } })
+          return
+        }
       const waitMs = Math.min(settings.beatMs, endsAt - clock.now())
       const woken = await pause(clock, waitMs, out.signal, (call) => (wake = call))
       if (!woken) await out.beat()
@@ -137,7 +157,10 @@ async function follow(options: StreamOptions, stream: Stream, from: StreamCursor
   }
 }
 
-/** SE2, SE3: page after page, until the cursor stands where the rows were complete. */
+/**
+ * SE2, SE3: page after page, until the cursor stands where the rows were complete.
+ * @returns false when the listener may hear no more (SE1)
+ */
 async function tellAll(
   { reader, settings }: StreamOptions,
   stream: Stream,
@@ -145,12 +168,14 @@ async function tellAll(
   cursor: Map<string, readonly bigint[]>,
   seen: readonly bigint[],
   out: EventSink,
-): Promise<void> {
+): Promise<boolean> {
   while (!out.signal.aborted && isBehind(cursor.get(topic) ?? [], seen)) {
     const from = cursor.get(topic) ?? []
     // Trouble of the database is waited out: the next look tries again.
-    const rows = await pageOf(reader, stream, topic, from, seen, settings.page).catch(() => null)
-    if (rows === null) return
+    const isIn = await stream.stillIn().catch(() => null)
+    if (isIn === false) return false
+    const rows = isIn === null ? null : await pageOf(reader, stream, topic, from, seen, settings.page).catch(() => null)
+    if (rows === null) return true
     for (const row of rows) {
       const told = [...later(cursor.get(topic) ?? [], [])]
       for (let partition = 0; partition < row.src_part; partition++)
@@ -164,6 +189,7 @@ async function tellAll(
     }
     if (rows.length < settings.page) cursor.set(topic, later(from, seen))
   }
+  return true
 }
 
 /** By partition, then offset; only what stood before `seen`, where rows are complete. SE1. */

@@ -5,5 +5,5 @@ export type { UnusableEvent, WebhookEvent, WebhookVerifier } from './verifier.ts
 export { docuSignWebhooks } from './docusign.ts'
 export { sendGridWebhooks } from './send-grid.ts'
 export { postgresWaitingRoom } from './waiting.ts'
-export type { Owned, WaitingEvent, WaitingRoom } from './waiting.ts'
+export type { Owned, PayloadBox, Waited, WaitingEvent, WaitingRoom } from './waiting.ts'
 export { stripeWebhooks } from './stripe.ts'

@@ -6,7 +6,8 @@
  * WH3 A delivery counts once: its id is an idempotency key, kept longer than the sender tries.
  * WH4 2xx is said when the log, or the waiting room, has it; else the sender tries again.
  * WH5 Tenant and organization come from metadata that we set, or from an object that bore it before; what has neither
- *     waits, and is set aside after three days.
+ *     waits, encrypted, and is set aside after three days. However many wait, each is looked at in every round, and one that
+ *     cannot be taken keeps no other waiting.
  */
 
 import { createHash } from 'node:crypto'
@@ -19,7 +20,7 @@ import { ApiProblem } from '../http/problem.ts'
 import type { Command, Ingest } from '../ingest/index.ts'
 import type { UnusableEvent, WebhookEvent, WebhookVerifier } from './verifier.ts'
 import { isUnusable } from './verifier.ts'
-import type { Owned, WaitingRoom } from './waiting.ts'
+import type { Owned, Waited, WaitingRoom } from './waiting.ts'
 
 /** By provider, then by endpoint: the secrets that may have signed. */
 export type WebhookSecrets = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
@@ -28,11 +29,13 @@ export interface WebhookSettings {
   readonly bodyLimitBytes: number
   /** A delivery whose tenant is unknown waits this long, in ms. */
   readonly waitsAtMostMs: number
+  /** That a delivery was set aside is kept so long, in ms. */
+  readonly setAsideKeptMs: number
   /** A delivery's id is remembered so much longer than other idempotency keys, in ms. */
   readonly rememberedLongerMs: number
   /** Parts of one delivery that are appended beside one another. */
   readonly concurrency: number
-  /** Deliveries looked at in one round of the waiting room. */
+  /** Deliveries of the waiting room that are read at a time. */
   readonly roundSize: number
 }
 
@@ -41,6 +44,7 @@ const dayMs = 24 * 60 * 60 * 1000
 export const webhookDefaults: WebhookSettings = Object.freeze({
   bodyLimitBytes: 1024 * 1024,
   waitsAtMostMs: 3 * dayMs,
+  setAsideKeptMs: 90 * dayMs,
   rememberedLongerMs: 6 * dayMs,
   concurrency: 16,
   roundSize: 1_000,
@@ -146,23 +150,39 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
     return 'set_aside'
   }
 
+  async function triedAgain(event: Waited): Promise<void> {
+    const { provider, deliveryId, payload } = event
+    if (payload === null)
+      return counted(provider, await aside(provider, deliveryId, 'it does not open: CODE_SECRET is another one now'))
+    const owned = await room.ownerOf(provider, event.objectIds)
+    const topic = topics.find(({ name }) => name === event.topic)
+    if (owned !== null && topic !== undefined) {
+      const outcome = await appended({ ...event, payload, topic }, owned)
+      if (outcome === 'accepted') await room.arrived(provider, deliveryId)
+      counted(provider, outcome)
+    } else if (clock.now() - event.sinceMs >= settings.waitsAtMostMs)
+      counted(provider, await aside(provider, deliveryId, 'no tenant is known for it'))
+  }
+
   return {
     async handler(request, response) {
       await handle(request)
       response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' }).end('{}')
     },
     async again() {
-      for (const event of await room.waiting(settings.roundSize)) {
-        const { provider, deliveryId } = event
-        const owned = await room.ownerOf(provider, event.objectIds)
-        const topic = topics.find(({ name }) => name === event.topic)
-        if (owned !== null && topic !== undefined) {
-          const outcome = await appended({ ...event, topic }, owned)
-          if (outcome === 'accepted') await room.arrived(provider, deliveryId)
-          counted(provider, outcome)
-        } else if (clock.now() - event.sinceMs >= settings.waitsAtMostMs)
-          counted(provider, await aside(provider, deliveryId, 'no tenant is known for it'))
-      }
+      const failures: unknown[] = []
+      let behind: Waited | null = null
+      do {
+        const events: readonly Waited[] = await room.waiting(settings.roundSize, behind)
+        for (const event of events)
+          await triedAgain(event).catch((error: unknown) => {
+            if (error instanceof ApiProblem && error.status === 503) throw error // of all of them
+            failures.push(error)
+          })
+        behind = events.length < settings.roundSize ? null : (events.at(-1) ?? null)
+      } while (behind !== null)
+      await room.forget(clock.now() - settings.setAsideKeptMs)
+      if (failures.length > 0) throw failures[0]
     },
   }
 }

@@ -29,7 +29,7 @@ export const sendGridWebhooks: WebhookVerifier = Object.freeze({
   read(raw: Buffer) {
     const list = jsonOf(raw)
     if (!Array.isArray(list)) return [{ deliveryId: digestOf(raw), unusable: 'not a list of events' }]
-    return (list as unknown[]).flatMap((one) => eventIn(one) ?? [])
+    return (list as unknown[]).flatMap((one, index) => eventIn(one, () => `${digestOf(raw)}:${index}`) ?? [])
   },
 })
 
@@ -74,14 +74,13 @@ const ours = z.object({
   message_id: id,
 })
 
-/** Null for an event of a kind that says nothing of a delivery. */
-function eventIn(value: unknown): WebhookEvent | UnusableEvent | null {
+/**
+ * Null for an event of a kind that says nothing of a delivery.
+ * @param place names one that bears no id: its list, and where in it
+ */
+function eventIn(value: unknown, place: () => string): WebhookEvent | UnusableEvent | null {
   const first = told.safeParse(value)
-  if (!first.success)
-    return {
-      deliveryId: digestOf(Buffer.from(JSON.stringify(value))),
-      unusable: 'an event without event or sg_event_id',
-    }
+  if (!first.success) return { deliveryId: place(), unusable: 'an event without event or sg_event_id' }
   const { event, sg_event_id: deliveryId } = first.data
   if (!Object.hasOwn(statuses, event)) return null
   const read = ours.safeParse(value)

@@ -5,6 +5,8 @@
 
 import type { CallClass, CallOutcome } from '../effects/port.ts'
 
+export { fromLoopback } from './loopback.ts'
+
 export interface HttpCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly url: string

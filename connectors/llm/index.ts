@@ -24,5 +24,5 @@ export type { LlmCallOutput, LlmCallRequest, LlmEmbedOutput, LlmEmbedRequest, Ll
 export { llmProvider } from './provider.ts'
 export type { Budget, Reservation, SpendLedger } from './spend.ts'
 export { dayOf, memoryLedger } from './spend.ts'
-export { sqlLedger } from './sql-spend.ts'
+export { forgetSpend, sqlLedger } from './sql-spend.ts'
 export type { VendorSettings } from './vendor.ts'

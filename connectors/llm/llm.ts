@@ -40,6 +40,8 @@ export interface LlmSettings {
   readonly maxBytes?: number
   /** Wall clock in ms. */
   readonly now: () => number
+  /** By what clock the days of the budget go, in ms; by `now` unless told. */
+  readonly time?: () => number
 }
 
 /** Settings that cannot work. The message is one line. */
@@ -176,7 +178,8 @@ async function paid<T extends Asked>(ask: Ask<T>): Promise<{ got: T; cost: numbe
   let how: 'answered' | 'failed' | 'undecided' = 'undecided'
   try {
     const most = mostMicrodollars(price, Buffer.byteLength(JSON.stringify(ask.sent)), ask.maxOutputTokens)
-    const reservation = { tenantId, day: dayOf(settings.now()), microdollars: most }
+    const day = dayOf((settings.time ?? settings.now)())
+    const reservation = { tenantId, day, microdollars: most }
     return await withinBudget(settings.budget, reservation, async () => {
       const got = await ask.send(turn.seat.client)
       how = breakerWord(got)

@@ -28,7 +28,10 @@ export const flatPrice = (input: number, output: number): ModelPrice => {
   return { input, cachedInput: input, cacheWrite: input, output }
 }
 
-/** List prices as the vendors published them by the day that is the version. */
+/**
+ * What is reckoned with where the configuration names no price (`*_MODEL_PRICE`, `OPENAI_EMBEDDING_PRICE`): figures written
+ * down on the day that is the version, not asked of anybody. They bound budgets; a bill is the vendor's.
+ */
 export const knownPrices: PriceTable = Object.freeze({
   version: '2026-11-26',
   models: {

@@ -1,7 +1,8 @@
-/** The ledger over `auth.llm_spend`: shared by all processes, and kept. */
+/** The ledger over `auth.llm_spend`: shared by all processes, and kept for a quarter of a year. */
 
 import type { Queryable } from '../postgres/index.ts'
 import type { SpendLedger } from './spend.ts'
+import { dayOf } from './spend.ts'
 
 /** @param database of the effects role */
 export function sqlLedger(database: Queryable): SpendLedger {
@@ -32,4 +33,17 @@ export function sqlLedger(database: Queryable): SpendLedger {
       return Number(rows[0]?.microdollars ?? 0)
     },
   }
+}
+
+const keptMs = 92 * 24 * 60 * 60 * 1000
+
+/**
+ * Forgets days that no budget asks for any more.
+ * @param database of the effects role
+ * @param nowMs real time
+ * @returns how many rows went
+ */
+export async function forgetSpend(database: Queryable, nowMs: number): Promise<number> {
+  const { rowCount } = await database.query('delete from auth.llm_spend where day < $1::date', [dayOf(nowMs - keptMs)])
+  return rowCount ?? 0
 }

@@ -82,6 +82,24 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
       'It can be seen until {expires}.',
     ].join('\n'),
   },
+  demo_expired: {
+    subject: 'Your demo has run out',
+    text: [
+      'Hello {first_name},',
+      '',
+      'the link to your demo shows nothing any more. If you would like to see it after all, answer this message and we put it up again.',
+    ].join('\n'),
+  },
+  demo_last_word: {
+    subject: 'Shall we put your demo up again?',
+    text: [
+      'Hello {first_name},',
+      '',
+      'a week ago your demo ran out. Answer this message and it is back, for you and whoever should look at it with you.',
+      '',
+      'If we hear nothing, we leave it at that.',
+    ].join('\n'),
+  },
   document_to_sign: {
     subject: 'Please sign: {document}',
     text: [

@@ -9,7 +9,7 @@ import { Paper } from './pdf/paper.ts'
 import { headsAndFeet, letterhead } from './pdf/parts.ts'
 
 /** Goes up with every change of what a document of this kind says or how it looks. */
-export const templateVersions: Readonly<Record<DocumentType, number>> = { nda: 1, pricing: 1, proposal: 1, contract: 1 }
+export const templateVersions: Readonly<Record<DocumentType, number>> = { nda: 1, pricing: 2, proposal: 2, contract: 1 }
 
 export const kinds: Readonly<Record<DocumentType, string>> = {
   nda: 'Non-disclosure agreement',

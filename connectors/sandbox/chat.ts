@@ -7,11 +7,13 @@ import { textField } from './exchange.ts'
 export function chatReply(conversation: Conversation): string {
   const last = conversation.turns.at(-1)
   if (last?.role === 'tool') return `Here is what I found: ${excerpt(last.text, 300)}`
-  return reportOf(conversation).text
+  return reportOf(conversation).cited
 }
 
 export interface Report {
   readonly text: string
+  /** The text, with the id of the record behind each sentence that stands on one. */
+  readonly cited: string
   /** Of the records it stands on. */
   readonly ids: readonly string[]
   readonly found: boolean
@@ -19,7 +21,7 @@ export interface Report {
 
 /** What the facts say to the last question, or that they say nothing. */
 export function reportOf(conversation: Conversation): Report {
-  const nothing = (text: string): Report => ({ text, ids: [], found: false })
+  const nothing = (text: string): Report => ({ text, cited: text, ids: [], found: false })
   const said = excerpt(lastSaid(conversation), 120)
   const facts = factsIn(conversation)
   const company = textField(facts, 'company_name')
@@ -29,7 +31,9 @@ export function reportOf(conversation: Conversation): Report {
   const told = fitting(asked, leaves(facts))
   if (told.length === 0) return nothing(`You asked: "${said}". I have nothing on that here; shall I ask a colleague?`)
   const ids = [...new Set(told.flatMap(({ id }) => id ?? []))]
-  return { text: `On "${said}": ${told.map((leaf) => sentence(leaf, asked)).join(' ')}`, ids, found: true }
+  const report = (marked: boolean): string =>
+    `On "${said}": ${told.map((leaf) => `${sentence(leaf, asked)}${marked && leaf.id !== null ? ` [${leaf.id}]` : ''}.`).join(' ')}`
+  return { text: report(false), cited: report(true), ids, found: true }
 }
 
 interface Leaf {
@@ -68,13 +72,14 @@ function fitting(asked: ReadonlySet<string>, all: readonly Leaf[]): Leaf[] {
     .map(({ leaf }) => leaf)
 }
 
-function sentence({ path, text, id }: Leaf, asked: ReadonlySet<string>): string {
+/** Without its full stop. */
+function sentence({ path, text }: Leaf, asked: ReadonlySet<string>): string {
   const parts = text.split(/(?<=[.!?])\s+/)
   const shares = (part: string): number => [...words(part)].filter((word) => asked.has(word)).length
   const best = parts.reduce((found, part) => (shares(part) > shares(found) ? part : found), '')
   const whole = parts.length > 1 || text.length > 60
   const told = whole ? best || excerpt(text, 200) : `${path.at(-1)?.replaceAll('_', ' ') || 'it'}: ${text}`
-  return `${told.replace(/[.\s]+$/, '')}${id === null ? '' : ` [${id}]`}.`
+  return told.replace(/[.\s]+$/, '')
 }
 
 function excerpt(text: string, most: number): string {

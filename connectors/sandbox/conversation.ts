@@ -33,10 +33,12 @@ export const lastSaid = ({ turns }: Conversation): string => turns.findLast(({ r
 /** The asker's last words as a JSON object; empty when they are none. */
 export const askedObject = (conversation: Conversation): Known => objectIn(lastSaid(conversation))
 
-/** The fenced block of facts in the system prompt. */
+/** What the system prompt gives to know: a fenced block of facts, or lines that begin with the id of a finding in brackets. */
 export function factsIn({ system }: Conversation): Known {
   const block = /```facts\s*\n([\s\S]*?)\n```/.exec(system)?.[1]
-  return block === undefined ? {} : objectIn(block)
+  if (block !== undefined) return objectIn(block)
+  const passages = [...system.matchAll(/^\[([\w-]+)\] (.+)$/gm)].map(([, id, text]) => ({ id, text }))
+  return passages.length === 0 ? {} : { passages }
 }
 
 function objectIn(text: string): Known {

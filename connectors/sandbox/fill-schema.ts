@@ -101,9 +101,15 @@ function subjectsOf(items: unknown, name: string, place: Place): Subjects {
     return own.map((value: unknown) => ({ value, ...(isFinding(value) ? { finding: value } : {}) }))
   const schema = resolved(items, place.root)
   const cited = isKnown(schema['properties']) ? schema['properties']['finding_id'] : undefined
-  const findings = place.given.findings.map((finding) => ({ finding }))
+  const findings = variedFirst(place.given.findings).map((finding) => ({ finding }))
   if (cited === undefined) return /_ids$/.test(name) || !isWritten(singular(name)) ? [] : findings
   return mayBeNull(cited, place.root) ? [{ finding: null }, ...findings] : findings
+}
+
+/** One finding of each type before a second of any: four competitors are no picture of a company. */
+function variedFirst(findings: readonly Known[]): readonly Known[] {
+  const first = [...Map.groupBy(findings, (finding) => finding['finding_type']).values()].map(([one]) => one!)
+  return [...first, ...findings.filter((finding) => !first.includes(finding))]
 }
 
 const mayBeNull = (told: unknown, root: Schema): boolean => {
@@ -117,8 +123,31 @@ const isFinding = (value: unknown): value is Known => isKnown(value) && typeof v
 function chosen(values: readonly unknown[], name: string, place: Place): unknown {
   const same = known(name, place)
   if (values.includes(same)) return same
-  const said = place.given.words.toLowerCase()
-  return values.find((value) => typeof value === 'string' && said.includes(value.toLowerCase())) ?? values[0]
+  const said = ` ${(place.given.words.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(' ')} `
+  const isSaid = (value: string): boolean =>
+    value.length > 2 && said.includes(` ${value.toLowerCase().replaceAll('_', ' ')} `)
+  if (/lang/.test(name)) return languageIn(said, values) ?? values[0]
+  return values.find((value) => typeof value === 'string' && isSaid(value)) ?? values[0]
+}
+
+/** Words that hardly any other language has. */
+const tellingWords: Readonly<Record<string, string>> = {
+  en: 'the what how is are does do can you your with which',
+  de: 'der das und ist wie wir ihr ihre kann können nicht mit für eine',
+  fr: 'le les est quel quelle vous votre comment combien avec pour une',
+  es: 'el los las qué cuál cómo cuánto cuántas usted su con para una',
+}
+
+/** The language that most of the words tell of, among those that may be named. @param said words between blanks */
+function languageIn(said: string, values: readonly unknown[]): unknown {
+  const told = Object.entries(tellingWords)
+    .filter(([language]) => values.includes(language))
+    .map(([language, telling]) => ({
+      language,
+      count: telling.split(' ').filter((word) => said.includes(` ${word} `)).length,
+    }))
+    .toSorted((a, b) => b.count - a.count)[0]
+  return told === undefined || told.count === 0 ? undefined : told.language
 }
 
 function textOf(schema: Schema, name: string, place: Place): string {

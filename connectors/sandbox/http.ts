@@ -1,4 +1,4 @@
-/** The HTTP edges of the sandbox: bodies in, answers out, loopback only. */
+/** The HTTP edges of the sandbox: bodies in, answers out. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,19 +24,6 @@ export async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
     return null
   }
   return Buffer.concat(chunks)
-}
-
-const loopbackName = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i
-const loopbackAddress = /^(::1|(::ffff:)?127(\.\d+){3})$/i
-
-/** From this machine itself, not through a proxy on it, and under a name of it (so that no web page can reach it). */
-export function fromLoopback({ socket, headers }: IncomingMessage): boolean {
-  return (
-    loopbackAddress.test(socket.remoteAddress ?? '') &&
-    loopbackName.test(headers.host ?? '') &&
-    headers['x-forwarded-for'] === undefined &&
-    headers.forwarded === undefined
-  )
 }
 
 /** Sends an answer as the rule bends it. */

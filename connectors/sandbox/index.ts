@@ -22,6 +22,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '../../topology/index.ts'
+import { fromLoopback } from '../http/index.ts'
 import { Agenda } from './agenda.ts'
 import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
@@ -30,7 +31,7 @@ import { Deliveries } from './deliveries.ts'
 import type { Answer, Asked, StandIn, StandInContext } from './exchange.ts'
 import { docuSign } from './docusign.ts'
 import { field, textField } from './exchange.ts'
-import { bodyOf, fromLoopback, send, sendJson, sendProblem } from './http.ts'
+import { bodyOf, send, sendJson, sendProblem } from './http.ts'
 import type { MixpanelStandIn } from './mixpanel.ts'
 import { mixpanel } from './mixpanel.ts'
 import { openai } from './openai.ts'
@@ -40,16 +41,17 @@ import type { SandboxProvider, SandboxRule } from './script.ts'
 import { Script, ScriptError, parseScript, sandboxProviders } from './script.ts'
 import type { SendGridStandIn } from './send-grid.ts'
 import { sendGrid } from './send-grid.ts'
+import { mailEvents } from './send-grid-events.ts'
 import { stripe } from './stripe.ts'
 import { visitors } from './visitors.ts'
 import { webScraper } from './web-scraper.ts'
 
-export { fromLoopback } from './http.ts'
 export type { LoggedCall } from './calls.ts'
 export type { Answer, Asked } from './exchange.ts'
 export type { AnalyticsEvent } from './mixpanel.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
+export { sandboxMailKey } from './send-grid-events.ts'
 
 export interface SandboxOptions {
   /** Made when missing; holds mail.ndjson, calls.ndjson, jobs.ndjson, script.json and s3/. */
@@ -199,7 +201,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     const deliveries = new Deliveries({ agenda, script, now, realNow: real, platformUrl: addressOf })
     const context: StandInContext = { directory, now, realNow: real, webhookSecret, agenda, deliveries, script }
     const readers = visitors({ agenda, script, now, platformUrl: addressOf })
-    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received) => readers.reads(received))
+    const events = mailEvents(context)
+    const mail = sendGrid(join(directory, 'mail.ndjson'), now, (received, told) => {
+      if (events.handedOver(told)) readers.reads(received)
+    })
     const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
     const standIns = openStandIns(context, mail, analytics)
     const calls = callLog(join(directory, 'calls.ndjson'))

@@ -34,8 +34,8 @@ function givenIn(conversation: Conversation): Given {
 /** What a schema of a chat turn may ask for, by the usual names. */
 function turnOf(conversation: Conversation): Known {
   const { text, ids, found } = reportOf(conversation)
-  const said = { reply: text, answer: text, message: text, response: text }
-  const cited = { citations: ids, cited: ids, cited_ids: ids, source_ids: ids, chunk_ids: ids }
+  const said = { text, reply: text, answer: text, message: text, response: text }
+  const cited = { citations: ids, findings: ids, cited: ids, cited_ids: ids, source_ids: ids, chunk_ids: ids }
   return { ...said, ...cited, confidence: found ? 0.8 : 0.3 }
 }
 

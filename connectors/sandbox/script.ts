@@ -14,7 +14,7 @@ export type SandboxProvider = (typeof sandboxProviders)[number]
 const rule = z.strictObject({
   provider: z.enum(sandboxProviders).optional(),
   /**
-   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send · visit (sendgrid) ·
+   * answer · search (perplexity) · sitemaps · create_sitemap · jobs · create_job · job · rows (webscraper) · send · deliver · visit (sendgrid) ·
    * put_object · get_object · head_object · delete_object · list_versions · head_bucket · create_bucket · get_versioning · put_versioning (s3)
    * · respond · embed (openai) · message (anthropic) ·
    * pay · give_up and the names of its calls (stripe) ·
@@ -51,6 +51,7 @@ const rule = z.strictObject({
    * of pay (stripe), what comes of an attempt: pays · declined · hard_declined · never_pays · pays_late ·
    * of give_up, what is done after the last one: unpaid · uncollectible · canceled ·
    * of create_envelope, what its people do: signs · declines: the first of them · ignores ·
+   * of deliver (sendgrid), what becomes of a mail: delivered · bounces · blocked · defers · opens · complains ·
    * of visits, what the reader of a mail does with the link to a demo in it: engages (unless told) · looks · ignores · robot
    */
   answer: z
@@ -61,6 +62,7 @@ const rule = z.strictObject({
       ...['unpaid', 'uncollectible', 'canceled'],
       ...['signs', 'declines', 'ignores'],
       ...['engages', 'looks', 'robot'],
+      ...['delivered', 'bounces', 'blocked', 'defers', 'opens', 'complains'],
     ] as const)
     .optional(),
   /** When people act at last, in business time; of create_envelope: how long each signer takes. */

@@ -2,6 +2,7 @@
 
 import type { Asked, StandIn } from './exchange.ts'
 import { field, hasBearer, idOf, textField } from './exchange.ts'
+import type { HandedOver } from './send-grid-events.ts'
 import { Journal } from './journal.ts'
 import type { Place } from './journal.ts'
 
@@ -22,11 +23,11 @@ export interface SendGridStandIn extends StandIn {
 
 const newestKept = 1_000
 
-/** @param readBy what becomes of a mail once it is there */
+/** @param sent what becomes of a mail once it is kept */
 export function sendGrid(
   path: string,
   now: () => number,
-  readBy: (mail: SandboxMail) => void = () => undefined,
+  sent: (mail: SandboxMail, told: HandedOver) => void = () => undefined,
 ): SendGridStandIn {
   const byAddress = new Map<string, Place[]>()
   const newest: Place[] = []
@@ -53,12 +54,13 @@ export function sendGrid(
       const mail = mailIn(asked)
       if (typeof mail === 'string') return { status: 400, body: errorBody(mail) }
       const sent_at = new Date(now()).toISOString()
+      const id = idOf(`${count} ${asked.body}`)
       for (const to of mail.to) {
         const received = { to, subject: mail.subject, text: mail.text, sent_at }
         journal.append(received)
-        readBy(received)
+        sent(received, { id, to, category: mail.category, custom: mail.custom })
       }
-      return { status: 202, headers: { 'x-message-id': idOf(`${count} ${asked.body}`) }, body: '' }
+      return { status: 202, headers: { 'x-message-id': id }, body: '' }
     },
     error: (status) =>
       errorBody(status === 401 ? 'The provided authorization grant is invalid' : `The sandbox answers ${status}.`),
@@ -75,7 +77,10 @@ const errorBody = (message: string): string => JSON.stringify({ errors: [{ messa
 /** The message in a request, or what is wrong with it. */
 function mailIn({
   json,
-}: Asked): { readonly to: readonly string[]; readonly subject: string; readonly text: string } | string {
+}: Asked):
+  | (Pick<HandedOver, 'category' | 'custom'> &
+      Pick<SandboxMail, 'subject' | 'text'> & { readonly to: readonly string[] })
+  | string {
   const personalizations = field(json, 'personalizations')
   const groups = Array.isArray(personalizations) ? (personalizations as unknown[]) : []
   const to = groups.flatMap((group) => field(group, 'to')).map((address) => textField(address, 'email'))
@@ -93,5 +98,22 @@ function mailIn({
   )
   return text === null
     ? 'The content value must be a string at least one character in length.'
-    : { to: to as string[], subject, text }
+    : {
+        to: to as string[],
+        subject,
+        text,
+        category: textsIn(field(json, 'categories')),
+        custom: customIn([json, ...groups]),
+      }
 }
+
+const textsIn = (list: unknown): string[] =>
+  (Array.isArray(list) ? (list as unknown[]) : []).filter((one) => typeof one === 'string')
+
+/** Custom arguments of the request, and over them those of who it is addressed to. */
+const customIn = (levels: readonly unknown[]): Record<string, string> =>
+  Object.fromEntries(
+    levels.flatMap((level) =>
+      Object.entries((field(level, 'custom_args') ?? {}) as object).filter(([, value]) => typeof value === 'string'),
+    ),
+  )

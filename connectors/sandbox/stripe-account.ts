@@ -56,9 +56,15 @@ export interface Invoice {
   readonly refund_ids: readonly string[]
 }
 
-/** The answer to a call, for its idempotency key. */
+/** A call of an idempotency key. What a kill kept from being answered is done again under the same seed. */
 export interface Kept {
   readonly fingerprint: string
+  /** Ids of what the call makes come of it; a key that is used anew after its day has another. */
+  readonly seed: string
+  readonly answer: KeptAnswer | null
+}
+
+export interface KeptAnswer {
   readonly status: number
   readonly body: string
 }

@@ -1,6 +1,7 @@
 /** The calls of the payment service that the platform makes: a method, a path, what it does to an account. */
 
 import { createHash } from 'node:crypto'
+import type { DayRecords } from './day-records.ts'
 import type { Records } from './records.ts'
 import type { Account, Invoice, Price, Subscription } from './stripe-account.ts'
 import {
@@ -16,12 +17,14 @@ import { list, text, texts, tree, whole } from './stripe-form.ts'
 import type { StripeLife } from './stripe-life.ts'
 import { laterBy } from './stripe-life.ts'
 
-/** What is nobody's: products, prices, meters, meter events. */
+/** What is nobody's: products, prices, meters. */
 export type Shared = { readonly id: string; readonly object: string; readonly [field: string]: unknown }
 
 export interface Books {
   readonly accounts: Records<Account>
   readonly shared: Records<Shared>
+  /** Identifiers of meter events, by the meter event they name. */
+  readonly reports: DayRecords<string>
   readonly life: StripeLife
   /** The account that holds an object. */
   holderOf(id: string): Account | null
@@ -106,7 +109,7 @@ function newPrice({ shared }: Books, id: string, form: Form): Price {
 
 function createCustomer(request: Request): unknown {
   const { books, form, seed } = request
-  // Made by a call whose answer a kill had kept back.
+  // Made by a call whose answer a kill had kept back: it has the same seed.
   const before = books.accounts.get(idFor('cus', seed))
   if (before !== undefined) return customerObject(before)
   const account: Account = {
@@ -286,6 +289,10 @@ const metersOf = ({ books }: Request): unknown =>
     [...books.shared.values()].filter(({ object }) => object === 'billing.meter'),
   )
 
+const reportsBackS = 35 * 24 * 60 * 60
+const reportsAheadS = 5 * 60
+
+/** Whole numbers, negative ones too; of the last 35 days. */
 function createMeterEvent(request: Request): unknown {
   const { books, form, seed } = request
   const payload = texts(form, 'payload')
@@ -295,12 +302,17 @@ function createMeterEvent(request: Request): unknown {
   if (!known) throw new Refusal(400, 'no_meter', 'No active meter found for this event name.')
   if (!/^-?\d{1,15}$/.test(payload['value'] ?? '')) throw invalid('payload[value]')
   const identifier = text(form, 'identifier') ?? idFor('mev', seed)
-  const id = `meter_event:${identifier}`
-  if (books.shared.get(id) !== undefined)
+  if (books.reports.get(identifier) !== undefined)
     throw new Refusal(400, 'duplicate_meter_event', 'An event already exists with this identifier.')
   const created = books.life.seconds
   const timestamp = whole(form, 'timestamp') ?? created
-  books.shared.put(id, { id, object: 'billing.meter_event', event_name: null, name: event_name, payload })
+  if (timestamp < created - reportsBackS || timestamp > created + reportsAheadS)
+    throw new Refusal(
+      400,
+      'timestamp_out_of_range',
+      'The timestamp is of the past 35 days, or 5 minutes ahead at most.',
+    )
+  books.reports.put(identifier, event_name)
   return { object: 'billing.meter_event', created, event_name, identifier, payload, timestamp, livemode: false }
 }
 

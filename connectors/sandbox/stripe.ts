@@ -2,29 +2,32 @@
  * Stripe, for practice: customers, subscriptions, invoices, refunds and usage as the official library takes them, and
  * webhooks about everything that happens. What people and banks do stands in `stripe-life.ts`.
  *
- * An idempotency key is good for its parameters: the same ones are answered as the first time (`idempotent-replayed`), others
- * are refused, and while the first call is still being answered a second one is (409).
+ * An idempotency key is good for its parameters, and for a day: the same ones are answered as the first time
+ * (`idempotent-replayed`), others are refused, and while the first call is still being answered a second one is (409).
  */
 
 import { createHash, createHmac } from 'node:crypto'
 import { join } from 'node:path'
+import { DayRecords } from './day-records.ts'
 import type { Signer } from './deliveries.ts'
 import type { Answer, Asked, StandIn, StandInContext } from './exchange.ts'
 import { hasBearer, jsonAnswer } from './exchange.ts'
 import { Records } from './records.ts'
 import type { SandboxRule } from './script.ts'
-import type { Account, Kept } from './stripe-account.ts'
+import type { Account, Kept, KeptAnswer } from './stripe-account.ts'
 import { parseForm } from './stripe-form.ts'
 import { StripeLife } from './stripe-life.ts'
 import type { Books, Shared } from './stripe-routes.ts'
 import { Refusal, routes } from './stripe-routes.ts'
 
 const toleranceS = 300
+const dayS = 24 * 60 * 60
 
 export function stripe(context: StandInContext): StandIn {
   const accounts = new Records<Account>(join(context.directory, 'stripe-accounts.ndjson'))
   const shared = new Records<Shared>(join(context.directory, 'stripe-shared.ndjson'))
-  const keys = new Records<Kept>(join(context.directory, 'stripe-keys.ndjson'))
+  const keys = new DayRecords<Kept>(join(context.directory, 'stripe-keys.ndjson'), context.now)
+  const reports = new DayRecords<string>(join(context.directory, 'stripe-reports.ndjson'), context.now)
   const holders = new Map<string, string>()
   const index = (account: Account): void => {
     for (const id of [...Object.keys(account.subscriptions), ...Object.keys(account.invoices)])
@@ -34,6 +37,7 @@ export function stripe(context: StandInContext): StandIn {
   const books: Books = {
     accounts,
     shared,
+    reports,
     life: new StripeLife(context, accounts),
     holderOf(id) {
       if (!holders.has(id)) for (const account of accounts.values()) index(account)
@@ -51,7 +55,7 @@ export function stripe(context: StandInContext): StandIn {
     answer: (_operation, asked, _told, rule) => answered({ books, keys, inFlight }, asked, rule),
     error: scriptedError,
     close() {
-      for (const records of [accounts, shared, keys]) records.close()
+      for (const records of [accounts, shared, keys, reports]) records.close()
     },
   }
 }
@@ -93,7 +97,7 @@ function companiesOf(books: Books, asked: Asked): readonly string[] {
 
 interface Kitchen {
   readonly books: Books
-  readonly keys: Records<Kept>
+  readonly keys: DayRecords<Kept>
   /** Keys whose first call is still being answered, until when in real ms. */
   readonly inFlight: Map<string, number>
 }
@@ -109,23 +113,22 @@ function answered({ books, keys, inFlight }: Kitchen, asked: Asked, rule: Sandbo
       new Refusal(409, 'idempotency_key_in_use', 'There is another request in progress with this key.'),
       'idempotency_error',
     )
-  if (kept !== undefined) {
-    if (kept.fingerprint !== fingerprint)
-      return refusal(
-        new Refusal(400, '', 'Keys for idempotent requests can only be used with the same parameters.'),
-        'idempotency_error',
-      )
-    return wire(kept, { 'idempotent-replayed': 'true' })
-  }
-  const made = attempted(books, asked, key === '' ? `${asked.path}${asked.body}${books.accounts.size}` : key)
-  if (key !== '') {
-    keys.put(key, { fingerprint, ...made })
-    if (rule?.delay_ms !== undefined) inFlight.set(key, performance.now() + rule.delay_ms)
-  }
-  return wire(made)
+  if (kept !== undefined && kept.fingerprint !== fingerprint)
+    return refusal(
+      new Refusal(400, '', 'Keys for idempotent requests can only be used with the same parameters.'),
+      'idempotency_error',
+    )
+  if (kept?.answer != null) return wire(kept.answer, { 'idempotent-replayed': 'true' })
+  if (key === '') return wire(attempted(books, asked, `${asked.path}${asked.body}${books.accounts.size}`))
+  const seed = kept?.seed ?? `${key} ${Math.floor(books.life.seconds / dayS)}`
+  keys.put(key, { fingerprint, seed, answer: null })
+  const answer = attempted(books, asked, seed)
+  keys.put(key, { fingerprint, seed, answer })
+  if (rule?.delay_ms !== undefined) inFlight.set(key, performance.now() + rule.delay_ms)
+  return wire(answer)
 }
 
-function attempted(books: Books, asked: Asked, seed: string): Omit<Kept, 'fingerprint'> {
+function attempted(books: Books, asked: Asked, seed: string): KeptAnswer {
   const found = routeOf(asked)
   const form = formOf(asked)
   try {
@@ -138,7 +141,7 @@ function attempted(books: Books, asked: Asked, seed: string): Omit<Kept, 'finger
   }
 }
 
-const wire = ({ status, body }: Omit<Kept, 'fingerprint'>, headers: Readonly<Record<string, string>> = {}): Answer => ({
+const wire = ({ status, body }: KeptAnswer, headers: Readonly<Record<string, string>> = {}): Answer => ({
   status,
   headers: { 'content-type': 'application/json', 'request-id': 'req_sandbox', ...headers },
   body,

@@ -21,6 +21,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import type { BucketLocationConstraint, HeadObjectCommandOutput } from '@aws-sdk/client-s3'
+import { awsEndpoint } from './aws-endpoint.ts'
 import { checkKey } from './keys.ts'
 import type { ObjectStore, ObjectVersion, PutOptions, ReadObject, StorageCall, StoredObject } from './port.ts'
 import { sha256Of } from './put-once.ts'
@@ -129,7 +130,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
 
 function clientOf({ endpoint, region, accessKeyId, secretAccessKey, timeoutMs }: S3StoreOptions): S3Client {
   return new S3Client({
-    ...(endpoint === null ? {} : { endpoint }),
+    endpoint: endpoint ?? awsEndpoint(region),
     region,
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,

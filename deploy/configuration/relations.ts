@@ -31,6 +31,7 @@ export function brokenRelations(config: Config, values: Values): string[] {
     ...kafka,
     ...registry,
     ...objects,
+    ...reached,
     ...served,
     ...warped,
     ...development,
@@ -138,6 +139,29 @@ const objects: readonly Relation[] = [
     isPlainHttpElsewhere(values.S3_ENDPOINT)
       ? 'S3_ENDPOINT: is plain http to another machine; wanted https, contracts are sent there'
       : null,
+]
+
+/** What others must find: links that lead to us, files that every process sees, words of providers that are heard. */
+const reached: readonly Relation[] = [
+  ({ mode }, values) =>
+    mode === 'production' && values.PUBLIC_URL === null
+      ? 'PUBLIC_URL: is not given; wanted in production: links in mail and in QR codes would lead to HOST and PORT'
+      : null,
+  ({ mode }, values) =>
+    mode === 'production' && isPlainHttpElsewhere(values.PUBLIC_URL)
+      ? 'PUBLIC_URL: is plain http; wanted https in production: who has the address of a demo sees the demo'
+      : null,
+  ({ mode, kafka: of, s3 }) =>
+    mode === 'production' && of !== null && s3 === null
+      ? 'S3_BUCKET: is not given; wanted in production with KAFKA_BROKERS: a file in DATA_DIR is not there for another process'
+      : null,
+  ...(['docusign', 'stripe', 'sendgrid'] as const).map(
+    (name): Relation =>
+      ({ mode, webhooks }) =>
+        mode === 'production' && Object.keys(webhooks[name]).length === 0
+          ? `WEBHOOK_SECRETS_${prefixOf[name]}: is not given; wanted in production: what ${name} posts could not be verified, so nothing of it would count`
+          : null,
+  ),
 ]
 
 const s3Keys = ['S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'] as const
@@ -251,6 +275,10 @@ const docuSign: readonly Relation[] = [
   ({ providers, signer }) =>
     providers.docusign.mode === 'live' && signer.email.endsWith('.example')
       ? 'SIGNER_EMAIL: is not given; wanted the address of the person who signs for us'
+      : null,
+  ({ providers, seller }) =>
+    providers.docusign.mode === 'live' && seller.address.at(-1)?.endsWith(' Example') === true
+      ? 'SELLER_ADDRESS: is not given; wanted our postal address, people sign what it stands in'
       : null,
 ]
 

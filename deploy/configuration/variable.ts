@@ -72,6 +72,18 @@ export function given(options: {
   return { meaning, wanted, schema: z.string().regex(pattern), fallback: null, secret: false }
 }
 
+/** Lines with `;` between them. */
+export function lines(
+  options: Described & { readonly most: number; readonly longest: number },
+): Variable<readonly string[]> {
+  const { most, longest } = options
+  const schema = z
+    .string()
+    .transform((text) => text.split(';').map((line) => line.trim()))
+    .pipe(z.array(z.string().min(1).max(longest)).max(most))
+  return variable(options, `up to ${most} lines of ${longest} characters with ; between them`, schema)
+}
+
 /** An address; `null` when it is not given. A password inside is never shown. */
 export function url(options: {
   readonly meaning: string

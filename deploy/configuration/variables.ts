@@ -1,7 +1,7 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, endpointSecrets, given, list, pem, secret, secrets, text, url, whole } from './variable.ts'
+import { choice, endpointSecrets, given, lines, list, pem, secret, secrets, text, url, whole } from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -23,7 +23,7 @@ export const variables = {
     pattern: /^[A-Za-z0-9.:-]{1,253}$/,
   }),
   PUBLIC_URL: url({
-    meaning: 'where people reach us, for links to demos; HOST and PORT when absent',
+    meaning: 'where people reach us, for links to demos; wanted in production; HOST and PORT when absent',
     protocols: ['https:', 'http:'],
   }),
   DATA_DIR: text({
@@ -238,7 +238,8 @@ export const variables = {
   DATA_KEY_SECRET: secret({ meaning: "wraps the tenants' data keys; lost means personal data is lost", minLength: 32 }),
   DATABASE_ROLE_SECRET: secret({ meaning: "the database roles' passwords derive from it", minLength: 32 }),
   S3_BUCKET: given({
-    meaning: 'bucket for documents and demos, made when missing; files in DATA_DIR/objects when absent',
+    meaning:
+      'bucket for documents and demos, made when missing; files in DATA_DIR/objects when absent, which one process alone sees',
     wanted: '3 to 63 small letters, digits, . and -',
     pattern: /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
   }),
@@ -267,6 +268,11 @@ export const variables = {
   OPENAI_EMBEDDING_MODEL: choice(['text-embedding-3-small', 'text-embedding-3-large'], {
     meaning: 'the model of vectors; what was embedded by another is to be embedded again',
     fallback: 'text-embedding-3-small',
+  }),
+  OPENAI_EMBEDDING_PRICE: given({
+    meaning: 'US dollars for a million tokens that are embedded, as 0.02; that of the price table when absent',
+    wanted: 'a price as 0.02',
+    pattern: /^\d{1,4}(\.\d{1,6})?$/,
   }),
   LLM_RATE_PER_MINUTE: whole({
     meaning: 'language-model calls; 0 is no limit; the sandbox has none',
@@ -327,6 +333,35 @@ export const variables = {
     pattern: /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>"]+$/,
   }),
   SIGNER_NAME: text({ meaning: "the signer's name", fallback: 'Lifecycle', wanted: 'a name', pattern: /^\S.*$/ }),
+  SELLER_NAME: text({
+    meaning: 'who we are in documents',
+    fallback: 'Lifecycle',
+    wanted: 'a name of up to 200 characters',
+    pattern: /^\S.{0,199}$/,
+  }),
+  SELLER_ADDRESS: lines({
+    meaning: 'our postal address in documents, its lines with ; between them',
+    fallback: '1 Example Street; 00000 Example',
+    most: 6,
+    longest: 120,
+  }),
+  SELLER_REGISTRATION: given({
+    meaning: 'where we are registered and under which number, in documents; left out when absent',
+    wanted: 'a line of up to 200 characters',
+    pattern: /^\S.{0,199}$/,
+  }),
+  SELLER_GOVERNING_LAW: text({
+    meaning: 'whose laws our NDA and contract are under, after the words the laws of',
+    fallback: 'England and Wales',
+    wanted: 'a name of up to 80 characters',
+    pattern: /^\S.{0,79}$/,
+  }),
+  SELLER_JURISDICTION: text({
+    meaning: 'whose courts decide about them, after the words the courts of',
+    fallback: 'London',
+    wanted: 'a name of up to 80 characters',
+    pattern: /^\S.{0,79}$/,
+  }),
   WEBHOOK_SECRETS_DOCUSIGN: endpointSecrets({ meaning: 'HMAC keys of /webhooks/docusign/{endpoint}' }),
   WEBHOOK_SECRETS_STRIPE: endpointSecrets({ meaning: 'signing secrets of /webhooks/stripe/{endpoint}' }),
   WEBHOOK_SECRETS_SENDGRID: endpointSecrets({ meaning: 'public keys of /webhooks/sendgrid/{endpoint}' }),
@@ -388,7 +423,7 @@ function vendor<const P extends string>(name: P, defaults: { readonly model: str
     }),
     [`${name}_MODEL_PRICE`]: given({
       meaning:
-        'US dollars for a million tokens of input and of output, as 2.00/10.00; needed for a model without a known price',
+        'US dollars for a million tokens of input and of output, as 2.00/10.00; that of the price table when absent, needed for a model that is not in it',
       wanted: 'two prices as 2.00/10.00',
       pattern: /^\d{1,4}(\.\d{1,6})?\/\d{1,4}(\.\d{1,6})?$/,
     }),

@@ -11,6 +11,7 @@ import type { Topology } from '../../topology/index.ts'
 import type { Config } from '../config.ts'
 import type { StreamFoundation } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
+import { serviceSettings } from './service-settings.ts'
 
 /** @param model what the agents speak with */
 export function hostedTopologies(
@@ -18,12 +19,36 @@ export function hostedTopologies(
   providers: readonly Provider[],
   model: ChatModel,
 ): Topology[] {
-  const { config, keyRing, codec, time } = foundation
-  const hosted = config.roles.includes('worker') ? services().filter(({ name }) => isHosted(config, name)) : []
-  const compiled = hosted.map((service) => compileService(service, { event: codec, keyRing }))
-  if (!config.roles.includes('effects')) return compiled
+  const { roles } = foundation.config
+  return [
+    ...(roles.includes('worker') ? serviceTopologies(foundation, ({ name }) => isHosted(foundation.config, name)) : []),
+    ...(roles.includes('effects') ? callingTopologies(foundation, providers, model) : []),
+  ]
+}
+
+/** Of all processes together, whatever this one hosts. To be looked at: nothing in them is run. */
+export const allTopologies = (foundation: StreamFoundation, providers: readonly Provider[]): Topology[] => [
+  ...serviceTopologies(foundation, () => true),
+  ...callingTopologies(foundation, providers, notToBeAsked),
+]
+
+const notToBeAsked: ChatModel = {
+  complete: () => Promise.reject(new Error('this topology is not run')),
+}
+
+function serviceTopologies(
+  { config, keyRing, codec }: StreamFoundation,
+  isWanted: (service: { readonly name: string }) => boolean,
+): Topology[] {
+  return services(serviceSettings(config))
+    .filter(isWanted)
+    .map((service) => compileService(service, { event: codec, keyRing }))
+}
+
+function callingTopologies(foundation: StreamFoundation, providers: readonly Provider[], model: ChatModel): Topology[] {
+  const { codec, time } = foundation
   const effects = effectsTopology({ providers, topics: callTopics(), codec, clock: time })
-  return [...compiled, effects, demoChat(foundation, model)]
+  return [effects, demoChat(foundation, model)]
 }
 
 function demoChat({ keyRing, codec, time }: StreamFoundation, model: ChatModel): Topology {

@@ -1,21 +1,28 @@
 /** The mover of business time over a whole platform; null where time is the machine's. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fromLoopback } from '../../connectors/sandbox/index.ts'
+import { fromLoopback } from '../../connectors/http/index.ts'
 import { machineClock } from '../machine.ts'
 import type { Running } from '../running.ts'
+import { isStill } from './stillness.ts'
 import { WarpClock } from './warp-clock.ts'
 import { Warp } from './warp.ts'
 
 export function openWarp(running: Running, notice: (line: string) => void): Warp | null {
-  const { foundation, streams } = running
+  const { foundation, providers, relay, sinks, streams } = running
   const { time } = foundation
   if (!(time instanceof WarpClock)) return null
   const { resident } = running.providers
   return new Warp({
     warped: time,
     clock: machineClock,
-    isIdle: () => isIdle(running),
+    isIdle: () =>
+      isStill({
+        readers: [...streams.here, sinks],
+        log: foundation.log,
+        practising: () => providers.sandbox?.isBusy === true,
+        relayed: () => relay.isIdle(),
+      }),
     nextDue: () => {
       const due = streams.here.flatMap((application) => application.nextDue ?? [])
       return due.length === 0 ? null : Math.min(...due)
@@ -26,14 +33,6 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
     follower: resident === null ? null : (now) => resident.follow(now),
     notice,
   })
-}
-
-/** WP1. What is cheap to ask comes first; the applications last, because what the others did ends there. */
-async function isIdle({ providers, relay, sinks, streams }: Running): Promise<boolean> {
-  const practising = (): boolean => providers.sandbox?.isBusy === true
-  if (practising() || !(await relay.isIdle())) return false
-  for (const application of streams.here) if (!(await application.isIdle())) return false
-  return (await sinks.isIdle()) && !practising()
 }
 
 /**

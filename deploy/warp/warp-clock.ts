@@ -49,13 +49,25 @@ export class WarpClock implements Clock {
     return next
   }
 
-  /** Moves on, and calls what is due by then in the order of its times. An earlier time changes nothing. */
+  /**
+   * Moves on, and calls what is due by then in the order of its times. An earlier time changes nothing.
+   * @throws what the first of the calls threw that did, after all were made
+   */
   jumpTo(time: number): void {
     if (time <= this.#now) return
     writeFileSync(`${this.#path}.new`, String(time))
     renameSync(`${this.#path}.new`, this.#path)
     this.#now = time
     const due = [...this.#waiting].filter(({ at }) => at <= time).sort((a, b) => a.at - b.at || a.order - b.order)
-    for (const waiting of due) if (this.#waiting.delete(waiting)) waiting.call()
+    const errors: unknown[] = []
+    for (const waiting of due) {
+      if (!this.#waiting.delete(waiting)) continue
+      try {
+        waiting.call()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   }
 }

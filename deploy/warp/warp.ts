@@ -7,7 +7,7 @@
  *      comes with it (two minutes, and more the farther the jump goes): else a thousand clients a second apart were a thousand
  *      jumps. Each still happens under its own time, and in the order of these.
  * WP3  A hold ends by itself, so that a script that died does not stop time.
- * WP4  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
+ * WP5  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
  */
 
 import type { Clock } from '../../topology/index.ts'
@@ -17,7 +17,7 @@ export interface WarpOptions {
   readonly warped: WarpClock
   /** Real time. */
   readonly clock: Clock
-  /** True when nobody works. */
+  /** True when nobody works (`stillness.ts`). */
   readonly isIdle: () => Promise<boolean>
   /** When an application has something due, in business ms; null when none has. */
   readonly nextDue: () => number | null
@@ -92,29 +92,39 @@ export class Warp {
   }
 
   async #look(): Promise<void> {
-    const { warped, isIdle, nextDue, moved, follower } = this.#options
-    if (this.holders.length > 0 || !(await isIdle())) return
+    const { warped, isIdle, moved, follower } = this.#options
+    // Whether anybody works is asked only where there may be something to jump to.
+    if (this.holders.length > 0 || (follower === null && this.#nextDue() === null) || !(await isIdle())) return
     const there = await this.#restElsewhere()
     if (there === 'busy') return
-    const due = [warped.nextAt, nextDue(), there].filter((at) => at !== null)
+    const due = [this.#nextDue(), there].filter((at) => at !== null)
     if (due.length === 0 || this.#stopped || this.holders.length > 0) return
     const next = Math.min(...due)
     const share = Math.floor((next - warped.now()) * alongShare)
     const along = Math.min(alongAtMostMs, Math.max(alongAtLeastMs, share))
-    warped.jumpTo(next + along)
     this.#jumps += 1
-    await follower?.(warped.now())
-    moved()
+    try {
+      warped.jumpTo(next + along)
+      await follower?.(warped.now())
+    } finally {
+      moved()
+    }
     this.#lastTrouble = ''
   }
 
-  /** WP4: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
+  /** WP5: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
   async #restElsewhere(): Promise<number | null | 'busy'> {
     const { warped, isIdle, follower } = this.#options
     if (follower === null) return null
     if ((await follower(warped.now())).busy || !(await isIdle())) return 'busy'
     const { busy, next_at } = await follower(warped.now())
     return busy ? 'busy' : next_at
+  }
+
+  /** When the next thing is due, of all; null when nothing is. */
+  #nextDue(): number | null {
+    const due = [this.#options.warped.nextAt, this.#options.nextDue()].filter((at) => at !== null)
+    return due.length === 0 ? null : Math.min(...due)
   }
 
   #tell(error: unknown): void {

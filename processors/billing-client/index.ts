@@ -12,7 +12,7 @@ import type { BillingSettings } from '../billing/settings.ts'
 import type { BillingState } from '../billing/state.ts'
 import { billingState, erasedState, nothingYet } from '../billing/state.ts'
 import { finish } from '../billing/step.ts'
-import { hasEnded } from '../billing/subscriptions.ts'
+import { hasEnded, lostRevenue } from '../billing/subscriptions.ts'
 import type { StepContext } from '../define.ts'
 import { defineProcessor } from '../define.ts'
 
@@ -44,7 +44,10 @@ export const billingClient = (settings: BillingSettings) =>
     },
   })
 
-/** What runs is cancelled; a call in flight goes on, so that its answer is waited for. */
+/**
+ * What runs is cancelled; a call in flight goes on, so that its answer is waited for. What was said of revenue ends now: after
+ * this nothing is known that could end it later.
+ */
 function erased(state: BillingState, context: StepContext): Move {
   const inFlight = state.jobs.filter((job) => job.attempt > 0 && job.operation === 'cancel_subscription')
   const running = state.subscriptions.filter((known) => !hasEnded(known))
@@ -55,5 +58,6 @@ function erased(state: BillingState, context: StepContext): Move {
       { operation: 'cancel_subscription', ref: id, details: { subscription_id: id, reason: 'voluntary' } },
       context,
     )
-  return pump(next, context)
+  const { state: left, emit: asked = [] } = pump(next, context)
+  return { state: left, emit: [...running.flatMap((known) => lostRevenue(known, context.time)), ...asked] }
 }

@@ -1,3 +1,5 @@
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
+
 import { clientEvents } from '../../schemas/index.ts'
 import {
   answer,
@@ -23,12 +25,18 @@ const erased = (at: number): ScenarioInput => ({
   payload: { mode: 'erase' },
   at,
 })
+const lost = fact('subscription_canceled', {
+  subscription_id: 'sub_1',
+  reason: 'voluntary',
+  mrr: 80_000,
+  effective_at: days(1),
+})
 const cancel = called('cancel_subscription', { subscription_id: 'sub_1', reason: 'compensation' })
 const canceled = fact('subscription_canceled', { subscription_id: 'sub_1', reason: 'compensation' })
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'cancels, and gives the unused days back',
+    it: 'cancels, and gives the unused days back (5.4.8, 4.5.5, 4.5.11)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },
@@ -49,7 +57,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'voids what is not paid yet',
+    it: 'voids what is not paid yet (5.4.8, 4.5.11)',
     play: [
       ...live.slice(0, 5),
       { when: compensation(seconds(5)), then: [cancel] },
@@ -64,7 +72,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a subscription whose creation is answered after the wish',
+    it: 'takes back a subscription whose creation is answered after the wish (5.4.8)',
     play: [
       ...live.slice(0, 3),
       { when: compensation(seconds(2)) },
@@ -84,7 +92,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'gives back what was paid after the wish',
+    it: 'gives back what was paid after the wish (5.4.8)',
     play: [
       ...live.slice(0, 5),
       { when: compensation(seconds(5)), then: [cancel] },
@@ -100,7 +108,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes back a subscription that the payment service made though it never answered',
+    it: 'takes back a subscription that the payment service made though it never answered (4.5.11)',
     play: [
       ...live.slice(0, 3),
       { when: refusal(seconds(2), 'invalid'), then: [fact('subscription_failed', { reason: 'invalid' })] },
@@ -131,7 +139,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again what failed when the saga asks again',
+    it: 'tries again what failed when the saga asks again (4.5.5)',
     play: [
       ...live,
       { when: compensation(days(12)), then: [cancel] },
@@ -145,10 +153,10 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'forgets an erased client, and charges it no longer',
+    it: 'forgets an erased client, charges it no longer, and ends its revenue (5.0.8)',
     play: [
       ...live,
-      { when: erased(days(1)), then: [called('cancel_subscription', { subscription_id: 'sub_1' })] },
+      { when: erased(days(1)), then: [lost, called('cancel_subscription', { subscription_id: 'sub_1' })] },
       { when: refusal(days(1) + 1, 'retry'), then: [called('cancel_subscription')] },
       { when: answer(days(1) + dayMs, { status: 'canceled', ended_at: days(1) }) },
       { when: webhook('invoice.paid', invoice('paid', { id: 'in_2' }), days(31)) },

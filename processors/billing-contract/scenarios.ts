@@ -1,3 +1,5 @@
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
+
 import {
   answer,
   called,
@@ -13,9 +15,9 @@ import {
 import type { Scenario } from '../define.ts'
 
 export const scenarios: readonly Scenario[] = [
-  { it: 'sets up one customer and one subscription for a signed contract', play: live },
+  { it: 'sets up one customer and one subscription for a signed contract (5.4.1)', play: live },
   {
-    it: 'orders a contract once, however often its signature is told',
+    it: 'orders a contract once, however often its signature is told (5.4.1)',
     play: [...live, { when: signed(seconds(10)) }, { when: signed(seconds(11), { envelope_id: 'env2' }) }],
   },
   {
@@ -35,7 +37,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'changes the running subscription when another contract is signed',
+    it: 'changes the running subscription when another contract is signed (5.4.5)',
     play: [
       ...live,
       {

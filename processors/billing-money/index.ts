@@ -55,5 +55,9 @@ function afterAnswer(
     const next = pump(move.state, context)
     return { state: next.state, emit: [...move.emit, ...next.emit] }
   }
-  return finish(settings, ended === null ? move : jobEnded(move.state, ended.job, ended.outcome, context), context)
+  return finish(
+    settings,
+    ended === null ? move : jobEnded(settings, move.state, ended.job, ended.outcome, context),
+    context,
+  )
 }

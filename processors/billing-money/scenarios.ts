@@ -1,3 +1,6 @@
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
+
+import { billingEvents } from '../../schemas/index.ts'
 import {
   answer,
   called,
@@ -15,6 +18,7 @@ import {
   signed,
   start,
   subscription,
+  terms,
   webhook,
 } from '../billing/scenario-data.ts'
 import type { Scenario } from '../define.ts'
@@ -34,9 +38,19 @@ const graced = {
 }
 const D = (day: number): number => days(30) + 1 + day * dayMs
 
+const stages = [
+  ['grace', 0],
+  ['reminder_1', 3],
+  ['reminder_2', 7],
+  ['final_notice', 10],
+  ['restricted', 14],
+  ['suspended', 21],
+  ['canceled', 30],
+] as const
+
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'keeps the call id over retries, waits longer each time, and says so when nobody answers',
+    it: 'keeps the call id over retries, waits longer each time, and says so when nobody answers (5.4.1)',
     play: [
       { when: clientCreated() },
       { when: signed(start), then: [fact('subscription_requested'), called('create_customer')] },
@@ -52,6 +66,20 @@ export const scenarios: readonly Scenario[] = [
         ],
       },
       { when: refusal(seconds(4), 'invalid'), then: [fact('subscription_failed', { reason: 'invalid' })] },
+    ],
+  },
+  {
+    it: 'sets up what is requested once, however often it is said (5.4.1)',
+    play: [
+      ...live,
+      {
+        when: {
+          topic: billingEvents,
+          type: 'subscription_requested',
+          payload: { document_id: 'doc1', ...terms, start },
+          at: seconds(20),
+        },
+      },
     ],
   },
   {
@@ -86,7 +114,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'says what is paid and active in its order, though it is told backwards',
+    it: 'says what is paid and active in its order, though it is told backwards (5.4.2)',
     play: [
       ...live.slice(0, 3),
       {
@@ -108,7 +136,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'says expansion, contraction and the end',
+    it: 'says expansion, contraction and the end (5.4.5)',
     play: [
       ...live,
       {
@@ -140,7 +168,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'goes through each stage of dunning once, ends the subscription, and never begins again',
+    it: 'goes through each stage of dunning once, ends the subscription, and never begins again (5.4.3)',
     play: [
       ...live,
       issued,
@@ -168,25 +196,25 @@ export const scenarios: readonly Scenario[] = [
       { when: { advanceTo: D(90) } },
     ],
   },
-  {
-    it: 'lifts everything when the invoice is paid, at any stage',
+  ...stages.slice(0, -1).map(([to, day], place) => ({
+    it: `lifts everything when the invoice is paid at stage ${to}, and begins no other (5.4.3)`,
     play: [
       ...live,
       issued,
       graced,
-      { when: { advanceTo: D(3) }, then: [stage('grace', 'reminder_1', 3)] },
-      { when: { advanceTo: D(7) }, then: [stage('reminder_1', 'reminder_2', 7)] },
-      { when: { advanceTo: D(10) }, then: [stage('reminder_2', 'final_notice', 10)] },
-      { when: { advanceTo: D(14) }, then: [stage('final_notice', 'restricted', 14)] },
+      ...stages.slice(1, place + 1).map(([entered, at], n) => ({
+        when: { advanceTo: D(at) },
+        then: [stage(stages[n]![0], entered, at)],
+      })),
       {
-        when: webhook('invoice.paid', invoice('paid', { ...second, attempt_count: 2, paid_at: D(16) }), D(16)),
-        then: [fact('invoice_paid', { invoice_id: 'in_2' }), stage('restricted', 'recovered', 16)],
+        when: webhook('invoice.paid', invoice('paid', { ...second, attempt_count: 2, paid_at: D(day) }), D(day) + 1),
+        then: [fact('invoice_paid', { invoice_id: 'in_2' }), stage(to, 'recovered', day)],
       },
-      { when: { advanceTo: D(60) } },
+      { when: { advanceTo: D(90) } },
     ],
-  },
+  })),
   {
-    it: 'asks for a new method at once when no retry can help',
+    it: 'asks for a new method at once when no retry can help (5.4.3)',
     play: [
       ...live,
       issued,
@@ -202,7 +230,57 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'counts no revenue of what is unpaid, and counts it again',
+    it: 'asks for a new method at once when the service will not try again, whatever the bank said (5.4.3)',
+    play: [
+      ...live,
+      issued,
+      {
+        when: failed(1, days(30) + 1, { next_payment_attempt: null, decline_code: 'insufficient_funds' }),
+        then: [
+          fact('payment_failed', { hard: true, next_attempt_at: null }),
+          stage('none', 'grace', 0),
+          stage('grace', 'reminder_1', 0),
+        ],
+      },
+    ],
+  },
+  {
+    it: 'keeps its own days, whatever the tries of the service; after the last of them it asks for a new method (5.4.3)',
+    play: [
+      ...live,
+      issued,
+      graced,
+      { when: failed(2, D(2)), then: [fact('payment_failed', { attempt_count: 2, hard: false })] },
+      { when: { advanceTo: D(3) }, then: [stage('grace', 'reminder_1', 3)] },
+      { when: { advanceTo: D(7) }, then: [stage('reminder_1', 'reminder_2', 7)] },
+      {
+        when: failed(3, D(8), { next_payment_attempt: null }),
+        then: [fact('payment_failed', { attempt_count: 3, hard: true })],
+      },
+      { when: { advanceTo: D(10) }, then: [stage('reminder_2', 'final_notice', 10)] },
+    ],
+  },
+  {
+    it: 'counts nothing of a trial until it is paid (5.4.4)',
+    play: [
+      ...live.slice(0, 3),
+      {
+        when: answer(seconds(2), { subscription_id: 'sub_1', status: 'trialing' }),
+        then: [fact('subscription_created', { status: 'trialing' })],
+      },
+      { when: webhook('customer.subscription.created', subscription('trialing'), seconds(3)) },
+      {
+        when: webhook(
+          'customer.subscription.updated',
+          subscription('active', { previous: { status: 'trialing' } }),
+          days(14),
+        ),
+        then: [fact('subscription_activated', { mrr: 80_000, effective_at: days(14) })],
+      },
+    ],
+  },
+  {
+    it: 'counts no revenue of what is unpaid, and counts it again (5.4.4)',
     play: [
       ...live,
       {
@@ -224,7 +302,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'says that a subscription which nobody paid for is over',
+    it: 'says that a subscription which nobody paid for is over (5.4.4)',
     play: [
       ...live.slice(0, 5),
       {

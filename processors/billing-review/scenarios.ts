@@ -1,3 +1,5 @@
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
+
 import {
   answer,
   called,
@@ -58,7 +60,7 @@ const decided = (decision: string, more: Readonly<Record<string, unknown>> = {})
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'gives back what a person approves',
+    it: 'gives back what a person approves (5.4.8)',
     play: [
       ...waiting,
       { when: decided('approve'), then: [called('refund', { invoice_id: 'in_1', amount: 180_000 })] },
@@ -69,25 +71,25 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'gives back what a person edits it to, never more than was proposed',
+    it: 'gives back what a person edits it to, never more than was proposed (5.4.8)',
     play: [
       ...waiting,
       { when: decided('edit', { edits: { amount: 90_000 } }), then: [called('refund', { amount: 90_000 })] },
     ],
   },
   {
-    it: 'gives back no more than was proposed',
+    it: 'gives back no more than was proposed (5.4.8)',
     play: [
       ...waiting,
       { when: decided('edit', { edits: { amount: 999_000 } }), then: [called('refund', { amount: 180_000 })] },
     ],
   },
   {
-    it: 'gives nothing back that is rejected',
+    it: 'gives nothing back that is rejected (5.4.8)',
     play: [...waiting, { when: decided('reject') }, { when: decided('approve') }],
   },
   {
-    it: 'gives nothing back when nobody decides',
+    it: 'gives nothing back when nobody decides (5.4.8)',
     play: [
       ...waiting,
       { when: reviewed('review_expired', { fallback: 'reject' }, days(15)) },
@@ -95,7 +97,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'waits on when the decision is passed on',
+    it: 'waits on when the decision is passed on (4.6.2)',
     play: [...waiting, { when: decided('escalate') }, { when: decided('approve'), then: [called('refund')] }],
   },
 ]

@@ -6,10 +6,17 @@ import type { Move, Outcome } from './jobs.ts'
 import { numberOf, still } from './jobs.ts'
 import { customerMade, subscriptionCancelled, subscriptionMade, subscriptionUpdated } from './orders.ts'
 import { refundMade } from './refunds.ts'
+import type { BillingSettings } from './settings.ts'
 import type { BillingState, Job } from './state.ts'
 import { reported } from './usage.ts'
 
-export function jobEnded(state: BillingState, job: Job, outcome: Outcome, context: StepContext): Move {
+export function jobEnded(
+  settings: BillingSettings,
+  state: BillingState,
+  job: Job,
+  outcome: Outcome,
+  context: StepContext,
+): Move {
   switch (job.operation) {
     case 'create_customer':
       return customerMade(state, outcome)
@@ -24,7 +31,7 @@ export function jobEnded(state: BillingState, job: Job, outcome: Outcome, contex
     case 'refund':
       return refundMade(state, job, outcome)
     case 'report_usage':
-      return reported(state, job, outcome)
+      return reported(settings, state, job, outcome, context)
   }
 }
 

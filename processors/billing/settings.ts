@@ -23,6 +23,8 @@ export interface BillingSettings {
   readonly reviewWithinMs: number
   /** What the payment service did not tell in this time, in ms, is taken from what it did tell. */
   readonly settleMs: number
+  /** After a period's end its invoice is a draft for so long, in ms: usage of it still counts. */
+  readonly draftMs: number
 }
 
 const minute = 60 * 1000
@@ -56,4 +58,5 @@ export const billingDefaults: BillingSettings = Object.freeze<BillingSettings>({
   refundLimit: 100_000,
   reviewWithinMs: 2 * day,
   settleMs: 60 * minute,
+  draftMs: 60 * minute,
 })

@@ -167,6 +167,12 @@ function mayEnd(known: Subscription, settled: boolean): boolean {
   return activated_told && (toldMrr(known) === ending.mrr || toldMrr(known) === 0)
 }
 
+/** The end of one that was active, where its client is gone; of any other there is nothing to end. */
+export function lostRevenue(known: Subscription, at: number): readonly Emission[] {
+  if (!known.activated_told || known.canceled_told) return []
+  return [canceledFact({ ...known, ending: { mrr: toldMrr(known), at, reason: 'voluntary' } })]
+}
+
 /** Nothing more is said of it as long as nothing more comes. */
 export function isSettled(known: Subscription): boolean {
   const { ending, canceled_told, status, mrr, created_told } = known

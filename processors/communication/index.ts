@@ -14,7 +14,8 @@ import { outreachAuth } from '../outreach-auth/index.ts'
 import { outreachBilling } from '../outreach-billing/index.ts'
 import { outreachDemo } from '../outreach-demo/index.ts'
 import { outreachDocument } from '../outreach-document/index.ts'
-import { retryTime } from '../retry.ts'
+import { fieldsOf } from '../fields.ts'
+import { nextTry } from '../retry.ts'
 import { heldBack, isRecent, told, wished } from './holding-back.ts'
 import type { CommunicationSettings } from './settings.ts'
 import { communicationDefaults } from './settings.ts'
@@ -92,20 +93,15 @@ function answered(settings: CommunicationSettings, state: State, answer: Answer,
       emit: [emit(communicationEvents, 'message_sent', { contact_id, message_id, channel: 'email', provider_id })],
     }
   }
-  if (answer.class !== 'retry' || answer.attempt >= settings.retry.attempts) {
+  const next = nextTry(settings.retry, answer, { time: context.time, chance: context.id('retry') })
+  if (next === null) {
     return {
       state: replaced(state, { ...message, status: 'failed', call: null }),
       emit: [failure(contact_id, message_id, context)],
     }
   }
-  const notBefore = retryTime(settings.retry, {
-    time: context.time,
-    attempt: answer.attempt,
-    retryAt: answer.retry_at ?? null,
-    chance: context.id('retry'),
-  })
-  const call = { ...message.call, attempt: answer.attempt + 1 }
-  return { state: replaced(state, { ...message, call }), emit: [callRequested(contact_id, call, notBefore)] }
+  const call = { ...message.call, attempt: next.attempt }
+  return { state: replaced(state, { ...message, call }), emit: [callRequested(contact_id, call, next.notBefore)] }
 }
 
 function remember(settings: CommunicationSettings, state: State, message: Message): State {
@@ -144,8 +140,8 @@ function failure(contact_id: string, message_id: string, context: StepContext) {
 const unlessErased = <T>(value: T | Erased): T | null => (typeof value === 'symbol' ? null : value)
 
 function providerId(output: unknown): string {
-  const told = typeof output === 'object' && output !== null ? (output as { provider_id?: unknown }).provider_id : ''
-  return typeof told === 'string' ? told : ''
+  const { provider_id } = fieldsOf(output)
+  return typeof provider_id === 'string' ? provider_id : ''
 }
 
 export const communicationService = (settings: CommunicationSettings = communicationDefaults) =>

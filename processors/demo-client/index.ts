@@ -1,7 +1,7 @@
 /** Who the demo is for, and when it has to go: the client is compensated, or erased. */
 
 import { clientEvents, demoEvents } from '../../schemas/index.ts'
-import { defineProcessor } from '../define.ts'
+import { defineProcessor, emit } from '../define.ts'
 import type { DemoSettings } from '../demo/settings.ts'
 import { demoState, disarmed, erasedDemo, noDemo } from '../demo/state.ts'
 import { begin, takenDown } from '../demo/studio.ts'
@@ -25,10 +25,14 @@ export const demoClient = (settings: DemoSettings) =>
           return input.step === 'demo' ? takenDown(settings, known, 'compensation', context) : { state }
         case 'client_erased':
           return known.keys.length === 0 && known.call == null
-            ? { state: erasedDemo, timers: disarmed }
+            ? { state: erasedDemo, emit: gone(known.demo_id), timers: disarmed }
             : takenDown(settings, { ...known, exports: [], export_call: null, exporting: 0 }, 'erased', context)
         default:
           return { state }
       }
     },
   })
+
+/** Of a demo that was taken down before: what was projected of it goes as well. */
+const gone = (demo_id: string) =>
+  demo_id === '' ? [] : [emit(demoEvents, 'demo_unpublished', { demo_id, reason: 'erased' })]

@@ -1,4 +1,4 @@
-import type { Scenario } from '../define.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import {
   answer,
   asksModel,
@@ -33,12 +33,14 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'takes the demo down for compensation, once, and says so when it is gone',
+    it: 'takes the demo down for compensation, once, and says so when it is gone (4.5.5, 4.5.7)',
     play: [
       ...made,
       { when: { ...compensated(seconds(50)), eventId: 'same' }, then: [removes] },
       { when: { ...compensated(seconds(50)), eventId: 'same' } },
+      { when: compensated(seconds(50)) },
       { when: answer(seconds(51), { removed: 2 }), then: [down('compensation')] },
+      { when: compensated(seconds(52)), then: [down('compensation')] },
       { when: { advanceTo: seconds(4) + later } },
     ],
   },
@@ -66,7 +68,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tries again after an hour what could not be removed, and does not say that it is gone before',
+    it: 'tries again after an hour what could not be removed, and does not say that it is gone before (4.5.7)',
     play: [
       ...made,
       { when: compensated(seconds(50)), then: [removes] },
@@ -77,6 +79,17 @@ export const scenarios: readonly Scenario[] = [
       { when: { advanceTo: seconds(51) + hour - 1 } },
       { when: { advanceTo: seconds(51) + hour }, then: [removes] },
       { when: answer(seconds(60) + hour, { removed: 2 }), then: [down('compensation')] },
+    ],
+  },
+  {
+    it: 'says of an erased client that its demo is gone for good, also when it was taken down before (5.0.8)',
+    play: [
+      ...made,
+      { when: compensated(seconds(50)), then: [removes] },
+      { when: answer(seconds(51), { removed: 2 }), then: [down('compensation')] },
+      { when: erasing(seconds(60)), then: [down('erased')] },
+      { when: erasing(seconds(61)) },
+      { when: { ...erasing(seconds(62)), tenant: 'b' } as ScenarioInput },
     ],
   },
   {

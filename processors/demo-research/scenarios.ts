@@ -1,6 +1,7 @@
-/** Numbers in brackets are those of the demo behaviours in the service's specification. */
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
 import type { Scenario } from '../define.ts'
+import { last } from '../define.ts'
 import {
   answer,
   clicked,
@@ -19,11 +20,11 @@ import {
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'asks for a demo when a session is complete, once for each session (1)',
+    it: 'asks for a demo when a session is complete, once for each session (5.2.1, 4.5.1)',
     play: [...made, { when: { ...researched(seconds(9)), eventId: 'again' } }],
   },
   {
-    it: 'shows what was found to the model, and neither what is doubtful nor what was withdrawn (1)',
+    it: 'shows what was found to the model, and neither what is doubtful nor what was withdrawn (5.2.1)',
     play: [
       { when: client },
       { when: finding('f1', { employees: 120 }) },
@@ -63,7 +64,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'makes a new version of the same demo from a new session (6)',
+    it: 'makes a new version of the same demo from a new session (5.2.6)',
     play: [
       ...made,
       {
@@ -72,7 +73,12 @@ export const scenarios: readonly Scenario[] = [
       },
       {
         when: answer(seconds(101), { json: written, model: 'm' }),
-        then: [{ ...renders, payload: { ...renders.payload, request: { version: 2 } } }],
+        then: [
+          {
+            ...renders,
+            payload: { ...renders.payload, request: { version: 2, demo_id: last('demo_published', 'demo_id') } },
+          },
+        ],
       },
     ],
   },

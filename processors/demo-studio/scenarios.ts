@@ -1,6 +1,6 @@
-/** Numbers in brackets are those of the demo behaviours in the service's specification. */
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
-import { demoEvents } from '../../schemas/index.ts'
+import { demoEvents, uuidv5 } from '../../schemas/index.ts'
 import type { Scenario, ScenarioStep } from '../define.ts'
 import { between, last } from '../define.ts'
 import {
@@ -35,12 +35,14 @@ const asking: readonly ScenarioStep[] = [
   { when: finding('f1', { employees: 120 }) },
   { when: researched(), then: [requested, asksModel] },
 ]
+/** Of the event alone, whenever and however often it is read. */
+const insertIdOf = (eventId: string): string => uuidv5(JSON.stringify(['step', eventId, 'demo-studio', 'export']))
 const exports = called('mixpanel', 'import')
 
 const making: readonly Scenario[] = [
-  { it: 'writes, renders and publishes a demo of what was found (1)', play: made },
+  { it: 'writes, renders and publishes a demo of what was found (5.2.1)', play: made },
   {
-    it: 'keeps no sentence with a finding that does not exist or a figure nobody found; a neutral one stands there (1)',
+    it: 'keeps no sentence with a finding that does not exist or a figure nobody found; a neutral one stands there (5.2.1)',
     play: [
       ...asking,
       {
@@ -73,7 +75,7 @@ const making: readonly Scenario[] = [
     ],
   },
   {
-    it: 'makes a neutral demo when no model answers',
+    it: 'makes a neutral demo when no model answers (5.2.1)',
     play: [
       ...asking,
       { when: refusal(seconds(3)), then: [{ ...asksModel, payload: { ...asksModel.payload, attempt: 2 } }] },
@@ -81,7 +83,7 @@ const making: readonly Scenario[] = [
       {
         when: answer(seconds(6), page()),
         then: [
-          { ...generated({ headline: neutral.headline }), payload: { model: 'none' } },
+          { type: 'demo_generated', payload: { model: 'none', personalization: neutral } },
           published(seconds(6) + later),
         ],
       },
@@ -109,7 +111,7 @@ const making: readonly Scenario[] = [
     ],
   },
   {
-    it: 'makes version 2 under the same demo when it is asked for again, meanwhile the first stays (6)',
+    it: 'makes version 2 under the same demo when it is asked for again, meanwhile the first stays (5.2.6)',
     play: [
       ...made,
       {
@@ -122,7 +124,10 @@ const making: readonly Scenario[] = [
         then: [asksModel],
       },
       { when: viewed(seconds(101)), then: [] },
-      { when: answer(seconds(102), { json: written, model: 'm' }), then: [renders] },
+      {
+        when: answer(seconds(102), { json: written, model: 'm' }),
+        then: [called('rendering', 'demo', { request: { version: 2, demo_id: last('demo_published', 'demo_id') } })],
+      },
       {
         when: answer(seconds(103), page(2)),
         then: [
@@ -139,7 +144,7 @@ const making: readonly Scenario[] = [
 
 const viewing: readonly Scenario[] = [
   {
-    it: 'expires once, after 14 days (2)',
+    it: 'expires once, after 14 days (5.2.2)',
     play: [
       ...made,
       { when: viewed(seconds(10)) },
@@ -151,7 +156,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'counts looks of one viewer within 30 minutes as one session, robots and glances not at all (3)',
+    it: 'counts looks of one viewer within 30 minutes as one session, robots and glances not at all (5.2.3)',
     play: [
       ...made,
       { when: viewed(minutes(1), 'robot', 'bot'), then: [engagement({ sessions: 0, bots_ignored: 1, score: 0 })] },
@@ -167,7 +172,55 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'is engaged once, when the score passes 60 (4)',
+    it: 'counts a look as the same session up to 30 minutes after the last, a glance from 2 seconds on or when something is touched (5.2.3)',
+    play: [
+      ...made,
+      { when: viewed(minutes(1)) },
+      { when: viewed(minutes(1) + 1_999) },
+      { when: viewed(minutes(1) + 2_000), then: [engagement({ sessions: 1, viewers: 1 })] },
+      { when: { advanceTo: minutes(3) }, then: [exports] },
+      { when: viewed(minutes(31) + 2_000), then: [engagement({ sessions: 1 })] },
+      { when: viewed(minutes(61) + 2_001) },
+      { when: clicked(minutes(61) + 2_002), then: [engagement({ sessions: 2 })] },
+      { when: viewed(minutes(62), 'w') },
+      {
+        when: stepped(minutes(62) + 1, '1', 0, 'w'),
+        then: [engagement({ sessions: 3, viewers: 2 }), { type: 'demo_engaged' }],
+      },
+    ],
+  },
+  {
+    it: 'engages at 60 and not below, counts five minutes and two further sessions at most, and reaches 100 (5.2.4)',
+    play: [
+      ...made,
+      { when: stepped(seconds(10), '1', 228_000), then: [engagement({ score: 39 })] },
+      { when: clicked(seconds(11)), then: [engagement({ score: 59 })] },
+      {
+        when: stepped(seconds(12), '1', 12_000),
+        then: [engagement({ score: 60 }), { type: 'demo_engaged', payload: { score: 60 } }],
+      },
+      { when: stepped(seconds(13), '2', 600_000), then: [engagement({ score: 85, dwell_ms: 840_000 })] },
+      { when: { advanceTo: seconds(100) }, then: [exports] },
+      { when: clicked(days(1)), then: [engagement({ score: 93, sessions: 2 })] },
+      { when: clicked(days(2)), then: [engagement({ score: 100, sessions: 3 })] },
+      { when: clicked(days(3)), then: [engagement({ score: 100, sessions: 4 })] },
+    ],
+  },
+  {
+    it: 'counts two further sessions and no more (5.2.4)',
+    play: [
+      ...made,
+      ...[1, 2, 3, 4].flatMap((n) => [
+        { when: viewed(days(n)), then: n === 2 ? [exports] : [] },
+        {
+          when: viewed(days(n) + 2_000),
+          then: [engagement({ sessions: n, score: [0, 8, 16, 16][n - 1] })],
+        },
+      ]),
+    ],
+  },
+  {
+    it: 'is engaged once, when the score passes 60 (5.2.4)',
     play: [
       ...made,
       { when: stepped(seconds(10), '1', 60_000), then: [engagement({ score: 25, steps_completed: 1 })] },
@@ -185,7 +238,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tells that nobody looked after 3 and 7 days, then no more (5)',
+    it: 'tells that nobody looked after 3 and 7 days, then no more (5.2.5)',
     play: [
       ...made,
       { when: { advanceTo: days(3) + 4_000 - 1 } },
@@ -195,7 +248,7 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tells no more once somebody looked (5)',
+    it: 'tells no more once somebody looked (5.2.5)',
     play: [
       ...made,
       { when: { advanceTo: days(3) + 4_000 }, then: [{ type: 'demo_unviewed' }] },
@@ -205,27 +258,63 @@ const viewing: readonly Scenario[] = [
     ],
   },
   {
-    it: 'sends what viewers did to analytics as one batch, under ids that follow from the events (8)',
+    it: 'sends what viewers did to analytics as one batch, under ids that follow from the events (5.2.8)',
     play: [
       ...made,
       { when: { ...viewed(seconds(10)), eventId: 'look' } },
       { when: { ...viewed(seconds(10)), eventId: 'look' } },
-      { when: clicked(seconds(15)), then: [engagement({ sessions: 1, score: 20 })] },
+      { when: { ...clicked(seconds(15)), eventId: 'click' }, then: [engagement({ sessions: 1, score: 20 })] },
       {
         when: { advanceTo: seconds(70) },
-        then: [called('mixpanel', 'import', { attempt: 1 })],
+        then: [
+          called('mixpanel', 'import', {
+            attempt: 1,
+            request: {
+              events: [
+                {
+                  event: 'demo_viewed',
+                  properties: {
+                    time: seconds(10),
+                    distinct_id: 'v',
+                    $insert_id: insertIdOf('look'),
+                    demo_id: last('demo_published', 'demo_id'),
+                    detail: 'desktop',
+                  },
+                },
+                {
+                  event: 'demo_cta_clicked',
+                  properties: {
+                    time: seconds(15),
+                    distinct_id: 'v',
+                    $insert_id: insertIdOf('click'),
+                    demo_id: last('demo_published', 'demo_id'),
+                    detail: 'pilot',
+                  },
+                },
+              ],
+            },
+          }),
+        ],
       },
       {
         when: refusal(seconds(71)),
         then: [called('mixpanel', 'import', { attempt: 2, call_id: last('call_requested', 'call_id') })],
       },
-      { when: answer(seconds(80), { imported: 2 }), then: [{ type: 'demo_analytics_exported' }] },
+      {
+        when: answer(seconds(80), { imported: 2 }),
+        then: [
+          {
+            type: 'demo_analytics_exported',
+            payload: { insert_ids: [insertIdOf('look'), insertIdOf('click')], dropped: null },
+          },
+        ],
+      },
     ],
   },
 ]
 
 const givenUp: Scenario = {
-  it: 'says how much could not be exported, and goes on (8)',
+  it: 'says how much could not be exported, and goes on (5.2.8)',
   play: [
     ...made,
     { when: viewed(seconds(10)) },

@@ -7,7 +7,7 @@ import { demoEvents } from '../../schemas/index.ts'
 import type { Json } from '../../schemas/index.ts'
 import type { StepContext } from '../define.ts'
 import { emit } from '../define.ts'
-import { retryTime } from '../retry.ts'
+import { nextTry } from '../retry.ts'
 import type { DemoSettings } from './settings.ts'
 import type { DemoState } from './state.ts'
 import { demoTimers } from './state.ts'
@@ -51,15 +51,10 @@ export function exportAnswered(
 ): Move | null {
   const open = state.export_call
   if (open == null || open.call_id !== answer.call_id || open.attempt !== answer.attempt) return null
-  if (answer.class === 'retry' && answer.attempt < settings.retry.attempts) {
-    const notBefore = retryTime(settings.retry, {
-      time: context.time,
-      attempt: answer.attempt,
-      retryAt: answer.retry_at ?? null,
-      chance: context.id('retry'),
-    })
-    const export_call = { call_id: open.call_id, attempt: open.attempt + 1 }
-    return { state: { ...state, export_call }, emit: [requested(state, export_call, notBefore)] }
+  const next = nextTry(settings.retry, answer, { time: context.time, chance: context.id('retry') })
+  if (next !== null) {
+    const export_call = { call_id: open.call_id, attempt: next.attempt }
+    return { state: { ...state, export_call }, emit: [requested(state, export_call, next.notBefore)] }
   }
   // What cannot be had is given up, and said so: analytics do not hold back a demo.
   const sent = state.exports.slice(0, state.exporting).map(({ insert_id }) => insert_id)

@@ -99,7 +99,10 @@ export const made: readonly ScenarioStep[] = [
   { when: answer(seconds(3), { json: written, model: 'gpt-6-luna' }), then: [renders] },
   {
     when: answer(seconds(4), page()),
-    then: [generated(written), published(seconds(4) + 14 * 86_400_000)],
+    then: [
+      generated({ company_name: 'Acme', industry: 'Logistics', ...written }),
+      published(seconds(4) + 14 * 86_400_000),
+    ],
   },
 ]
 

@@ -5,6 +5,7 @@
  */
 
 import type { Json } from '../../schemas/index.ts'
+import { fieldsOf } from '../fields.ts'
 import type { DemoSettings } from './settings.ts'
 import type { Company, Finding } from './state.ts'
 
@@ -77,7 +78,7 @@ const most = { headline: 120, title: 60, text: 280, action: 60, painPoints: 4, s
 /** The content of a demo from what the model said; null where it said nothing at all. */
 export function personalizationOf(company: Company, findings: readonly Finding[], said: unknown): Personalization {
   const neutral = neutralPersonalization(company)
-  const told = record(said)
+  const told = fieldsOf(said)
   const known = new Set(findings.map(({ finding_id }) => finding_id))
   const figures = figuresIn(JSON.stringify([company, findings.map(({ data }) => data)]))
   const sentence = (value: unknown, longest: number): string | null => {
@@ -85,14 +86,14 @@ export function personalizationOf(company: Company, findings: readonly Finding[]
     return text === '' || text.length > longest || !isGrounded(text, figures) ? null : text.toWellFormed()
   }
   const pain_points = list(told['pain_points']).flatMap((value): Claim[] => {
-    const { text, finding_id } = record(value)
+    const { text, finding_id } = fieldsOf(value)
     const words = sentence(text, most.text)
     return words === null || typeof finding_id !== 'string' || !known.has(finding_id)
       ? []
       : [{ text: words, finding_id }]
   })
   const steps = list(told['steps']).flatMap((value): TourStep[] => {
-    const { title, text, finding_id } = record(value)
+    const { title, text, finding_id } = fieldsOf(value)
     const [head, words] = [sentence(title, most.title), sentence(text, most.text)]
     const place = typeof finding_id === 'string' ? finding_id : null
     return head === null || words === null || (place !== null && !known.has(place))
@@ -135,6 +136,4 @@ const figuresIn = (text: string): ReadonlySet<string> => new Set(text.match(/\d+
 const isGrounded = (text: string, figures: ReadonlySet<string>): boolean =>
   (text.replaceAll(/(?<=\d)[,.\s](?=\d{3}\b)/g, '').match(/\d+/g) ?? []).every((figure) => figures.has(figure))
 
-const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as unknown[]) : [])

@@ -16,6 +16,7 @@ import {
 import type { Json } from '../../schemas/index.ts'
 import type { StateOf } from '../define.ts'
 import { defineState } from '../define.ts'
+import { handledOnce } from '../handled.ts'
 
 export const demoState = defineState({
   store: 'demos',
@@ -171,6 +172,5 @@ const handledRemembered = 200
 
 /** Notes that an event was taken; null when it was taken before. */
 export function taking(state: DemoState, eventId: string): DemoState | null {
-  if (state.handled.includes(eventId)) return null
-  return { ...state, handled: [...state.handled, eventId].slice(-handledRemembered) }
+  return handledOnce(state, eventId, handledRemembered)
 }

@@ -7,7 +7,9 @@ import { demoEvents } from '../../schemas/index.ts'
 import type { Json, PayloadOf } from '../../schemas/index.ts'
 import type { Emission, Step, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
-import { retryTime } from '../retry.ts'
+import { fieldsOf } from '../fields.ts'
+import type { NextTry } from '../retry.ts'
+import { nextTry } from '../retry.ts'
 import { neutralPersonalization, personalizationOf, scriptRequest } from './script.ts'
 import type { Personalization } from './script.ts'
 import type { DemoSettings } from './settings.ts'
@@ -63,9 +65,9 @@ export function answered(settings: DemoSettings, state: DemoState, answer: Answe
   const { call: open, status } = state
   if (open == null || open.call_id !== answer.call_id || open.attempt !== answer.attempt) return { state }
   const work = status as Work
-  if (answer.class === 'retry' && answer.attempt < settings.retry.attempts)
-    return again(settings, state, work, answer, context)
-  const ok = answer.class === 'ok' ? record(answer.output) : null
+  const next = nextTry(settings.retry, answer, { time: context.time, chance: context.id('retry') })
+  if (next !== null) return again(settings, state, work, open.call_id, next)
+  const ok = answer.class === 'ok' ? fieldsOf(answer.output) : null
   switch (work) {
     case 'writing':
       return written(settings, state, ok, context)
@@ -76,16 +78,9 @@ export function answered(settings: DemoSettings, state: DemoState, answer: Answe
   }
 }
 
-function again(settings: DemoSettings, state: DemoState, work: Work, answer: Answer, context: StepContext): Move {
-  const notBefore = retryTime(settings.retry, {
-    time: context.time,
-    attempt: answer.attempt,
-    retryAt: answer.retry_at ?? null,
-    chance: context.id('retry'),
-  })
-  const next = { call_id: answer.call_id, attempt: answer.attempt + 1 }
-  const request = requestOf(settings, state, work)
-  return { state: { ...state, call: next }, emit: [requested(work, next, notBefore, request)] }
+function again(settings: DemoSettings, state: DemoState, work: Work, call_id: string, next: NextTry): Move {
+  const call = { call_id, attempt: next.attempt }
+  return { state: { ...state, call }, emit: [requested(work, call, next.notBefore, requestOf(settings, state, work))] }
 }
 
 function requestOf(settings: DemoSettings, state: DemoState, work: Work): Json {
@@ -170,7 +165,7 @@ function rendered(
   const move = followed(settings, published, told, context)
   if (move.state.status !== 'published') return move
   const [first] = settings.nudgeAfterMs
-  const nudge = first === undefined || published.viewers.length > 0 ? null : context.time + first
+  const nudge = first === undefined ? null : context.time + first
   return { ...move, timers: { ...move.timers, [demoTimers.expiry]: expires_at, [demoTimers.nudge]: nudge } }
 }
 
@@ -250,11 +245,8 @@ function pageOf({ ref, qr_ref, share_token, url }: Readonly<Record<string, unkno
 }
 
 function refOf(value: unknown): Ref | null {
-  const { bucket, key, version_id, sha256, bytes } = record(value)
+  const { bucket, key, version_id, sha256, bytes } = fieldsOf(value)
   const texts = [bucket, key, version_id, sha256]
   if (!texts.every((text) => typeof text === 'string') || !Number.isSafeInteger(bytes)) return null
   return { bucket, key, version_id, sha256, bytes } as Ref
 }
-
-const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}

@@ -1,4 +1,4 @@
-/** What a look at the demo leads to: the analytics as they stand, one `demo_engaged`, no more nudges. */
+/** What a look at the demo leads to: the analytics as they stand, and one `demo_engaged`; and what nobody's looking does. */
 
 import { demoEvents } from '../../schemas/index.ts'
 import type { Emission, StepContext } from '../define.ts'
@@ -29,7 +29,6 @@ export function looked(
   const told: Emission[] = []
   if (moved(settings, state, after)) told.push(changed(after, sessions, dwellMs))
   if (engages) told.push(emit(demoEvents, 'demo_engaged', { demo_id: state.demo_id, score: after.score, sessions }))
-  const viewed = sessions > 0 ? { [demoTimers.nudge]: null } : {}
   if (look.isRobot) return { state: after, emit: told }
   const exported = noted(
     settings,
@@ -37,11 +36,7 @@ export function looked(
     { ...name, viewer: look.viewer },
     context,
   )
-  return {
-    state: exported.state,
-    emit: [...told, ...(exported.emit ?? [])],
-    timers: { ...viewed, ...exported.timers },
-  }
+  return { ...exported, emit: [...told, ...(exported.emit ?? [])] }
 }
 
 function moved(settings: DemoSettings, before: DemoState, after: DemoState): boolean {
@@ -69,7 +64,7 @@ function changed(state: DemoState, sessions: number, dwell_ms: number): Emission
 
 const dayMs = 24 * 60 * 60 * 1000
 
-/** Nobody has looked yet: told once for each of the times. */
+/** Told once for each of the times, as long as nobody has looked. */
 export function unviewed(settings: DemoSettings, state: DemoState): Move {
   if (state.status !== 'published' || attention(settings, state).sessions > 0) return { state }
   const n = state.nudges + 1

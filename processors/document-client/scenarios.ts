@@ -3,20 +3,26 @@ import {
   answer,
   approved,
   asked,
+  asksFor,
   begun,
   called,
   compensate,
   contractSent,
   create,
   created,
+  days,
   drawn,
+  ended,
   engaged,
   erase,
+  failing,
   fetchCall,
   fetched,
   generated,
   ignored,
+  isVoided,
   made,
+  ndaSending,
   ndaSent,
   ndaSigned,
   pricingApproved,
@@ -31,16 +37,14 @@ import {
   voided,
 } from '../documents/scenario-data.ts'
 
-const isVoided = answer({ status: 'voided' }, seconds(101))
-
 const undone: readonly Scenario[] = [
   {
-    it: 'voids an envelope that is out, and says so when it is',
+    it: 'voids an envelope that is out, and says so when it is (4.5.5, 4.5.8)',
     play: [
       ...contractSent,
       { when: compensate('contract'), then: [voidCall('e3')] },
       { when: compensate('contract', 2) },
-      { when: isVoided, then: [voided('contract')] },
+      { when: isVoided(), then: [voided('contract')] },
       { when: compensate('contract', 3, seconds(103)), then: [voided('contract')] },
       { when: told('e3', 'envelope-voided', {}, seconds(104)) },
     ],
@@ -48,30 +52,27 @@ const undone: readonly Scenario[] = [
   {
     it: 'voids an envelope that is made after the void was asked',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: compensate('nda') },
       { when: made('e1', seconds(101)), then: [sent('e1'), voidCall('e1')] },
-      { when: isVoided, then: [voided('nda')] },
+      { when: isVoided(), then: [voided('nda')] },
     ],
   },
   {
     it: 'asks again for an envelope whose making is in doubt, then voids it',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: refused('retry', 0), then: [called('create_envelope', { attempt: 2 })] },
       { when: compensate('nda') },
       { when: refused('auth', 401, seconds(101)), then: [called('create_envelope', { attempt: 3 })] },
       { when: made('e1', seconds(102)), then: [sent('e1'), voidCall('e1')] },
-      { when: isVoided, then: [voided('nda')] },
+      { when: isVoided(), then: [voided('nda')] },
     ],
   },
   {
     it: 'has nothing to void when no envelope was made',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: compensate('nda') },
       { when: refused('invalid', 400, seconds(101)), then: [voided('nda')] },
     ],
@@ -86,7 +87,19 @@ const undone: readonly Scenario[] = [
         then: [called('void_envelope', { attempt: 2, not_before: seconds(3_701) })],
       },
       { when: refused('retry', 503, seconds(4_000)), then: [called('void_envelope', { attempt: 3 })] },
-      { when: isVoided, then: [voided('nda')] },
+      { when: isVoided(), then: [voided('nda')] },
+    ],
+  },
+  {
+    it: 'has done with an envelope that cannot be voided, and tells a person',
+    play: [
+      ...ndaSent,
+      { when: compensate('nda'), then: [voidCall('e1')] },
+      ...failing('void_envelope', { as: 'retry', status: 503 }, [
+        asksFor('the envelope could not be voided: void it at the signature service', { envelope_id: 'e1' }),
+        voided('nda'),
+      ]),
+      { when: told('e1', 'envelope-completed', {}, days(3)), then: [ignored('completed', 'voided')] },
     ],
   },
   {
@@ -103,12 +116,12 @@ const undone: readonly Scenario[] = [
       ...contractSent,
       { when: compensate('contract'), then: [voidCall('e3')] },
       { when: told('e3', 'envelope-completed', {}, seconds(101)) },
-      { when: answer({ status: 'completed' }, seconds(102)), then: [reviewed, voided('contract')] },
+      { when: ended('completed', seconds(102)), then: [reviewed, voided('contract')] },
       { when: told('e3', 'envelope-completed', {}, seconds(103)), then: [ignored('completed', 'voided')] },
     ],
   },
   {
-    it: 'takes back a signed document, an approved price and a draft without asking anybody',
+    it: 'takes back a signed document, an approved price and a draft without asking anybody (4.5.9)',
     play: [
       ...proposalSent.slice(0, -2),
       { when: compensate('proposal'), then: [voided('proposal')] },
@@ -164,8 +177,7 @@ const gone: readonly Scenario[] = [
   {
     it: 'voids an envelope that is made after its client is gone',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: erase(), then: [removed(['nda'])] },
       { when: refused('retry', 503, seconds(201)), then: [called('remove', { attempt: 2 })] },
       { when: answer(null, seconds(202)) },

@@ -2,7 +2,7 @@ import type { Scenario } from '../define.ts'
 import { begun, created, engaged, ndaSigned, render, seconds, wanted } from '../documents/scenario-data.ts'
 
 export const scenarios: readonly Scenario[] = [
-  { it: 'asks for the NDA when somebody takes an interest in the demo', play: begun },
+  { it: 'asks for the NDA when somebody takes an interest in the demo (5.2.5, 4.5.1)', play: begun },
   {
     it: 'asks for it once, whatever demo is looked at later',
     play: [...begun, { when: engaged(seconds(9), 'd2') }],

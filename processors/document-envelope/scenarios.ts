@@ -1,10 +1,12 @@
-/** Numbers in brackets are those of the document behaviours in the service's specification. */
+/** Numbers in brackets are those of `processors/BEHAVIOURS.md`. */
 
 import type { Scenario } from '../define.ts'
+import { last } from '../define.ts'
 import {
   answer,
   approved,
   asked,
+  asksFor,
   begun,
   called,
   contractSent,
@@ -12,12 +14,16 @@ import {
   days,
   declined,
   drawn,
+  ended,
   expired,
+  failing,
   fetchCall,
   fetched,
   generated,
   ignored,
+  isVoided,
   made,
+  ndaSending,
   ndaSent,
   ndaSigned,
   pricingApproved,
@@ -36,11 +42,9 @@ import {
   wanted,
 } from '../documents/scenario-data.ts'
 
-const isVoided = (at: number) => answer({ status: 'voided' }, at)
-
 const order: readonly Scenario[] = [
   {
-    it: 'goes from the NDA to the contract, each asked for by the fact of the one before (2)',
+    it: 'goes from the NDA to the contract, each asked for by the fact of the one before (5.3.2)',
     play: [
       ...contractSent,
       { when: told('e3', 'envelope-completed', {}, seconds(40)), then: [fetchCall('e3')] },
@@ -58,7 +62,7 @@ const order: readonly Scenario[] = [
     ],
   },
   {
-    it: 'draws up no price before the NDA is signed, whoever asks (2)',
+    it: 'draws up no price before the NDA is signed, whoever asks (5.3.2)',
     play: [
       ...ndaSent,
       { when: asked('pricing'), then: [ignored('requested before the nda is signed', 'none')] },
@@ -84,7 +88,7 @@ const order: readonly Scenario[] = [
 
 const life: readonly Scenario[] = [
   {
-    it: 'is viewed, signed by one after the other, and signed once (1, 5)',
+    it: 'is viewed, signed by one after the other, and signed once (5.3.1, 5.3.5)',
     play: [
       ...ndaSent,
       { when: told('e1', 'envelope-sent') },
@@ -100,7 +104,7 @@ const life: readonly Scenario[] = [
     ],
   },
   {
-    it: 'is signed once when completed comes before delivered, and twice (5)',
+    it: 'is signed once when completed comes before delivered, and twice (5.3.5)',
     play: [
       ...ndaSent,
       { when: told('e1', 'envelope-completed'), then: [fetchCall('e1')] },
@@ -111,10 +115,9 @@ const life: readonly Scenario[] = [
     ],
   },
   {
-    it: 'hears of an envelope before it knows its id (5, 6)',
+    it: 'hears of an envelope before it knows its id (5.3.5)',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: told('e1', 'envelope-completed', {}, seconds(6)) },
       { when: told('e9', 'envelope-completed', {}, seconds(6)) },
       { when: made('e1', seconds(7)), then: [sent('e1'), fetchCall('e1')] },
@@ -125,7 +128,7 @@ const life: readonly Scenario[] = [
     ],
   },
   {
-    it: 'is declined once, with the reason (8)',
+    it: 'is declined once, with the reason (5.3.1, 5.3.8)',
     play: [
       ...contractSent,
       {
@@ -138,11 +141,11 @@ const life: readonly Scenario[] = [
     ],
   },
   {
-    it: 'is voided when somebody voids it at the service',
+    it: 'is voided when somebody voids it at the service (5.3.1)',
     play: [...ndaSent, { when: told('e1', 'envelope-voided', { reason: 'a slip' }), then: [voided('nda', 'a slip')] }],
   },
   {
-    it: 'ignores and counts what would take a signature back (1)',
+    it: 'ignores and counts what would take a signature back (5.3.1)',
     play: [
       ...ndaSigned,
       { when: told('e1', 'envelope-declined', {}, seconds(40)), then: [ignored('declined', 'signed')] },
@@ -162,7 +165,7 @@ const unanswered: Scenario['play'] = [
 
 const clock: readonly Scenario[] = [
   {
-    it: 'reminds the next signer in order after 3, 7 and 14 days, and expires after 30 (7)',
+    it: 'reminds the next signer in order after 3, 7 and 14 days, and expires after 30 (5.3.1, 5.3.7)',
     play: [
       ...ndaSent,
       { when: { advanceTo: days(3) } },
@@ -177,7 +180,7 @@ const clock: readonly Scenario[] = [
     ],
   },
   {
-    it: 'reminds nobody once all have signed (7)',
+    it: 'reminds nobody once all have signed (5.3.7)',
     play: [...ndaSigned, { when: { advanceTo: days(40) } }],
   },
   {
@@ -185,7 +188,7 @@ const clock: readonly Scenario[] = [
     play: [
       ...ndaSent,
       ...unanswered,
-      { when: answer({ status: 'completed' }, days(31) + 1), then: [fetchCall('e1')] },
+      { when: ended('completed', days(31) + 1), then: [fetchCall('e1')] },
       { when: told('e1', 'envelope-completed', {}, days(31) + 2) },
       { when: fetched('nda', days(31) + 3), then: [signed('nda'), wanted('pricing'), render('pricing')] },
     ],
@@ -196,14 +199,14 @@ const clock: readonly Scenario[] = [
       ...ndaSent,
       ...unanswered,
       { when: told('e1', 'envelope-declined', { reason: 'no' }, days(31) + 1) },
-      { when: answer({ status: 'declined' }, days(31) + 2), then: [declined({ reason: 'no' })] },
+      { when: ended('declined', days(31) + 2), then: [declined({ reason: 'no' })] },
     ],
   },
 ]
 
 const changes: readonly Scenario[] = [
   {
-    it: 'voids the old envelope first, then draws up and sends the new version (4)',
+    it: 'voids the old envelope first, then draws up and sends the new version (5.3.4)',
     play: [
       ...proposalSent,
       { when: asked('proposal', { seats: '20' }), then: [voidCall('e2')] },
@@ -218,7 +221,7 @@ const changes: readonly Scenario[] = [
     ],
   },
   {
-    it: 'waits for an envelope that is being made before it replaces it (4)',
+    it: 'waits for an envelope that is being made before it replaces it (5.3.4)',
     play: [
       ...proposalSent.slice(0, -1),
       { when: asked('proposal', { seats: '20' }) },
@@ -229,7 +232,7 @@ const changes: readonly Scenario[] = [
     ],
   },
   {
-    it: 'sends a new proposal when the price was negotiated anew',
+    it: 'sends a new proposal when the price was negotiated anew (5.3.4)',
     play: [
       ...proposalSent,
       { when: asked('pricing', { seats: '20' }), then: [render('pricing', 2)] },
@@ -257,7 +260,7 @@ const changes: readonly Scenario[] = [
       ...proposalSent,
       { when: asked('proposal', { seats: '20' }), then: [voidCall('e2')] },
       { when: told('e2', 'envelope-completed', {}, seconds(51)) },
-      { when: answer({ status: 'completed' }, seconds(52)), then: [fetchCall('e2')] },
+      { when: ended('completed', seconds(52)), then: [fetchCall('e2')] },
       { when: asked('proposal', { seats: '30' }, seconds(53)), then: [ignored('requested', 'completed')] },
       {
         when: fetched('proposal', seconds(54)),
@@ -306,16 +309,16 @@ const failures: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks for a lost answer under the same transaction id, and never gives it up (6)',
+    it: 'asks for a lost answer under the same transaction id until it is told (5.3.6)',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       ...[2, 3, 4, 5, 6, 7].map((attempt) => ({
         when: refused('retry', 0, seconds(attempt)),
         then: [
           called('create_envelope', {
             attempt,
-            call_id: { $last: ['call_requested', 'call_id'] },
+            call_id: last('call_requested', 'call_id'),
+            request: { transaction_id: last('call_requested', 'call_id') },
             ...(attempt > 5 ? { not_before: seconds(attempt) + 3_600_000 } : {}),
           }),
         ],
@@ -326,13 +329,12 @@ const failures: readonly Scenario[] = [
   {
     it: 'says that an envelope cannot be made when it is refused',
     play: [
-      ...begun,
-      { when: drawn('nda'), then: [generated('nda'), approved(), create()] },
+      ...ndaSending,
       { when: refused('auth', 401), then: [{ type: 'document_generation_failed', payload: { reason: 'auth' } }] },
     ],
   },
   {
-    it: 'asks for the signed file until it is there (9)',
+    it: 'asks for the signed file until it is there (5.3.9)',
     play: [
       ...ndaSent,
       { when: told('e1', 'envelope-completed'), then: [fetchCall('e1')] },
@@ -345,4 +347,63 @@ const failures: readonly Scenario[] = [
   },
 ]
 
-export const scenarios: readonly Scenario[] = [...order, ...life, ...clock, ...changes, ...failures]
+const stays =
+  'the envelope may be live, though the signature service never said so: void it there before there is another one'
+const hangs = 'the envelope could not be voided: void it at the signature service'
+
+const lost = { as: 'retry', status: 0 } as const
+
+const endless: readonly Scenario[] = [
+  {
+    it: 'gives up an envelope whose making stays in doubt, and tells a person which one to void (5.3.6)',
+    play: [
+      ...ndaSending,
+      { when: told('e1', 'envelope-sent', {}, seconds(100)) },
+      ...failing('create_envelope', lost, [
+        asksFor(stays, { transaction_id: last('call_requested', 'call_id'), envelopes_told_of: ['e1'] }),
+        { type: 'document_generation_failed', payload: { reason: 'exhausted' } },
+      ]),
+      { when: { advanceTo: days(60) } },
+    ],
+  },
+  {
+    it: 'gives up an envelope that the service never took, and asks nobody',
+    play: [
+      ...ndaSending,
+      ...failing('create_envelope', { as: 'retry', status: 429 }, [
+        { type: 'document_generation_failed', payload: { reason: 'exhausted' } },
+      ]),
+    ],
+  },
+  {
+    it: 'draws up no new version of an envelope that may be live, and tells a person (5.3.4)',
+    play: [
+      ...ndaSending,
+      { when: asked('nda') },
+      ...failing('create_envelope', lost, [asksFor(stays), { type: 'document_generation_failed' }]),
+    ],
+  },
+  {
+    it: 'stays with the old version when its envelope cannot be voided, and tells a person (5.3.4)',
+    play: [
+      ...proposalSent,
+      { when: asked('proposal', { seats: '20' }), then: [voidCall('e2')] },
+      ...failing('void_envelope', { as: 'auth', status: 401 }, [asksFor(hangs, { envelope_id: 'e2' })]),
+      { when: told('e2', 'envelope-completed', {}, days(2.5)), then: [fetchCall('e2')] },
+    ],
+  },
+  {
+    it: 'expires an envelope that cannot be voided, and tells a person (5.3.7)',
+    play: [
+      ...ndaSent,
+      ...unanswered,
+      ...failing('void_envelope', { as: 'retry', status: 503, since: days(31) }, [
+        asksFor(hangs),
+        expired({ document_type: 'nda' }),
+      ]),
+      { when: { advanceTo: days(90) } },
+    ],
+  },
+]
+
+export const scenarios: readonly Scenario[] = [...order, ...life, ...clock, ...changes, ...failures, ...endless]

@@ -1,10 +1,18 @@
 import type { Scenario } from '../define.ts'
+import { last } from '../define.ts'
 import {
   approved,
   asked,
+  asksFor,
   compensate,
+  create,
+  days,
   drawn,
+  failing,
+  fetchCall,
+  fetched,
   generated,
+  ndaSent,
   pricingApproved,
   proposalSent,
   render,
@@ -12,7 +20,8 @@ import {
   reviewed,
   reviewExpired,
   seconds,
-  create,
+  signed,
+  told,
   voided,
   wanted,
 } from '../documents/scenario-data.ts'
@@ -27,9 +36,18 @@ const discounted: Scenario['play'] = [
   },
 ]
 
+/** All have signed, and the file could not be fetched. */
+const unfetched: Scenario['play'] = [
+  ...ndaSent,
+  { when: told('e1', 'envelope-completed'), then: [fetchCall('e1')] },
+  ...failing('fetch_signed', { as: 'retry', status: 503 }, [
+    asksFor('all have signed, and the signed file could not be fetched: approve to try again'),
+  ]),
+]
+
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'asks a person about a discount above 20 %; approved, the proposal follows without a second question (3)',
+    it: 'asks a person about a discount above 20 %; approved, the proposal follows without a second question (5.3.1, 5.3.3)',
     play: [
       ...discounted,
       {
@@ -43,7 +61,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'does not ask about exactly 20 % (3)',
+    it: 'does not ask about exactly 20 % (5.3.3)',
     play: [
       ...pricingApproved,
       { when: asked('pricing', { discount_basis_points: '2000' }), then: [render('pricing', 2)] },
@@ -54,7 +72,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks a person about a margin below the floor (3)',
+    it: 'asks a person about a margin below the floor (5.3.3)',
     play: [
       ...pricingApproved,
       { when: asked('pricing', { seats: '3', conversations: '1000' }), then: [render('pricing', 2)] },
@@ -75,7 +93,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks a person about an amount above the limit (3)',
+    it: 'asks a person about an amount above the limit (5.3.3)',
     play: [
       ...pricingApproved,
       { when: asked('pricing', { seats: '8000' }), then: [render('pricing', 2)] },
@@ -83,7 +101,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends a document that was rejected, and one that nobody decided on',
+    it: 'ends a document that was rejected, and one that nobody decided on (4.6.3)',
     play: [
       ...discounted,
       { when: reviewExpired('escalate') },
@@ -126,6 +144,31 @@ export const scenarios: readonly Scenario[] = [
       { when: compensate('pricing'), then: [voided('pricing')] },
       { when: reviewDecided('approve') },
       { when: reviewDecided('approve', null, 'another') },
+    ],
+  },
+  {
+    it: 'fetches a signed file anew when a person says so, and when nobody says anything (5.3.9)',
+    play: [
+      ...unfetched,
+      { when: reviewDecided('escalate', null, last('review_requested', 'review_id'), days(3)) },
+      { when: reviewExpired('reject', days(4)), then: [fetchCall('e1')] },
+      { when: reviewDecided('approve', null, last('review_requested', 'review_id'), days(4)) },
+      { when: fetched('nda', days(5)), then: [signed('nda'), wanted('pricing'), render('pricing')] },
+    ],
+  },
+  {
+    it: 'fetches a signed file anew that a person asks for, and lets one go that a person gives up',
+    play: [
+      ...unfetched,
+      {
+        when: reviewDecided('approve', null, last('review_requested', 'review_id'), days(3)),
+        then: [fetchCall('e1')],
+      },
+      ...failing('fetch_signed', { as: 'retry', status: 503, since: days(3) }, [reviewed]),
+      {
+        when: reviewDecided('reject', null, last('review_requested', 'review_id'), days(7)),
+        then: [{ type: 'document_generation_failed', payload: { document_type: 'nda', reason: 'rejected by h1' } }],
+      },
     ],
   },
   {

@@ -12,6 +12,7 @@ import type { Emission, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
 import { retryTime } from '../retry.ts'
 import { documentData } from './content.ts'
+import { inWords } from './figures.ts'
 import type { Quote } from './pricing.ts'
 import { yearAmount } from './pricing.ts'
 import type { DocumentsSettings } from './settings.ts'
@@ -120,7 +121,10 @@ export function reasonsForPerson({ settings, state }: Around, document: SalesDoc
       quote.margin_basis_points < marginBelowBasisPoints,
       `the margin of ${percent(quote.margin_basis_points)} is below ${percent(marginBelowBasisPoints)}`,
     ],
-    [yearAmount(quote) > yearAmountAbove, `the amount of a year is above ${yearAmountAbove} in minor units`],
+    [
+      yearAmount(quote) > yearAmountAbove,
+      `a year comes to ${inWords(yearAmount(quote), quote.currency)}, above ${inWords(yearAmountAbove, quote.currency)}`,
+    ],
   ]
   return found.flatMap(([holds, words]) => (holds ? [words] : []))
 }

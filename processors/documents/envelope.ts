@@ -5,16 +5,17 @@
  * 1. A document has at most one live envelope: a change voids the old one before the next version is drawn up.
  * 2. document_signed is said once, when the signed file is in our store.
  * 3. What was asked to end is ended whatever answers late: an envelope made after that is voided.
- * 4. An envelope that may be live is never given up: its calls are tried until an answer tells.
+ * 4. An envelope that may be live is tried for until an answer tells; after `giveUpAfterAttempts` tries a person is told
+ *    (`giving-up.ts`), and no further one is made in its place by us.
  * 5. Of a change or an expiry and a signature, the signature wins when the service says that all had signed; of a
  *    compensation and a signature, the compensation, and a person is told.
  */
 
-import { documentEvents, reviewEvents } from '../../schemas/index.ts'
-import type { Emission } from '../define.ts'
+import { documentEvents } from '../../schemas/index.ts'
 import { emit } from '../define.ts'
 import type { Answer, Around, Moved } from './document.ts'
 import { after, called, calledAgain, drawnUp, generated, ignored, maybeReached, notGenerated } from './document.ts'
+import { personTold } from './giving-up.ts'
 import type { Quote } from './pricing.ts'
 import { quote } from './pricing.ts'
 import type { SalesDocument, Webhook } from './state.ts'
@@ -37,11 +38,41 @@ export function answered(around: Around, document: SalesDocument, answer: Answer
     }
     case 'void':
       if (answer.class === 'ok') return voidAnswered(around, document, String(output['status']))
-      return answer.class === 'invalid' ? over(around, document) : calledAgain(around, document, answer)
+      return answer.class === 'invalid' ? over(around, document) : triedAgain(around, document, answer)
     case 'fetch': {
       const { signed_ref, certificate_ref } = output
-      if (!isRef(signed_ref) || !isRef(certificate_ref)) return calledAgain(around, document, answer)
+      if (!isRef(signed_ref) || !isRef(certificate_ref)) return triedAgain(around, document, answer)
       return signed(document, refOf(signed_ref), refOf(certificate_ref))
+    }
+  }
+}
+
+/** Another try, until there were too many (4). */
+function triedAgain(around: Around, document: SalesDocument, answer: Answer): Moved {
+  return answer.attempt < around.settings.giveUpAfterAttempts
+    ? calledAgain(around, document, answer)
+    : givenUp(around, document, document.call?.doubtful === 'yes' || maybeReached(answer))
+}
+
+/** @param mayBeThere an envelope that was to be made may be live */
+function givenUp(around: Around, document: SalesDocument, mayBeThere: boolean): Moved {
+  const { call, closing } = document
+  const changes = closing?.why === 'change'
+  const open: SalesDocument = { ...document, closing: null, next: null, call: null }
+  switch (call?.purpose) {
+    case 'create': {
+      const ended = closing == null || changes ? notGenerated(open, 'exhausted') : over(around, document)
+      return mayBeThere ? after([personTold(around, document, 'create')], ended) : ended
+    }
+    case 'void':
+      // The old version stays the live one (1); what was to end for another reason has ended for us.
+      return after(
+        [personTold(around, document, 'void')],
+        changes ? { document: open, emit: [] } : over(around, document),
+      )
+    default: {
+      const asked = personTold(around, document, 'fetch')
+      return { document: { ...open, review_id: String(asked.payload['review_id']) }, emit: [asked] }
     }
   }
 }
@@ -84,7 +115,7 @@ function made(around: Around, document: SalesDocument, envelope_id: string): Mov
 function notMade(around: Around, document: SalesDocument, answer: Answer): Moved {
   const unknown = document.call?.doubtful === 'yes' || maybeReached(answer)
   const refused = answer.class === 'invalid' || (!unknown && (answer.class === 'auth' || answer.class === 'quota'))
-  if (!refused) return calledAgain(around, document, answer)
+  if (!refused) return triedAgain(around, document, answer)
   return document.closing == null ? notGenerated(document, answer.class) : over(around, document)
 }
 
@@ -97,7 +128,7 @@ function voidAnswered(around: Around, document: SalesDocument, status: string): 
   }
   if (status === 'completed' && why === 'compensation') {
     const ended = over(around, document)
-    return after([signedTooLate(around, document)], ended)
+    return after([personTold(around, document, 'late')], ended)
   }
   if (status === 'declined' && why === 'expired') return declined(document, document.declined ?? '')
   return over(around, document)
@@ -172,19 +203,10 @@ function signed(
   return { document: { ...document, status: 'signed', call: null, keys }, emit: [fact] }
 }
 
-/** All had signed before the envelope could be voided: the lifecycle goes back all the same, and a person has to know. */
-function signedTooLate({ settings, context }: Around, document: SalesDocument): Emission {
-  return emit(reviewEvents, 'review_requested', {
-    review_id: context.id(`late:${document.document_id}:${document.version}`),
-    subject_type: 'document',
-    subject_ref: document.document_id,
-    reason: 'all had signed before the envelope could be voided',
-    risk: 'high',
-    proposed_action: { document_type: document.document_type, envelope_id: document.envelope_id ?? null },
-    options: ['approve', 'reject'],
-    requester: 'documents',
-    due_at: context.time + settings.approval.withinMs,
-  })
+/** A person decided on a signed file that could not be fetched: another round, unless it is let go. */
+export function fetchDecided(around: Around, document: SalesDocument, letGo: string | null): Moved {
+  const open: SalesDocument = { ...document, review_id: null }
+  return letGo === null ? called(around, open, 'fetch') : notGenerated(open, letGo)
 }
 
 /** Ends what is live; for a document whose envelope is being made, as soon as it is known. */

@@ -37,7 +37,8 @@ export function erased(settings: DocumentsSettings, draft: Draft, context: StepC
   )
 }
 
-const standing = ({ status }: SalesDocument): boolean => ['approval', 'approved', 'signed'].includes(status)
+const standing = ({ status }: SalesDocument): boolean =>
+  ['approval', 'approved', 'completed', 'signed'].includes(status)
 
 const withoutContent = (document: SalesDocument): SalesDocument => ({
   ...document,

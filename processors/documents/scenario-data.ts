@@ -3,6 +3,7 @@
 import { clientEvents, demoEvents, documentEvents, researchEvents, reviewEvents } from '../../schemas/index.ts'
 import type { Expected, Scenario, ScenarioInput } from '../define.ts'
 import { last } from '../define.ts'
+import { documentsDefaults } from './settings.ts'
 import type { DocumentType } from './state.ts'
 
 /** Midnight of 1 January 2026. */
@@ -52,10 +53,11 @@ export const reviewDecided = (
   decision: string,
   edits: unknown = null,
   review_id: unknown = last('review_requested', 'review_id'),
+  at = seconds(60),
 ): ScenarioInput =>
-  input(reviewEvents, 'review_decided', { review_id, decision, edits, comment: null, by: 'h1', ms: 1 }, seconds(60))
-export const reviewExpired = (fallback: string): ScenarioInput =>
-  input(reviewEvents, 'review_expired', { review_id: last('review_requested', 'review_id'), fallback }, days(3))
+  input(reviewEvents, 'review_decided', { review_id, decision, edits, comment: null, by: 'h1', ms: 1 }, at)
+export const reviewExpired = (fallback: string, at = days(3)): ScenarioInput =>
+  input(reviewEvents, 'review_expired', { review_id: last('review_requested', 'review_id'), fallback }, at)
 
 export const told = (
   envelope_id: string,
@@ -82,6 +84,9 @@ export const ref = (key: string) => ({ bucket: 'b', key, version_id: 'v1', sha25
 export const answer = (output: unknown, at = seconds(5)): ScenarioInput => ({ answer: { output }, at })
 export const drawn = (key: string, at = seconds(5)): ScenarioInput => answer({ ref: ref(key) }, at)
 export const made = (envelope_id: string, at = seconds(6)): ScenarioInput => answer({ envelope_id }, at)
+/** How the envelope stands that was to be voided. */
+export const ended = (status: string, at = seconds(101)): ScenarioInput => answer({ status }, at)
+export const isVoided = (at?: number): ScenarioInput => ended('voided', at)
 export const fetched = (key: string, at = seconds(21)): ScenarioInput =>
   answer({ signed_ref: ref(`${key}-signed`), certificate_ref: ref(`${key}-certificate`) }, at)
 export const refused = (
@@ -107,9 +112,30 @@ export const generated = (document_type: DocumentType, more = {}) =>
   expected('document_generated')({ document_type, ...more })
 export const approved = (by = 'policy', more = {}) => expected('document_approved')({ by, ...more })
 export const reviewed = expected('review_requested')({ subject_type: 'document', requester: 'documents', risk: 'high' })
+/** A person is told of something that we cannot bring to an end. */
+export const asksFor = (reason: string, proposed_action: Readonly<Record<string, unknown>> = {}) =>
+  expected('review_requested')({
+    subject_type: 'document',
+    requester: 'documents',
+    risk: 'high',
+    reason,
+    proposed_action,
+  })
 export const create = (version = 1) => called('create_envelope', { provider: 'docusign', request: { version } })
 export const sent = (envelope_id: string, more = {}) => expected('envelope_sent')({ envelope_id, ...more })
 export const voidCall = (envelope_id: string) => called('void_envelope', { request: { envelope_id } })
+const triesAtMost = documentsDefaults.giveUpAfterAttempts
+/** Every try fails, half an hour apart. Each but the last is followed by another; what follows the last is said here. */
+export const failing = (
+  operation: string,
+  { as, status, since = seconds(200) }: { as: 'retry' | 'auth'; status: number; since?: number },
+  then: readonly Expected[],
+): Scenario['play'] =>
+  Array.from({ length: triesAtMost }, (_, n) => ({
+    when: refused(as, status, since + n * 1_800_000),
+    then:
+      n + 1 < triesAtMost ? [called(operation, { attempt: n + 2, call_id: last('call_requested', 'call_id') })] : then,
+  }))
 export const fetchCall = (envelope_id: string) => called('fetch_signed', { request: { envelope_id } })
 export const viewed = expected('document_viewed')
 export const signed = (document_type: DocumentType, more = {}) =>
@@ -129,10 +155,15 @@ export const begun: Scenario['play'] = [
   { when: engaged(), then: [wanted('nda', { reason: 'demo_engaged' }), render('nda')] },
 ]
 
-/** The NDA is with its signers as e1, since second 6. */
-export const ndaSent: Scenario['play'] = [
+/** The NDA is drawn up and approved; its envelope is being made. */
+export const ndaSending: Scenario['play'] = [
   ...begun,
   { when: drawn('nda'), then: [generated('nda', { version: 1 }), approved(), create()] },
+]
+
+/** The NDA is with its signers as e1, since second 6. */
+export const ndaSent: Scenario['play'] = [
+  ...ndaSending,
   { when: made('e1'), then: [sent('e1', { version: 1, expires_at: seconds(6) + 30 * 24 * 3_600_000 })] },
 ]
 

@@ -40,7 +40,13 @@ export interface ApprovalSettings {
 
 /** What the documents say besides figures. */
 export interface WordsSettings {
-  readonly seller: { readonly name: string; readonly address: readonly string[] }
+  readonly seller: {
+    readonly name: string
+    /** Lines of the postal address. */
+    readonly address: readonly string[]
+    /** As `Registered in Bratislava, no. 12345`. */
+    readonly registration?: string | null
+  }
   readonly law: { readonly governing_law: string; readonly jurisdiction: string }
   readonly nda: { readonly term_months: number; readonly survival_years: number; readonly purpose: string }
   /** An offer stands so long, in ms. */
@@ -71,6 +77,11 @@ export interface DocumentsSettings {
   readonly retry: RetrySettings
   /** A call that must succeed in the end (an envelope that may be live, a signed file) is tried again this much later. */
   readonly patienceMs: number
+  /**
+   * Such a call is given up after so many tries, and a person is asked. All of them stay well within the 7 days for which
+   * the signature service knows a transaction id: a try after that might make a second envelope.
+   */
+  readonly giveUpAfterAttempts: number
 }
 
 const hour = 60 * 60 * 1000
@@ -127,7 +138,7 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
       availability_bp: 9_990,
     },
   },
-  templateVersion: 1,
+  templateVersion: 2,
   signers: {
     nda: [
       { role: 'client', order: 1 },
@@ -144,4 +155,5 @@ export const documentsDefaults = Object.freeze<DocumentsSettings>({
   expiresAfterMs: 30 * day,
   retry: { attempts: 5, baseMs: 2_000, capMs: 5 * 60_000 },
   patienceMs: hour,
+  giveUpAfterAttempts: 72,
 })

@@ -3,6 +3,7 @@
 import { array, double, instant, int, long, oneOf, optional, record, string } from '../../schemas/index.ts'
 import type { StateOf } from '../define.ts'
 import { defineState } from '../define.ts'
+import { handledOnce } from '../handled.ts'
 
 export const documentTypes = ['nda', 'pricing', 'proposal', 'contract'] as const
 export type DocumentType = (typeof documentTypes)[number]
@@ -170,8 +171,7 @@ const envelopesRemembered = 30
 
 /** Notes a command or a delivery; null when it was handled before. */
 export function noted(state: DocumentsState, id: string): DocumentsState | null {
-  if (state.handled.includes(id)) return null
-  return { ...state, handled: [...state.handled, id].slice(-handledRemembered) }
+  return handledOnce(state, id, handledRemembered)
 }
 
 export const keptEarly = (early: readonly Webhook[], webhook: Webhook): readonly Webhook[] =>

@@ -11,14 +11,13 @@ import { sagaTimers, toStage } from './moves.ts'
 import type { SagaSettings } from './settings.ts'
 import type { SagaState } from './state.ts'
 import type { SagaStep } from './steps.ts'
-import { stepRules } from './steps.ts'
 
 const deadlines = { [sagaTimers.research]: null, [sagaTimers.step]: null }
 
 /** Ends the lifecycle for a reason. Research that was never done left nothing behind. */
 export function abort(settings: SagaSettings, state: SagaState, reason: string, context: StepContext): Move {
   const begun: SagaStep[] = [...state.done.map(({ step }) => step), ...(state.step === 'research' ? [] : [state.step])]
-  const to_undo = begun.filter((step) => stepRules[step].undone).toReversed()
+  const to_undo = begun.toReversed()
   const ending: SagaState = {
     ...state,
     status: 'compensating',

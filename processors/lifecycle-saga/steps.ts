@@ -19,18 +19,16 @@ export interface StepRule {
    */
   readonly late: 'person' | 'nurture' | { readonly abort: string }
   readonly failed: 'person' | { readonly abort: string }
-  /** Whether its service has something to undo. Pricing stands and falls with the proposal. */
-  readonly undone: boolean
 }
 
 export const stepRules: Readonly<Record<SagaStep, StepRule>> = {
-  research: { stage: 'researching', late: 'person', failed: 'person', undone: true },
-  demo: { stage: 'demo', late: 'nurture', failed: 'person', undone: true },
-  nda: { stage: 'negotiating', late: { abort: 'nda_expired' }, failed: 'person', undone: true },
-  pricing: { stage: 'negotiating', late: { abort: 'pricing_expired' }, failed: 'person', undone: false },
-  proposal: { stage: 'negotiating', late: { abort: 'proposal_expired' }, failed: 'person', undone: true },
-  contract: { stage: 'signing', late: { abort: 'contract_expired' }, failed: 'person', undone: true },
-  billing: { stage: 'billing', late: { abort: 'payment_failed' }, failed: { abort: 'payment_failed' }, undone: true },
+  research: { stage: 'researching', late: 'person', failed: 'person' },
+  demo: { stage: 'demo', late: 'nurture', failed: 'person' },
+  nda: { stage: 'negotiating', late: { abort: 'nda_expired' }, failed: 'person' },
+  pricing: { stage: 'negotiating', late: { abort: 'pricing_expired' }, failed: 'person' },
+  proposal: { stage: 'negotiating', late: { abort: 'proposal_expired' }, failed: 'person' },
+  contract: { stage: 'signing', late: { abort: 'contract_expired' }, failed: 'person' },
+  billing: { stage: 'billing', late: { abort: 'payment_failed' }, failed: { abort: 'payment_failed' } },
 }
 
 /** Where a client is that has paid. */

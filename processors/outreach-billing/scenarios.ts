@@ -41,7 +41,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'writes at each stage of dunning, once',
+    it: 'writes at each stage of dunning, once (5.4.3)',
     play: [
       ...known,
       { when: failed(false, seconds(20)) },
@@ -56,7 +56,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks for another method of payment after a hard decline, once, and says no more of the first failure',
+    it: 'asks for another method of payment after a hard decline, once, and says no more of the first failure (5.4.3)',
     play: [
       ...known,
       {
@@ -69,7 +69,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'tells that a subscription has ended',
+    it: 'tells that a subscription has ended (5.4.3)',
     play: [...known, { when: stage('suspended', 'canceled', 30), then: wrote('canceled', 'subscription_canceled') }],
   },
 ]

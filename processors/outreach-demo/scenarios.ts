@@ -19,12 +19,19 @@ const unviewed = (at: number, n: number): ScenarioInput => ({
   at,
   eventId: `unviewed-${String(n)}`,
 })
-const ended = (type: string, at: number): ScenarioInput => ({
+const ended = (type: string, at: number) => ({
   topic: demoEvents,
   type,
   payload: { demo_id: 'd1', ...(type === 'demo_unpublished' ? { reason: 'compensation' } : {}) },
   at,
+  eventId: type === 'demo_expired' ? 'expired' : type,
 })
+const engaged = {
+  topic: demoEvents,
+  type: 'demo_engaged',
+  payload: { demo_id: 'd1', score: 72, sessions: 2 },
+  at: days(1),
+} satisfies ScenarioInput
 const wish = (subscribed: boolean, at: number): ScenarioInput => ({
   topic: communicationEvents,
   type: 'contact_preference_changed',
@@ -37,6 +44,7 @@ const nudge = (n: number) => {
   const key = `demo_nudge:unviewed-${String(n)}`
   return letter(key, 'demo_nudge', { url, expires: '2026-01-15' }, undefined, 'lifecycle')
 }
+const word = (key: string) => letter(key, key.slice(0, key.indexOf(':')), {}, undefined, 'lifecycle')
 const wentOut = [{ type: 'message_sent', payload: { contact_id: 'u1' } }]
 
 export const scenarios: readonly Scenario[] = [
@@ -54,32 +62,57 @@ export const scenarios: readonly Scenario[] = [
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },
-      { when: ended('demo_expired', days(14)) },
+      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
       {
-        when: published(days(15), 'published-2', { version: 2 }),
+        when: published(days(15), 'published-2', { version: 2, expires_at: days(29) }),
         then: letter('demo_link:published-2', 'demo_link', { url }),
       },
+      { when: { advanceTo: days(28) } },
     ],
   },
+  {
+    it: 'writes when a demo ran out, once more after a week, then no more (4.5.7)',
+    play: [
+      ...known,
+      { when: published(seconds(10), 'published-1'), then: link },
+      { when: sent, then: wentOut },
+      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
+      { when: ended('demo_expired', days(14)) },
+      { when: { advanceTo: days(21) - 1 } },
+      {
+        when: { advanceTo: days(21) },
+        then: [
+          { type: 'message_requested', payload: { template: 'demo_last_word', purpose: 'lifecycle' } },
+          { type: 'call_requested', payload: { provider: 'sendgrid' } },
+        ],
+      },
+      { when: { advanceTo: days(60) } },
+    ],
+  },
+  ...[ended('demo_unpublished', days(15)), { ...engaged, at: days(15) }].map((after) => ({
+    it: `leaves it at the first word after ${after.type} (4.5.7)`,
+    play: [
+      ...known,
+      { when: published(seconds(10), 'published-1'), then: link },
+      { when: ended('demo_expired', days(14)), then: word('demo_expired:expired') },
+      { when: after },
+      { when: { advanceTo: days(60) } },
+    ],
+  })),
   {
     it: 'writes no more of demos once one was taken with',
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },
       {
-        when: {
-          topic: demoEvents,
-          type: 'demo_engaged',
-          payload: { demo_id: 'd1', score: 72, sessions: 2 },
-          at: days(1),
-        },
+        when: engaged,
       },
       { when: ended('demo_expired', days(14)) },
       { when: published(days(90), 'published-2', { version: 2 }) },
     ],
   },
   {
-    it: 'nudges as often as the demo was not viewed: who signed up agreed to that',
+    it: 'nudges as often as the demo was not viewed: who signed up agreed to that (5.2.5)',
     play: [
       ...known,
       { when: published(seconds(10), 'published-1'), then: link },

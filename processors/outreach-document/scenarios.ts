@@ -29,7 +29,7 @@ const reminded = (n: number) =>
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'tells of a document that is there to be signed, and reminds as often as it is due',
+    it: 'tells of a document that is there to be signed, and reminds as often as it is due (5.3.7)',
     play: [
       ...known,
       { when: generated },
@@ -40,7 +40,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'reminds the client only, and only of what still can be signed',
+    it: 'reminds the client only, and only of what still can be signed (5.3.7)',
     play: [
       ...known,
       { when: generated },

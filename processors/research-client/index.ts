@@ -7,6 +7,7 @@
 import { clientEvents, researchEvents } from '../../schemas/index.ts'
 import type { Step, StepContext } from '../define.ts'
 import { defineProcessor, emit } from '../define.ts'
+import { fieldsOf } from '../fields.ts'
 import { staleTimer } from '../research/age.ts'
 import { remembered } from '../research/session.ts'
 import type { Company, ResearchState } from '../research/state.ts'
@@ -60,7 +61,7 @@ function letGo(state: ResearchState, context: StepContext): Step<ResearchState> 
 const dayMs = 24 * 60 * 60 * 1000
 
 function corrected(profile: Company, fields: unknown): Company {
-  const told = (typeof fields === 'object' && fields !== null ? fields : {}) as Readonly<Record<string, unknown>>
+  const told = fieldsOf(fields)
   const text = (name: string): string | null => {
     const value = told[name]
     return typeof value === 'string' && value !== '' ? value : null

@@ -60,7 +60,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'gives up what was found out when the client is let go, and answers once',
+    it: 'gives up what was found out when the client is let go, and answers once (4.5.5, 4.5.6)',
     play: [
       { when: created, then: [started, called('answer')] },
       { when: answer(seconds(1), everything), then: [...everythingRecorded, completed()] },

@@ -171,7 +171,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'goes on with what nobody confirmed in time, believed no more than what nobody looked up',
+    it: 'goes on with what nobody confirmed in time, believed no more than what nobody looked up (4.6.3)',
     play: [
       { when: created, then: [started, called('answer')] },
       {

@@ -118,6 +118,28 @@ const waterfall: readonly Scenario[] = [
     ],
   },
   {
+    it: 'asks a person about a finding below 0.60, and nobody about one of 0.60 (4.6.2)',
+    play: (['a', 'b'] as const).flatMap((tenant) => {
+      const of = <T>(input: T): ScenarioInput => ({ ...input, tenant }) as unknown as ScenarioInput
+      const price = claim('pricing', [own], values.pricing, tenant === 'a' ? 1 : 0.99)
+      return [
+        { when: of(created), then: begun.then },
+        {
+          when: of(answer(seconds(1), [...without('pricing'), price])),
+          then: [...everythingRecorded.filter((e) => e.payload?.['finding_type'] !== 'pricing'), called('search')],
+        },
+        { when: of(answer(seconds(2), [])), then: [called('scrape')] },
+        {
+          when: of(answer(seconds(3), [])),
+          then: [
+            recorded('pricing', { confidence_score: tenant === 'a' ? 0.6 : 0.594 }),
+            tenant === 'a' ? completed() : reviewed,
+          ],
+        },
+      ]
+    }),
+  },
+  {
     it: 'leaves doubtful competitors out when there are enough good ones',
     play: [
       begun,

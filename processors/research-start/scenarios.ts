@@ -5,7 +5,7 @@ import { asked, called, created, seconds, start, started } from '../research/sce
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'starts research for a new organization and asks for everything in one call',
+    it: 'starts research for a new organization and asks for everything in one call (4.5.1)',
     play: [
       {
         when: created,

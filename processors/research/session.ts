@@ -12,7 +12,7 @@
 import type { Emission, Step, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
 import { researchEvents, reviewEvents } from '../../schemas/index.ts'
-import { retryTime } from '../retry.ts'
+import { nextTry } from '../retry.ts'
 import type { ResearchField } from './answer.ts'
 import { readAnswer } from './answer.ts'
 import { agesFrom } from './age.ts'
@@ -109,20 +109,12 @@ function failed(
   context: StepContext,
 ): Move {
   const { provider } = rungOf(settings, state)
-  const again = answer.class === 'retry' && answer.attempt < settings.retry.attempts
-  const retryAt = again
-    ? retryTime(settings.retry, {
-        time: context.time,
-        attempt: answer.attempt,
-        retryAt: answer.retry_at ?? null,
-        chance: context.id(`retry:${answer.call_id}`),
-      })
-    : null
-  const told = { provider, class: answer.class, attempt: answer.attempt, retry_at: retryAt }
+  const next = nextTry(settings.retry, answer, { time: context.time, chance: context.id(`retry:${answer.call_id}`) })
+  const told = { provider, class: answer.class, attempt: answer.attempt, retry_at: next?.notBefore ?? null }
   const failure = emit(researchEvents, 'research_call_failed', told)
-  if (retryAt !== null) {
-    const call = { call_id: answer.call_id, attempt: answer.attempt + 1 }
-    return after([failure], ask(settings, { ...state, call }, retryAt))
+  if (next !== null) {
+    const call = { call_id: answer.call_id, attempt: next.attempt }
+    return after([failure], ask(settings, { ...state, call }, next.notBefore))
   }
   // A refused key or an empty purse holds for every operation of that provider.
   const skip = answer.class === 'auth' || answer.class === 'quota' ? provider : null

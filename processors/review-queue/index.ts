@@ -16,6 +16,7 @@
 import { reviewEvents } from '../../schemas/index.ts'
 import type { Emission, Step, StepContext } from '../define.ts'
 import { defineProcessor, defineService, emit } from '../define.ts'
+import { handledOnce } from '../handled.ts'
 import type { Command, Decision } from './commands.ts'
 import { claimed, decided, released } from './commands.ts'
 import type { ReviewQueueSettings } from './settings.ts'
@@ -68,8 +69,8 @@ function commanded(
   judge: (command: Command) => Step<QueueState>,
 ): Step<QueueState> {
   const known = state ?? emptyQueue
-  if (known.handled.includes(context.eventId)) return { state }
-  const queue = { ...known, handled: [...known.handled, context.eventId].slice(-commandsRemembered) }
+  const queue = handledOnce(known, context.eventId, commandsRemembered)
+  if (queue === null) return { state }
   const review = queue.reviews.find(({ review_id }) => review_id === input.review_id)
   return timed(state, judge({ queue, review, review_id: input.review_id, by: input.actor.id, time: context.time }))
 }

@@ -87,7 +87,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'lets the first decision win',
+    it: 'lets the first decision win (4.6.1)',
     play: [
       { when: requested('r1', start) },
       { when: decision('r1', 'approve', seconds(1)), then: [decided('r1', 'approve')] },
@@ -133,7 +133,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'lends a review to one person for a quarter of an hour, and tells others who holds it',
+    it: 'lends a review to one person for a quarter of an hour, and tells others who holds it (4.6.1)',
     play: [
       { when: requested('r1', start) },
       { when: by('h1', claim('r1', minutes(1))), then: [claimed('h1', minutes(16))] },
@@ -154,7 +154,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'puts a review back into the queue when its lease ends, once',
+    it: 'puts a review back into the queue when its lease ends, once (4.6.1)',
     play: [
       { when: requested('r1', start) },
       { when: by('h1', claim('r1', start)), then: [claimed('h1', minutes(15))] },
@@ -200,7 +200,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   ...(['document', 'refund', 'config', 'prd', 'step'] as const).map((subject_type) => ({
-    it: `rejects what is asked about a ${subject_type} when nobody decides in time`,
+    it: `rejects what is asked about a ${subject_type} when nobody decides in time (4.6.3)`,
     play: [
       { when: requested('r1', start, { subject_type }) },
       { when: { advanceTo: due - 1 } },
@@ -211,7 +211,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   })),
   ...(['agent_interrupt', 'message', 'answer'] as const).map((subject_type) => ({
-    it: `escalates an ${subject_type} that nobody decided in time, and leaves it open`,
+    it: `escalates an ${subject_type} that nobody decided in time, and leaves it open (4.6.3)`,
     play: [
       { when: requested('r1', start, { subject_type }) },
       { when: { advanceTo: due }, then: [expired('r1', 'escalate'), escalated('r1')] },
@@ -220,7 +220,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   })),
   {
-    it: 'lets findings go on unverified, also from under the hands of who holds them',
+    it: 'lets findings go on unverified, also from under the hands of who holds them (4.6.3)',
     play: [
       { when: requested('r1', start) },
       { when: by('h1', claim('r1', due - 1)), then: [claimed('h1', due - 1 + 15 * 60_000)] },

@@ -40,6 +40,9 @@ function factOf(input: EventOf<typeof billingEvents.events> | { readonly event_t
       return input.reason === 'compensation'
         ? { kind: 'undone', ref: input.subscription_id, reason: '' }
         : { kind: 'canceled', ref: input.subscription_id, reason: input.reason }
+    // Of the first invoice: a client that had paid is suspended and let go by the stages of dunning.
+    case 'invoice_uncollectible':
+      return { kind: 'failed', ref: input.invoice_id, reason: 'uncollectible' }
     case 'dunning_stage_changed':
       if (input.to === 'suspended') return { kind: 'suspended', ref: input.invoice_id, reason: 'payment_failed' }
       return input.to === 'recovered' ? { kind: 'recovered', ref: input.invoice_id, reason: 'invoice_paid' } : null

@@ -1,19 +1,21 @@
-import type { Scenario } from '../define.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import { activated, billing, days, stage, undoing, until } from '../lifecycle-saga/scenario-data.ts'
 
 const canceled = (at: number, reason: string) =>
   billing('subscription_canceled', at, { subscription_id: 'sub_1', currency: 'USD', mrr: 1, reason })
 const dunning = (at: number, to: string) =>
   billing('dunning_stage_changed', at, { invoice_id: 'in_1', from: 'grace', to, day: 21 })
+const givenUp = (at: number) =>
+  billing('invoice_uncollectible', at, { invoice_id: 'in_1', currency: 'USD', amount: 100 })
 const ends = { type: 'compensation_started', payload: { from_step: 'billing', reason: 'payment_failed' } }
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'is done when the subscription is active, once (billing)',
+    it: 'is done when the subscription is active, once (4.5.11)',
     play: [...until('billing'), { when: activated(days(7)) }, { when: { advanceTo: days(90) } }],
   },
   {
-    it: 'ends the lifecycle when it was never paid (billing)',
+    it: 'ends the lifecycle when it was never paid (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -24,7 +26,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when nothing is paid within seven days (billing)',
+    it: 'ends the lifecycle when nothing is paid within seven days (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -34,7 +36,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when no subscription could be set up (billing)',
+    it: 'ends the lifecycle when no subscription could be set up (4.5.11)',
     play: [
       ...until('contract'),
       {
@@ -48,7 +50,24 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'suspends a client that does not pay any more, takes it back, and lets it go',
+    it: 'ends the lifecycle when the first invoice is given up (4.5.11)',
+    play: [
+      ...until('contract'),
+      {
+        when: { ...givenUp(days(6)), tenant: 'b' } as ScenarioInput,
+      },
+      {
+        when: givenUp(days(6)),
+        then: [{ type: 'step_failed', payload: { step: 'billing', class: 'uncollectible' } }, ends, undoing('billing')],
+      },
+    ],
+  },
+  {
+    it: 'leaves what an invoice that is given up does to a client that had paid to dunning (4.5.12)',
+    play: [...until('billing'), { when: givenUp(days(60)) }],
+  },
+  {
+    it: 'suspends a client that does not pay any more, takes it back, and lets it go (4.5.12)',
     play: [
       ...until('billing'),
       { when: dunning(days(60), 'suspended'), then: [stage('scoping', 'suspended')] },

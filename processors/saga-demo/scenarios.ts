@@ -29,11 +29,11 @@ const gone = (at: number) => demo('demo_unpublished', at, { reason: 'compensatio
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'goes on to the NDA when the demo engages, once (demo)',
+    it: 'goes on to the NDA when the demo engages, once (4.5.7)',
     play: [...until('demo'), { when: engaged(days(2)) }, { when: demo('demo_expired', days(3)) }],
   },
   {
-    it: 'waits once more when the demo ran out, and goes on when the prospect comes after all (demo)',
+    it: 'waits once more when the demo ran out, and goes on when the prospect comes after all (4.5.7)',
     play: [
       ...until('research'),
       { when: demo('demo_expired', days(14)), then: [timedOut] },
@@ -43,7 +43,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'lets the prospect go when nobody comes: what was done is undone, the last first (demo)',
+    it: 'lets the prospect go when nobody comes: what was done is undone, the last first (4.5.4, 4.5.5, 4.5.7)',
     play: [
       ...until('research'),
       { when: { advanceTo: seconds(4) + 14 * day }, then: [timedOut] },
@@ -65,7 +65,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks a person when no demo could be made (demo)',
+    it: 'asks a person when no demo could be made (4.5.7)',
     play: [
       ...until('research'),
       {

@@ -25,9 +25,9 @@ const voided = (of: string, at: number) => document('document_voided', of, at, {
 const ends = (from_step: string, reason: string) => ({ type: 'compensation_started', payload: { from_step, reason } })
 
 export const scenarios: readonly Scenario[] = [
-  { it: 'follows the documents in their order', play: until('contract') },
+  { it: 'follows the documents in their order (4.5.8, 4.5.9, 4.5.10)', play: until('contract') },
   {
-    it: 'undoes everything in reverse when the contract is declined (contract)',
+    it: 'undoes everything in reverse when the contract is declined (4.5.4, 4.5.10)',
     play: [
       ...until('proposal'),
       {
@@ -36,7 +36,8 @@ export const scenarios: readonly Scenario[] = [
       },
       { when: voided('contract', days(6) + 1), then: [undone('contract'), undoing('proposal')] },
       { when: voided('nda', days(6) + 2) },
-      { when: voided('proposal', days(6) + 3), then: [undone('proposal'), undoing('nda')] },
+      { when: voided('proposal', days(6) + 3), then: [undone('proposal'), undoing('pricing')] },
+      { when: voided('pricing', days(6) + 3), then: [undone('pricing'), undoing('nda')] },
       { when: voided('nda', days(6) + 4), then: [undone('nda'), undoing('demo')] },
       {
         when: demo('demo_unpublished', days(6) + 5, { reason: 'compensation' }),
@@ -46,14 +47,55 @@ export const scenarios: readonly Scenario[] = [
         when: stale(days(6) + 6),
         then: [
           undone('research'),
-          ...abortedFor('contract_declined', 'signing', ['contract', 'proposal', 'nda', 'demo', 'research']),
+          ...abortedFor('contract_declined', 'signing', ['contract', 'proposal', 'pricing', 'nda', 'demo', 'research']),
         ],
       },
       { when: signed('contract', days(7)) },
     ],
   },
+  ...(
+    [
+      ['nda', 'demo'],
+      ['proposal', 'pricing'],
+      ['contract', 'proposal'],
+    ] as const
+  ).flatMap(([type, before]): Scenario[] => [
+    {
+      it: `ends when the ${type} is declined, and undoes it first (4.5.8, 4.5.9, 4.5.10)`,
+      play: [
+        ...until(before),
+        {
+          when: document('document_declined', type, days(6), { reason: 'budget' }),
+          then: [ends(type, `${type}_declined`), undoing(type)],
+        },
+      ],
+    },
+    {
+      it: `ends when the ${type} runs out, by its own time, and undoes it first (4.5.8, 4.5.9, 4.5.10)`,
+      play: [
+        ...until(before),
+        {
+          when: document('document_expired', type, days(6)),
+          then: [{ type: 'step_timed_out', payload: { step: type } }, ends(type, `${type}_expired`), undoing(type)],
+        },
+      ],
+    },
+    {
+      it: `asks a person when the ${type} cannot be made (4.5.8, 4.5.9, 4.5.10)`,
+      play: [
+        ...until(before),
+        {
+          when: document('document_generation_failed', type, days(6), { reason: 'exhausted' }),
+          then: [
+            { type: 'step_failed', payload: { step: type, class: 'exhausted' } },
+            { type: 'review_requested', payload: { subject_type: 'step', proposed_action: { retry_step: type } } },
+          ],
+        },
+      ],
+    },
+  ]),
   {
-    it: 'ends when a document runs out, by its own time or by the deadline (nda)',
+    it: 'ends when a document runs out, by its own time or by the deadline (4.5.8)',
     play: [
       ...until('demo'),
       {
@@ -64,7 +106,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends when nothing is heard until the deadline (proposal)',
+    it: 'ends when nothing is heard until the deadline (4.5.9)',
     play: [
       ...until('pricing'),
       {
@@ -78,7 +120,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks a person about a compensation that failed five times, and goes on as they decide',
+    it: 'asks a person about a compensation that failed five times, and goes on as they decide (4.5.13)',
     play: [
       ...until('demo'),
       {
@@ -101,7 +143,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends when a person rejects the pricing (pricing)',
+    it: 'ends when a person rejects the pricing (4.5.9)',
     play: [
       ...until('nda'),
       {
@@ -109,7 +151,7 @@ export const scenarios: readonly Scenario[] = [
           ...document('document_rejected', 'pricing', days(3)),
           payload: { document_id: 'doc-pricing', reason: 'no' },
         },
-        then: [ends('pricing', 'pricing_rejected'), undoing('nda')],
+        then: [ends('pricing', 'pricing_rejected'), undoing('pricing')],
       },
     ],
   },

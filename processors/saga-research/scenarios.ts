@@ -12,7 +12,7 @@ import {
 
 export const scenarios: readonly Scenario[] = [
   {
-    it: 'completes the step with the time it took, and once',
+    it: 'completes the step with the time it took, and once (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchCompleted(seconds(4)), then: researchDone(4_000) },
@@ -21,7 +21,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks a person when research failed, and waits without a deadline',
+    it: 'asks a person when research failed, and waits without a deadline (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },

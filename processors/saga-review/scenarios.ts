@@ -24,18 +24,32 @@ import {
 } from '../lifecycle-saga/scenario-data.ts'
 
 const asked = { type: 'review_requested', payload: { requester: 'lifecycle-saga' } }
-const decided = (decision: string, at: number): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_decided',
-  payload: { review_id: last('review_requested', 'review_id'), decision, edits: null, comment: null, by: 'h1', ms: 1 },
-  at,
-})
+const decided = (decision: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_decided',
+    payload: {
+      review_id: last('review_requested', 'review_id'),
+      decision,
+      edits: null,
+      comment: null,
+      by: 'h1',
+      ms: 1,
+    },
+    at,
+  }) satisfies ScenarioInput
 
-const expired = (fallback: string, at: number): ScenarioInput => ({
-  topic: reviewEvents,
-  type: 'review_expired',
-  payload: { review_id: last('review_requested', 'review_id'), fallback },
-  at,
+const expired = (fallback: string, at: number) =>
+  ({
+    topic: reviewEvents,
+    type: 'review_expired',
+    payload: { review_id: last('review_requested', 'review_id'), fallback },
+    at,
+  }) satisfies ScenarioInput
+
+const ofAnother = (input: ReturnType<typeof decided> | ReturnType<typeof expired>): ScenarioInput => ({
+  ...input,
+  payload: { ...input.payload, review_id: 'r-another' },
 })
 
 export const scenarios: readonly Scenario[] = [
@@ -49,7 +63,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'asks for research once more when a person approves, against a new deadline',
+    it: 'asks for research once more when a person approves, against a new deadline (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
@@ -68,7 +82,17 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'ends the lifecycle when a person rejects',
+    it: 'takes nobody else’s review for its own, decided or expired',
+    play: [
+      { when: created, then: begun },
+      { when: researchFailed(seconds(10)), then: [stepFailed(1), personAsked] },
+      { when: ofAnother(decided('reject', seconds(100))) },
+      { when: ofAnother(expired('reject', seconds(101))) },
+      { when: decided('approve', seconds(102)), then: [{ type: 'step_started' }, { type: 'research_requested' }] },
+    ],
+  },
+  {
+    it: 'ends the lifecycle when a person rejects (4.5.6)',
     play: [
       { when: created, then: begun },
       { when: { advanceTo: seconds(300) }, then: [{ type: 'step_timed_out' }, personAsked] },
@@ -112,7 +136,7 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
-    it: 'leaves what could not be undone as it is when a person says so',
+    it: 'leaves what could not be undone as it is when a person says so (4.5.13)',
     play: [
       ...until('demo'),
       {

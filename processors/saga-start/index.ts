@@ -1,9 +1,10 @@
-/** A new organization begins its lifecycle; every step runs against its deadline. */
+/** A new organization begins its lifecycle; every step runs against its deadline; a deleted one ends it. */
 
 import { authEvents, clientEvents, reviewEvents } from '../../schemas/index.ts'
 import { defineProcessor } from '../define.ts'
 import { undoTimedOut } from '../lifecycle-saga/compensation.ts'
 import { sagaTimers } from '../lifecycle-saga/moves.ts'
+import { closed } from '../lifecycle-saga/closing.ts'
 import { started, timedOut } from '../lifecycle-saga/progress.ts'
 import type { SagaSettings } from '../lifecycle-saga/settings.ts'
 import { sagaState } from '../lifecycle-saga/state.ts'
@@ -26,6 +27,8 @@ export const sagaStart = (settings: SagaSettings) =>
           const { company_name, domain, industry } = input
           return started(settings, state, { company_name, domain: domain ?? null, industry: industry ?? null }, context)
         }
+        case 'organization_deleted':
+          return closed(state, input.mode)
         default:
           return { state }
       }

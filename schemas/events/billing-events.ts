@@ -196,11 +196,26 @@ export const billingEvents = eventTopic({
       'internal',
       { refund_id: 're_1', invoice_id: 'in_1', currency: 'USD', amount: 84_000, reason: 'compensation' },
     ),
-    /** `identifier` is the provider's key for this window; a correction of it has one of its own. */
+    /**
+     * `identifier` is the provider's key for this window; a correction of it is the difference, negative where less was used,
+     * and has one of its own.
+     */
     usage_reported: event(
       { meter: string(), quantity: long(), window_start: instant(), identifier: string() },
       'internal',
       { meter: 'messages', quantity: 1_200, window_start: 1_767_312_000_000, identifier: 't1|messages|1767312000000' },
+    ),
+    /** What the payment service refused for good (it takes windows of the last 35 days): this much is not charged, or not given back. */
+    usage_refused: event(
+      { meter: string(), quantity: long(), window_start: instant(), identifier: string(), reason: string() },
+      'internal',
+      {
+        meter: 'messages',
+        quantity: -30,
+        window_start: 1_767_312_000_000,
+        identifier: 't1|messages|1767312000000|1',
+        reason: 'invalid',
+      },
     ),
     ...callEvents,
   },

@@ -28,9 +28,12 @@ export class World implements AsyncDisposable {
   readonly #directory = mkdtempSync(join(tmpdir(), 'console-'))
   readonly #failures: Error[] = []
   readonly #passwords = new Map<string, string>()
+  readonly #settings: Readonly<Record<string, string>>
   #platform!: Platform
 
-  constructor() {
+  /** @param settings besides those of every world, by the names of the environment */
+  constructor(settings: Readonly<Record<string, string>> = {}) {
+    this.#settings = settings
     chmodSync(this.#directory, 0o755)
   }
 
@@ -40,7 +43,7 @@ export class World implements AsyncDisposable {
 
   async start(): Promise<void> {
     const settings = { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', LOG_LEVEL: 'error', CONSOLE_OPERATORS: operatorEmail }
-    const result = readConfig({ ...settings, DATA_DIR: this.#directory })
+    const result = readConfig({ ...settings, ...this.#settings, DATA_DIR: this.#directory })
     if ('errors' in result) throw new Error(result.errors.join('\n'))
     const failed = (error: Error): void => void this.#failures.push(error)
     this.#platform = await startPlatform({ config: result.config, version: 'test', notice: () => undefined, failed })
@@ -60,8 +63,13 @@ export class World implements AsyncDisposable {
   }
 
   /** Signed up and verified. @param before is called when the tenant is known and nothing has happened to it yet */
-  async register(email: string, company: string, before?: (tenantId: string) => Promise<void>): Promise<Organization> {
-    const person = { first_name: 'Ada', last_name: 'Byron', company_name: company, industry: 'Software' }
+  async register(
+    email: string,
+    company: string,
+    before?: (tenantId: string) => Promise<void>,
+    industry = 'Software',
+  ): Promise<Organization> {
+    const person = { first_name: 'Ada', last_name: 'Byron', company_name: company, industry }
     const signup = await this.call('POST', '/api/v1/auth/signup', { email, password, ...person })
     if (signup.status !== 201) throw new Error(JSON.stringify(signup))
     const code = await this.until(`mail to ${email}`, async () => {
@@ -115,8 +123,8 @@ export class World implements AsyncDisposable {
     )
   }
 
-  /** A record that nobody can read, between two lives of the process. */
-  async poison(topic: string, key: string): Promise<void> {
+  /** Records that nobody can read, between two lives of the process. */
+  async poison(topic: string, key: string, times = 1): Promise<void> {
     await this.#platform.close()
     const log = await openEmbeddedLog({
       directory: join(this.#directory, 'log'),
@@ -128,7 +136,7 @@ export class World implements AsyncDisposable {
     })
     const [metadata] = await log.metadata([topic])
     const records = new RecordBatchBuilder()
-    records.append(Date.now(), Buffer.from(key), Buffer.from('rubbish'), [])
+    for (let n = 0; n < times; n++) records.append(Date.now(), Buffer.from(key), Buffer.from('rubbish'), [])
     const producer = await log.openProducer({ transactionalId: null, transactionTimeoutMs: 10_000 })
     await producer.append([{ topic, partition: partitionFor(Buffer.from(key), metadata!.partitions), records }])
     await producer.close()

@@ -87,7 +87,7 @@ const customer = (more: Partial<CustomerSeen> = {}): CustomerSeen => ({
 })
 const call = (more: Partial<ProviderCall> = {}): ProviderCall => ({
   ...{ n: 1, at: 1, run: 1, provider: 'stripe', operation: 'create_customer', companies: ['a.example'], key: 'k1' },
-  ...{ fingerprint: 'f1', fault: null, status: 200, replayed: false, killed: null },
+  ...{ fingerprint: 'f1', report: null, fault: null, status: 200, replayed: false, killed: null },
   ...more,
 })
 const ofB = customer({

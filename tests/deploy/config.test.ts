@@ -5,6 +5,9 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { editDistance } from '../../deploy/configuration/misspelt.ts'
 import { variables } from '../../deploy/configuration/variables.ts'
+import { knownPrices } from '../../connectors/llm/prices.ts'
+import { pricesOf } from '../../deploy/providers.ts'
+import { objectStoreNotice } from '../../deploy/object-store.ts'
 import type { Config, Environment } from '../../deploy/config.ts'
 import { allPoints } from '../house/crash-points.ts'
 import { loadSecrets, printConfig, readConfig, SecretsError } from '../../deploy/config.ts'
@@ -122,6 +125,13 @@ describe('a good value', () => {
     expect(llm.anthropic?.baseUrl).toBe('https://api.anthropic.com')
     const both = configOf({ OPENAI_API_KEY: 'sk-12345678', OPENAI_MODEL: 'gpt-7', OPENAI_MODEL_PRICE: '0.15/12' })
     expect(both.providers.llm.openai?.price).toMatchObject({ input: 150_000, output: 12_000_000 })
+    const { embeddingPrice } = configOf({ OPENAI_EMBEDDING_PRICE: '0.02' }).providers.llm
+    expect([embeddingPrice?.input, llm.embeddingPrice]).toEqual([20_000, null])
+    const priced = { OPENAI_API_KEY: 'sk-12345678', OPENAI_MODEL_PRICE: '7/8', OPENAI_EMBEDDING_PRICE: '0.5' }
+    const { models } = pricesOf(configOf(priced).providers.llm)
+    expect(models['gpt-6-luna']).toMatchObject({ input: 7_000_000, output: 8_000_000 })
+    expect(models['text-embedding-3-small']).toMatchObject({ input: 500_000 })
+    expect(pricesOf(configOf({}).providers.llm)).toEqual(knownPrices)
     expect(configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }).providers.llm).toMatchObject({
       tenantDailyBudgetMicrodollars: null,
     })
@@ -360,17 +370,92 @@ describe('settings that are fine alone but not together', () => {
     expect(errors.filter((line) => line.includes('wanted in production: at least 32'))).toHaveLength(5)
   })
 
+  test('production names where people reach it, in https', () => {
+    const lines = (environment: Environment) =>
+      errorsOf({ MODE: 'production', ...environment }).filter((line) => line.startsWith('PUBLIC_URL'))
+    expect(lines({})).toEqual([
+      'PUBLIC_URL: is not given; wanted in production: links in mail and in QR codes would lead to HOST and PORT',
+    ])
+    expect(lines({ PUBLIC_URL: 'http://us.test' })).toEqual([
+      expect.stringMatching(/^PUBLIC_URL: is plain http; wanted https/),
+    ])
+    for (const PUBLIC_URL of ['https://us.test', 'http://127.0.0.1:8080']) expect(lines({ PUBLIC_URL })).toEqual([])
+    expect(errorsOf({})).toEqual([])
+  })
+
+  test('production on Kafka keeps files where every process sees them; elsewhere a line says that nobody else does', () => {
+    const bucket = { S3_BUCKET: 'acme', S3_ACCESS_KEY_ID: 'id', S3_SECRET_ACCESS_KEY: 'secret' }
+    const lines = (environment: Environment) =>
+      errorsOf({ MODE: 'production', ...environment }).filter((line) => line.startsWith('S3_'))
+    expect(lines({ KAFKA_BROKERS: 'k:1' })).toEqual([
+      'S3_BUCKET: is not given; wanted in production with KAFKA_BROKERS: a file in DATA_DIR is not there for another process',
+    ])
+    expect([lines({ KAFKA_BROKERS: 'k:1', ...bucket }), lines({})]).toEqual([[], []])
+    for (const part of [{ KAFKA_BROKERS: 'k:1' }, { ROLES: 'api' }, { SERVICES: 'identity' }]) {
+      expect(objectStoreNotice(configOf(part))).toContain('no other process sees them')
+      expect(objectStoreNotice(configOf({ ...part, ...bucket }))).toBeNull()
+    }
+    expect(objectStoreNotice(configOf({}))).toBeNull()
+  })
+
+  test('production can verify what providers post', () => {
+    const lines = (environment: Environment) =>
+      errorsOf({ MODE: 'production', ...environment }).filter((line) => line.startsWith('WEBHOOK_SECRETS_'))
+    expect(lines({}).map((line) => line.split(':')[0])).toEqual([
+      'WEBHOOK_SECRETS_DOCUSIGN',
+      'WEBHOOK_SECRETS_STRIPE',
+      'WEBHOOK_SECRETS_SENDGRID',
+    ])
+    expect(lines({ WEBHOOK_SECRETS_STRIPE: `main=${'x'.repeat(16)}` })).toHaveLength(2)
+  })
+
+  test.each([
+    ['LANGSMITH_TRACING', 'true'],
+    ['LANGSMITH_TRACING_V2', 'true'],
+    ['LANGCHAIN_TRACING_V2', 'TRUE'],
+    ['LANGCHAIN_TRACING', 'true'],
+    ['ANTHROPIC_CUSTOM_HEADERS', 'x-a: b'],
+    ['OPENAI_CUSTOM_HEADERS', 'x-a: b'],
+  ])('%s, which a library would read by itself, is refused; set to nothing or to false it is not', (name, value) => {
+    const errors = errorsOf({ [name]: value })
+    expect(errors).toEqual([expect.stringMatching(new RegExp(`^${name}: is given, but .*; unset it$`))])
+    expect(errors[0]).not.toContain('x-a')
+    expect(errorsOf({ [name]: '' })).toEqual([])
+    if (name.includes('TRACING')) expect(errorsOf({ [name]: 'false' })).toEqual([])
+  })
+
   test('DocuSign is whole or not there', () => {
     const key = '-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----'
-    const more = { DOCUSIGN_USER_ID: 'u', DOCUSIGN_ACCOUNT_ID: 'a', SIGNER_EMAIL: 'ada@acme.test' }
+    const ours = { SIGNER_EMAIL: 'ada@acme.test', SELLER_ADDRESS: '2 High Road; SW1 London' }
+    const more = { DOCUSIGN_USER_ID: 'u', DOCUSIGN_ACCOUNT_ID: 'a', ...ours }
     const whole = { DOCUSIGN_API_KEY: 'integration', DOCUSIGN_PRIVATE_KEY: key, ...more }
     expect(errorsOf(whole)).toEqual([])
-    for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', 'SIGNER_EMAIL'])
+    for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', ...Object.keys(ours)])
       expect(errorsOf({ ...whole, [name]: '' })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))])
     expect(errorsOf({ ...whole, DOCUSIGN_AUTH_URL: 'http://auth.test' })).toHaveLength(1)
     expect(errorsOf({ DOCUSIGN_PRIVATE_KEY: 'no key' })).toEqual([
       'DOCUSIGN_PRIVATE_KEY: a value of 6 characters is given; wanted a private key in PEM, from BEGIN to END',
     ])
+  })
+
+  test('the seller has an address of a few lines, and everything else of it in one', () => {
+    const { seller } = configOf({
+      SELLER_NAME: 'Acme',
+      SELLER_ADDRESS: ' 2 High Road; SW1 London ;UK',
+      SELLER_REGISTRATION: '',
+    })
+    expect(seller).toEqual({
+      name: 'Acme',
+      address: ['2 High Road', 'SW1 London', 'UK'],
+      registration: null,
+      governingLaw: 'England and Wales',
+      jurisdiction: 'London',
+    })
+    for (const address of ['a;;b', ';', 'x'.repeat(121), 'a;b;c;d;e;f;g'])
+      expect(errorsOf({ SELLER_ADDRESS: address })).toEqual([
+        expect.stringMatching(/^SELLER_ADDRESS: .*wanted up to 6 lines of 120 characters with ; between them$/),
+      ])
+    expect(errorsOf({ SELLER_NAME: 'x'.repeat(201), SELLER_JURISDICTION: 'x'.repeat(81) })).toHaveLength(2)
   })
 
   test('webhook secrets are by endpoint, several while one is replaced', () => {

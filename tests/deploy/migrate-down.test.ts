@@ -193,6 +193,20 @@ describe('is refused in one line', () => {
     expect(await tables(owner)).toEqual(['schema_migrations'])
   })
 
+  test('what was applied last goes first, also where its number is lower', async () => {
+    const made = await database('empty')
+    const file = (name: string) => ({
+      [`${name}.sql`]: `create table public.t${name} (id int)`,
+      [`${name}.down.sql`]: `drop table public.t${name}`,
+    })
+    const earlier = { ...file('0001_a'), ...file('0070_d') }
+    await up(made, await directoryOf(earlier))
+    const directory = await directoryOf({ ...earlier, ...file('0014_b') })
+    await up(made, directory)
+    const down = () => migrateDown({ ...made, ...silent, count: 1, directory })
+    expect([await down(), await down(), await down()]).toEqual([['0014_b.sql'], ['0070_d.sql'], ['0001_a.sql']])
+  })
+
   test('while a process is connected (MD3)', async () => {
     const made = await database()
     await pool(made.urls.api).query('select 1')

@@ -39,7 +39,12 @@ test('language models answer out of the sandbox, within the budget of their tena
   const sandbox = await startSandbox({ directory, clock: machineClock })
   try {
     const config = configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '3000', LLM_PRIMARY_ATTEMPTS: '1' })
-    const foundation = { config, secrets: { code: 'c'.repeat(32) }, pools: { effects } } as unknown as StreamFoundation
+    const foundation = {
+      config,
+      secrets: { code: 'c'.repeat(32) },
+      pools: { effects },
+      time: machineClock,
+    } as unknown as StreamFoundation
     const llm = providersAt(foundation, sandbox.baseUrls, openObjectStore(config)).find(({ name }) => name === 'llm')!
     expect(llm).toMatchObject({ mode: 'sandbox', repeat: 'may-repeat', rate: null, concurrency: 16 })
     expect(llm.timeoutMs).toBeGreaterThan(60_000)
@@ -69,7 +74,12 @@ test('a live vendor is asked at its address with its key, and the other not at a
   const live = { OPENAI_API_KEY: 'sk-live-12345', OPENAI_BASE_URL: `${url}/v1/`, OPENAI_MODEL: 'gpt-7' }
   const more = { OPENAI_MODEL_PRICE: '1.00/10', LLM_EFFORT: 'default', LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '0' }
   const pools = { effects: {} }
-  const foundation = { config: configOf({ ...live, ...more }), secrets: { code: 'c'.repeat(32) }, pools }
+  const foundation = {
+    time: machineClock,
+    config: configOf({ ...live, ...more }),
+    secrets: { code: 'c'.repeat(32) },
+    pools,
+  }
   const addresses = {
     perplexity: '',
     webscraper: '',

@@ -62,7 +62,7 @@ export const importMap: Readonly<Record<string, Allowance>> = {
   'api/agents': { ...endpoints, values: [...endpoints.values, 'api/auth'] },
   'api/query': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   // Its modules run in browsers; the libraries they name are served to them.
-  'api/console': { values: ['api/http'], packages: ['amaro', '@dagrejs/dagre', 'uplot'] },
+  'api/console': { values: ['api/http', 'schemas'], packages: ['amaro', '@dagrejs/dagre', 'uplot'] },
   'api/webhooks': { ...endpoints, values: [...endpoints.values, 'api/ingest'] },
   'api/*': endpoints,
   api: {

@@ -12,7 +12,7 @@ export interface Verdict {
   readonly caught: boolean
   /** How, in one line: the invariant and what was seen, or the test. */
   readonly by: string
-  /** The seed that found it, which is also how many it took; null for a test. */
+  /** The seed that found it; null for a test. */
   readonly seed: number | null
   readonly seconds: number
 }
@@ -32,7 +32,11 @@ export async function catchBug(copy: SourceCopy, { caughtBy }: PlantedBug): Prom
  * The simulator must report a violation; that a seed breaks down or hangs is not enough, nor is one that fails without the bug
  * too.
  */
-async function bySeeds(copy: SourceCopy, { seeds, program }: BySeeds): Promise<Finding> {
+async function bySeeds(copy: SourceCopy, { seeds, program, first = [] }: BySeeds): Promise<Finding> {
+  for (const known of first) {
+    const { seed, ...found } = await firstFailure(copy, known, 1, program)
+    if (seed !== null && found.caught && (await passes(seed, found.program))) return { seed, ...found }
+  }
   for (let from = 1; ;) {
     const { seed, ...found } = await firstFailure(copy, from, seeds - from + 1, program)
     if (seed === null || !found.caught || (await passes(seed, found.program))) return { seed, ...found }

@@ -51,7 +51,7 @@ const permuted = story.chain((whole) => {
 
 const seed = 20_261_126
 
-test('1,200 histories in another order, with duplicates, give the same state and say the same', () => {
+test('1,200 histories in another order, with duplicates, give the same state and say the same (5.4.2)', () => {
   const seen = new Set<string>()
   fc.assert(
     fc.property(permuted, ({ happened, other }) => {
@@ -80,7 +80,7 @@ test('1,200 histories in another order, with duplicates, give the same state and
   ])
 })
 
-test('what the facts make the revenue to be is what the payment service says it is, after every event', () => {
+test('what the facts make the revenue to be is what the payment service says it is, after every event (5.4.4)', () => {
   fc.assert(
     fc.property(story, (whole) => {
       const player = servicePlayer(billingService())

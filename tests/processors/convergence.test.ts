@@ -144,6 +144,14 @@ describe('lifecycle-saga', () => {
       researchCompleted(seconds(40)),
     ),
     history('research that a person rejects', researchInReview(seconds(2)), researchFailed(seconds(40))),
+    {
+      ...history(
+        'an organization that is deleted at any moment',
+        ...[researchCompleted(seconds(4)), engaged(days(1)), signed('nda', days(2))],
+        { topic: authEvents, type: 'organization_deleted', payload: { mode: 'close' }, at: days(2) },
+      ),
+      statesOnly: true,
+    },
   ])
 
   // No deadline passes before what would have met it is read: the engine reads what is older first.
@@ -232,7 +240,7 @@ describe('billing', () => {
     },
   ])
 
-  test('a wish to take everything back, at any moment, leaves nothing running and no money kept', () => {
+  test('a wish to take everything back, at any moment, leaves nothing running and no money kept (4.5.11)', () => {
     for (let moment = 0; moment < 14; moment++) {
       const player = servicePlayer(billingService())
       const queue = [...contract].map(({ topic, type, payload, at }, n) => ({

@@ -137,7 +137,7 @@ function ended({ player }: Talk, tenant: Tenant, said: readonly AnyEvent[]): End
 const count = (list: readonly string[], name: string): number => list.filter((one) => one === name).length
 
 describe(`over ${seeds} seeded orders with duplicates`, () => {
-  test('an envelope that all signed is signed once, and fetched once', () => {
+  test('an envelope that all signed is signed once, and fetched once (5.3.5)', () => {
     for (let seed = 1; seed <= seeds; seed++) {
       const { a, b } = played([...happened, completed], seed)
       const where = `seed ${seed}`
@@ -154,7 +154,7 @@ describe(`over ${seeds} seeded orders with duplicates`, () => {
     }
   })
 
-  test('an envelope that was declined is declined once, and nothing follows', () => {
+  test('an envelope that was declined is declined once, and nothing follows (5.3.8)', () => {
     for (let seed = 1; seed <= seeds; seed++) {
       const { a, b } = played([...happened.slice(0, 3), declined], seed)
       expect(count(a.types, 'document_declined'), `seed ${seed}`).toBe(1)

@@ -49,7 +49,7 @@ const tariff: fc.Arbitrary<PricingSettings> = fc
 const whole = (amount: number): boolean => Number.isSafeInteger(amount) && amount >= 0 && !Object.is(amount, -0)
 
 describe('any tariff, any figures', () => {
-  test('amounts are whole, never negative and never above the list', () => {
+  test('amounts are whole, never negative and never above the list (5.3.3)', () => {
     fc.assert(
       fc.property(tariff, figures, (settings, asked) => {
         const offer = quote(settings, asked)
@@ -100,7 +100,7 @@ describe('any tariff, any figures', () => {
     )
   })
 
-  test('conversations are priced each by its own tier, and rounded half up once', () => {
+  test('conversations are priced each by its own tier, and rounded half up once (5.3.3)', () => {
     fc.assert(
       fc.property(tariff, fc.integer({ min: 0, max: 3_000 }), (settings, conversations) => {
         let thousandths = 0
@@ -114,7 +114,7 @@ describe('any tariff, any figures', () => {
 })
 
 describe('the default tariff', () => {
-  test('seats cost what their tier says, and never more than the first of the next one', () => {
+  test('seats cost what their tier says, and never more than the first of the next one (5.3.3)', () => {
     const amounts = [1, 9, 10, 11, 42, 43, 50, 51, 200, 201].map((seats) => seatsAmount(defaults, seats))
     expect(amounts).toEqual([4_900, 44_100, 46_200, 46_200, 176_400, 180_600, 183_600, 183_600, 603_000, 603_000])
   })
@@ -132,13 +132,13 @@ describe('the default tariff', () => {
     }
   })
 
-  test('a discount band applies to its part of the list amount alone', () => {
+  test('a discount band applies to its part of the list amount alone (5.3.3)', () => {
     expect([200_000, 200_020, 1_000_000, 5_000_000, 6_000_000].map((list) => volumeDiscount(defaults, list))).toEqual([
       0, 1, 40_000, 440_000, 590_000,
     ])
   })
 
-  test('a whole offer, figure by figure', () => {
+  test('a whole offer, figure by figure (5.3.3)', () => {
     const asked: Figures = { seats: 40, conversations: 12_000, interval: 'year', discountBasisPoints: 500 }
     // seats 40 * 4,200; conversations 9,000 * 6 + 2,000 * 4.5; 5 % of what is above 200,000; then 5 %; then 10 % for a year
     expect(quote(defaults, asked)).toEqual({

@@ -98,7 +98,7 @@ async function answerAll(driver: TopologyDriver): Promise<void> {
   }
 }
 
-test('research completed stands in the backlog: the step is completed, no deadline fires (R6)', async () => {
+test('research completed stands in the backlog: the step is completed, no deadline fires (R6, 4.5.3)', async () => {
   const down = await createdThenDown()
   await answerAll(down)
   // Research comes back for a moment, alone: its result is what waits for the saga.
@@ -128,7 +128,7 @@ test('the answer is one service upstream, which comes back later than the saga: 
   expect(await completedSteps(saga)).toEqual(['tenant-a', 'tenant-b'])
 })
 
-test('nothing came: after the grace the step times out once for each tenant, also over another restart (T2)', async () => {
+test('nothing came: after the grace the step times out once for each tenant, also over another restart (T2, 4.5.3)', async () => {
   const down = await createdThenDown()
   await down.clock.turnTo(start + sagaDefaults.withinMs.research + hour)
   const both = ['lifecycle-saga', 'research']

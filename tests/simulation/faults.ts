@@ -61,6 +61,8 @@ export interface FaultWorld {
   disarm(): void
   /** Of the program, beside the engine's: the paths that they lie on. */
   readonly crashPoints: readonly (readonly string[])[]
+  readonly ownCrashShare: number | undefined
+  readonly givenUpMs: number
   readonly clockJumpMostMs: number
   restartFeeder(): void
 }
@@ -185,8 +187,8 @@ export class Faults {
 
   /** At a point that only this program comes to: the more it has of them, the oftener. */
   #armOwn(): boolean {
-    const { chance, crashPoints } = this.#world
-    if (!chance.chance(ownShare * new Set(crashPoints.flat()).size)) return false
+    const { chance, crashPoints, ownCrashShare } = this.#world
+    if (!chance.chance(ownCrashShare ?? ownShare * new Set(crashPoints.flat()).size)) return false
     // Few of the processes come there, one relay of them all for example: whoever comes first is hit.
     const path = chance.of(crashPoints)
     this.#world.arm(whoever(path), chance.of(path), 1, chance.of(blows))
@@ -227,8 +229,8 @@ export class Faults {
 
   /** Stops a process where it is, or cuts it off, until its group has given it up. */
   strike(process: string, life: Life, blow: 'pause' | 'clog'): void {
-    const { options, chance, scheduler, histogram, cluster } = this.#world
-    const forMs = (options.settings.sessionTimeoutMs ?? 0) + chance.exponential(options.pauseMs / 2)
+    const { options, chance, scheduler, histogram, cluster, givenUpMs } = this.#world
+    const forMs = givenUpMs + chance.exponential(options.pauseMs / 2)
     histogram.count(`${blow} at point`)
     if (blow === 'pause') {
       life.pause()

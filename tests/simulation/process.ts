@@ -4,7 +4,8 @@
  *   M1  After kill() no edge answers: promises of its network, disk and databases never settle, its timers never fire,
  *       and code that still runs stops at its next edge.
  *   M2  A paused life gets nothing; what comes for it waits. When it goes on, its timers that came due fire first, in a
- *       burst, then the answers: as after a stop by signal.
+ *       burst, then the answers: as after a stop by signal. What a life does behind the crash point at which it was
+ *       paused, it does when it goes on: its requests leave then, and its timers run from then.
  *   M3  `after` follows the monotonic clock, `now` the wall clock, which is skewed and may jump either way.
  */
 
@@ -101,7 +102,9 @@ export class Life {
       if (!cancelled) call()
     }
     const waitUs = Math.max(turnUs, delayMs * 1000) + this.chance.below(turnUs)
-    event = this.later(waitUs, 'timer', fire, true)
+    this.deliver(() => {
+      if (!cancelled) event = this.later(waitUs, 'timer', fire, true)
+    })
     return () => {
       cancelled = true
       if (event !== null) event.cancelled = true

@@ -133,10 +133,16 @@ export interface Program {
   /** Crash points of its own, beside the engine's, by the paths that they lie on: of a path one is
    *  armed at a time. A path that stands here twice is taken twice as often. */
   readonly crashPoints?: readonly (readonly string[])[]
+  /** Of the blows that fall at a crash point, how many fall at its own; unless told, the more it has of them, the more. */
+  readonly ownCrashShare?: number
+  /** Who says nothing for so long has been given up by the others, in ms; the session of the group unless told. */
+  readonly givenUpMs?: number
   /** Its safety phase takes so many times as long: much is slow in it, and most would be done after the heal. */
   readonly safetyTimes?: number
   /** It runs on no more processes than this: each of them is large. */
   readonly processesMost?: number
+  /** And on no fewer than this: alone, there is nothing to be wrong about. */
+  readonly processesLeast?: number
   /** Its business lives by the wall clock: jumps are no longer than this, in ms. */
   readonly clockJumpMostMs?: number
   /** Judges the whole run, after it has converged. */

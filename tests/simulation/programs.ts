@@ -1,6 +1,7 @@
 /** The programs a seed may draw. */
 
 import { firstLight } from './application/program.ts'
+import { rows, signUps } from './application/sign-ups.ts'
 import type { ProgramFactory } from './program.ts'
 import { calls } from './workloads/calls.ts'
 import { ledger } from './workloads/ledger.ts'
@@ -17,7 +18,9 @@ export const programs: Readonly<Record<string, ProgramFactory>> = {
   ledger,
   mixed: mixed([calls, ledger, poison, sharedStore, timers, twoHop, windows]),
   poison,
+  rows,
   'shared-store': sharedStore,
+  'sign-ups': signUps,
   timers,
   'two-hop': twoHop,
   windows,

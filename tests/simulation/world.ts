@@ -112,7 +112,7 @@ export class World {
       notice: (life, line) => this.#note(life, line),
     })
     this.hosts = Array.from(
-      { length: Math.min(options.processes, this.program.processesMost ?? Infinity) },
+      { length: clamped(options.processes, this.program.processesLeast ?? 1, this.program.processesMost ?? Infinity) },
       (_, index) => this.#host(`p${index + 1}`),
     )
     this.feeder = this.#makeFeeder()
@@ -130,6 +130,8 @@ export class World {
       passesOf: (point) => this.crashPasses.counts.get(point) ?? 0,
       disarm: () => this.#armed.clear(),
       crashPoints: this.program.crashPoints ?? [],
+      ownCrashShare: this.program.ownCrashShare,
+      givenUpMs: this.program.givenUpMs ?? options.settings.sessionTimeoutMs ?? 0,
       clockJumpMostMs: this.program.clockJumpMostMs ?? Infinity,
       restartFeeder: () => this.#startFeeder(),
     })
@@ -260,17 +262,19 @@ export class World {
       const back = (answer: () => void): void =>
         void life.later(chance.exponential(meanUs), `answer ${service}`, answer)
       const gone = (): void => reject(Object.assign(new Error(`${service} did not answer`), { then: 'retry' }))
-      this.scheduler.after(chance.exponential(meanUs), life.life, `call ${service}`, () => {
-        if (requestLost) return back(gone)
-        let answer: () => void
-        try {
-          const result = work()
-          answer = () => resolve(result)
-        } catch (error) {
-          answer = () => reject(error as Error)
-        }
-        back(answerLost ? gone : answer)
-      })
+      const leave = (): void =>
+        void this.scheduler.after(chance.exponential(meanUs), life.life, `call ${service}`, () => {
+          if (requestLost) return back(gone)
+          let answer: () => void
+          try {
+            const result = work()
+            answer = () => resolve(result)
+          } catch (error) {
+            answer = () => reject(error as Error)
+          }
+          back(answerLost ? gone : answer)
+        })
+      life.deliver(leave)
     })
   }
 
@@ -359,6 +363,8 @@ export class World {
     if (!life.isDead) this.#notice(`${this.scheduler.nowMs.toFixed(1)} ms: ${life.life}: ${line}`)
   }
 }
+
+const clamped = (value: number, least: number, most: number): number => Math.min(Math.max(value, least), most)
 
 const shown = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ''}` : String(error)

@@ -465,7 +465,7 @@ describe('documents', () => {
     expect([row?.['envelope_id'], row?.['approved_by'], row?.['sent_at']]).toEqual([null, null, null])
   })
 
-  test('each version keeps its figures, files and hashes', async () => {
+  test('each version keeps its figures, files and hashes (5.3.9)', async () => {
     const [first, second] = await rowsAfter(documents, documentVersionsTable, said)
     expect(first).toMatchObject({ amount: 100, envelope_id: 'e1', ref: file('v1') })
     expect(first?.['signed_ref'] ?? null).toBeNull()
@@ -478,7 +478,7 @@ describe('documents', () => {
     ['document_rejected', 'rejected', 'rejected by h1'],
     ['document_generation_failed', 'failed', 'exhausted'],
     ['document_expired', 'expired', null],
-  ])('%s ends it', async (type, status, reason) => {
+  ])('%s ends it, with its reason (5.3.1, 5.3.8)', async (type, status, reason) => {
     const [row] = await rowsAfter(documents, documentsTable, [drawn(1, 1), [type, { document_id: 'd1' }]])
     expect(row).toMatchObject({ status, ended_at: 1001, reason })
   })

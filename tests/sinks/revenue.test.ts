@@ -27,7 +27,7 @@ const world = fc.array(history, { minLength: 1, maxLength: 20 }).map((customers)
 })
 
 describe('months', () => {
-  test('RV1: the identity holds in every month, and each month begins as the one before ended', () => {
+  test('RV1: the identity holds in every month, and each month begins as the one before ended (5.4.5)', () => {
     fc.assert(
       fc.property(world, (months) => {
         let before = 0
@@ -43,7 +43,7 @@ describe('months', () => {
     )
   })
 
-  test('RV3: retention and churn stay in their bounds, and fit each other', () => {
+  test('RV3: retention and churn stay in their bounds, and fit each other (5.4.6)', () => {
     fc.assert(
       fc.property(world, (months) => {
         for (const customers of months) {
@@ -65,7 +65,7 @@ describe('months', () => {
     )
   })
 
-  test('RV2: new once in a life, a reactivation only of one who had left', () => {
+  test('RV2: new once in a life, a reactivation only of one who had left (5.4.5)', () => {
     fc.assert(
       fc.property(history, (ends) => {
         const kinds = monthsOf([0, ...ends]).map((month) => movementOf(month)?.kind ?? 'none')
@@ -78,7 +78,7 @@ describe('months', () => {
     )
   })
 
-  test('a month by hand', () => {
+  test('a month by hand (5.4.5, 5.4.6)', () => {
     const of = (starting: number, ending: number, knownBefore = starting > 0, involuntary = false): CustomerMonth => ({
       starting,
       ending,
@@ -140,11 +140,11 @@ describe('a subscription', () => {
     ['an amount off', [item(2_000, 40, 'month')], { percent: 0, amount: 5_000 }, 75_000],
     ['never below nothing', [item(100, 1, 'month')], { percent: 0, amount: 5_000 }, 0],
     ['rounded half up', [item(100_006, 1, 'year')], null, 8_334],
-  ])('%s', (_, items, discount, expected) => {
+  ])('monthly revenue: %s (5.4.4)', (_, items, discount, expected) => {
     expect(monthlyRevenue(items, discount)).toBe(expected)
   })
 
-  test('counts while it is active or past due', () => {
+  test('counts while it is active or past due (5.4.4)', () => {
     const statuses = [
       'incomplete',
       'incomplete_expired',
@@ -164,7 +164,7 @@ describe('a subscription', () => {
   })
 })
 
-describe('the unused part', () => {
+describe('what is given back', () => {
   const dayMs = 24 * 60 * 60 * 1000
   const period = { start: 0, end: 30 * dayMs }
   test.each([
@@ -175,11 +175,11 @@ describe('the unused part', () => {
     ['after twelve days', 12 * dayMs, 180],
     ['a moment before the end', 30 * dayMs - 1, 0],
     ['after the end', 99 * dayMs, 0],
-  ])('%s', (_, now, expected) => {
+  ])('the unused part: %s (5.4.8)', (_, now, expected) => {
     expect(unusedPart(300, period, now)).toBe(expected)
   })
 
-  test('never more than the amount, never less than nothing, and less as time goes by', () => {
+  test('never more than the amount, never less than nothing, and less as time goes by (5.4.8)', () => {
     const amounts = fc.integer({ min: 0, max: 2 ** 52 })
     const times = fc.integer({ min: -10 * dayMs, max: 40 * dayMs })
     fc.assert(

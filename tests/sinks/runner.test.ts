@@ -3,7 +3,7 @@ import type { FetchRequest, GroupOptions, Log, RebalanceListener } from '../../c
 import { authEvents, clientEvents, researchEvents } from '../../schemas/index.ts'
 import type { AnyEvent } from '../../schemas/index.ts'
 import type { CommitOutcome, SinkBatch, SinkRunner, Table, TablePort } from '../../sinks/index.ts'
-import { defineProjection, MemoryTables, projections } from '../../sinks/index.ts'
+import { defineProjection, MemoryTables, SinkError, projections } from '../../sinks/index.ts'
 import { organizationsTable } from '../../sinks/projections/organizations.ts'
 import { teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
 import {
@@ -66,7 +66,7 @@ describe('SinkRunner', () => {
     expect(() => runner.waitFor('nothing', 'auth_events', 0, 0n, 0)).toThrow('there is no projection nothing')
   })
 
-  test('is idle when everything that is committed is in the rows of every projection, and not before', async () => {
+  test('is quiet when it has its partitions and what was read is in the rows of every projection, and not before', async () => {
     const fixture = await new LogFixture().open()
     const tables = new MemoryTables()
     const held = Promise.withResolvers<undefined>()
@@ -75,18 +75,66 @@ describe('SinkRunner', () => {
       return inner()
     })
     const runner = started(fixture.runner(slow))
-    await eventually(() => runner.status().every(({ partitions }) => partitions.length > 0), 'partitions')
-    expect(await runner.isIdle()).toBe(true)
+    expect(runner.isQuiet).toBe(false)
+    await eventually(() => runner.isQuiet, 'partitions')
+    expect(runner.status().every(({ partitions }) => partitions.length > 0)).toBe(true)
+    const before = runner.places()
     for (const tenant of [tenantA, tenantB]) await fixture.append(authEvents, created(tenant))
     try {
-      expect(await runner.isIdle()).toBe(false)
       await eventually(() => names(tables).length === 2, 'rows of one projection')
-      expect(await runner.isIdle()).toBe(false)
+      await eventually(() => !runner.isQuiet, 'a batch that is held')
     } finally {
       held.resolve(undefined)
     }
     await settled(fixture.log, tables)
-    await eventually(() => runner.isIdle(), 'idle')
+    await eventually(() => runner.isQuiet, 'quiet')
+    const moved = runner.places().filter(({ position }, index) => position !== before[index]!.position)
+    expect(new Set(moved.map(({ topic }) => topic))).toEqual(new Set(['auth_events']))
+  })
+
+  test('is not quiet while it waits out trouble, and is when a person must act', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    let trouble: Error | null = new Error('the database is away')
+    const away = troubled(tables, (_, inner) => (trouble === null ? inner() : Promise.reject(trouble)))
+    const runner = started(fixture.runner(away))
+    await eventually(() => runner.isQuiet, 'partitions')
+    for (const tenant of [tenantA, tenantB]) await fixture.append(authEvents, created(tenant))
+    await eventually(() => runner.status().some(({ state }) => state === 'waiting'), 'trouble')
+    expect(runner.isQuiet).toBe(false)
+    trouble = new SinkError('REFUSED', 'somebody must look')
+    const readers = runner.status().filter(({ topic }) => topic === 'auth_events').length
+    await eventually(() => runner.status().filter(({ state }) => state === 'refused').length === readers, 'refusal')
+    await eventually(() => runner.isQuiet, 'quiet')
+  })
+
+  test('is not quiet before its partitions are claimed, nor while it cannot ask whether they still are', async () => {
+    const fixture = await new LogFixture().open()
+    const tables = new MemoryTables()
+    const claims = Promise.withResolvers<undefined>()
+    let [asked, away] = [0, false]
+    const slow: TablePort = {
+      ...troubled(tables, (_, inner) => inner()),
+      claim: async (source, first) => {
+        asked++
+        await claims.promise
+        return tables.claim(source, first)
+      },
+      offsets: () => (away ? Promise.reject(new Error('the database is away')) : tables.offsets()),
+    }
+    const runner = started(fixture.runner(slow, { settings: { claimCheckMs: 0 } }))
+    try {
+      await eventually(() => asked > 0, 'a claim that is held')
+      expect(runner.isQuiet).toBe(false)
+    } finally {
+      claims.resolve(undefined)
+    }
+    await eventually(() => runner.isQuiet, 'partitions')
+    away = true
+    await eventually(() => runner.status().every(({ state }) => state === 'waiting'), 'trouble')
+    expect(runner.isQuiet).toBe(false)
+    away = false
+    await eventually(() => runner.isQuiet, 'quiet')
   })
 
   test('P4: after a restart it goes on where SQL stands, and rows are those of one run', async () => {

@@ -134,7 +134,10 @@ export interface AsyncOperation<R = unknown, A = unknown, L = unknown> {
   lane(record: StreamRecord<unknown, R>): string
   /** Not before this time, in ms. */
   notBefore?(record: StreamRecord<unknown, R>): number
-  /** What a rate limit counts by, and the limit; null is unlimited. */
+  /**
+   * What a rate limit counts by, and the limit; null is unlimited. Accounts are kept as long as the state: let them be few, such as
+   * those that we have with providers, and not as many as the records' keys.
+   */
   limit?(record: StreamRecord<unknown, R>): { readonly account: string; readonly limit: CallLimit } | null
   /** How a record waits in the store; must restore to an equal record. */
   readonly key: Serde<unknown>

@@ -257,19 +257,14 @@ export class ApplicationWorker {
 
   /** True when everything readable was processed and committed and nothing is in flight. For tests and `warp`. */
   async isIdle(): Promise<boolean> {
-    if (this.#state !== 'running' || !this.#isQuiet()) return false
-    return (await haveReadAll(this.#options.log, this.#openTasks())) && this.#isQuiet()
+    return this.isQuiet && (await haveReadAll(this.#options.log, this.#openTasks())) && this.isQuiet
   }
 
-  /** When the next timer or waiting call is due, in ms of `time`; null when none is. */
-  get nextDue(): number | null {
-    const due = this.#openTasks().flatMap((task) => task.nextDue ?? [])
-    return due.length === 0 ? null : Math.min(...due)
-  }
-
-  #isQuiet(): boolean {
+  /** True when it runs, nothing of it is in flight, nothing that was fetched waits, and nothing is due. Asks nobody. */
+  get isQuiet(): boolean {
     const now = this.#time.now()
     return (
+      this.#state === 'running' &&
       this.#trouble === null &&
       !this.#membership.isRebalancing &&
       (this.#tasks?.isComplete ?? false) &&
@@ -277,6 +272,19 @@ export class ApplicationWorker {
       !this.#committer.hasOutput &&
       this.#openTasks().every((task) => isQuiet(task, now))
     )
+  }
+
+  /** The next offset of each partition that its tasks read here. */
+  places(): readonly (TopicPartition & { readonly position: bigint })[] {
+    return this.#openTasks().flatMap(({ queues }) =>
+      queues.map(({ topic, partition, position }) => ({ topic, partition, position })),
+    )
+  }
+
+  /** When the next timer or waiting call is due, in ms of `time`; null when none is. */
+  get nextDue(): number | null {
+    const due = this.#openTasks().flatMap((task) => task.nextDue ?? [])
+    return due.length === 0 ? null : Math.min(...due)
   }
 
   blocked(): readonly (BlockedKey & { readonly task: string })[] {

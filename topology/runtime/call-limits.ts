@@ -3,6 +3,8 @@
  * take the place of their reservations with the commit that follows.
  *
  *   waiting store   'r' account -> start times, 8 bytes each: the last, then the earlier ones
+ *
+ * An account is never forgotten: what its window is, only the next record of it can say, and until then a start may count.
  */
 
 import type { KeyValueStore } from '../../state-stores/index.ts'

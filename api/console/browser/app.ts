@@ -3,7 +3,8 @@
 import { fill, h } from './dom.ts'
 import { ApiError, get } from './http.ts'
 import { loginForm } from './login.ts'
-import { announce, trouble } from './parts.ts'
+import { capital } from './format.ts'
+import { announce, keepTime, trouble } from './parts.ts'
 import type { Page, Route } from './router.ts'
 import { follow, match, root } from './router.ts'
 import type { Profile } from './session.ts'
@@ -26,7 +27,7 @@ interface Place {
 }
 
 const places: readonly Place[] = [
-  { path: root, name: 'Lifecycle' },
+  { path: root, name: 'Board' },
   { path: `${root}/reviews`, name: 'Reviews' },
   { path: `${root}/dead-letters`, name: 'Dead letters', operator: true },
   { path: `${root}/topics`, name: 'Topics', operator: true },
@@ -35,6 +36,7 @@ const places: readonly Place[] = [
 
 const app = document.getElementById('app')!
 const main = h('main', { id: 'main', tabindex: -1 })
+const clockPlace = h('p', { class: 'business-time', hidden: true })
 let visit = new AbortController()
 let isIn = false
 
@@ -60,6 +62,7 @@ function frame(profile: Profile, isOperator: boolean): void {
         h(
           'div',
           { class: 'who' },
+          clockPlace,
           h('p', {}, h('span', {}, `${profile.first_name} ${profile.last_name}`), h('small', {}, roleOf(profile))),
           h('button', { type: 'button', class: 'quiet-button', onclick: () => void logOut() }, 'Log out'),
         ),
@@ -70,14 +73,17 @@ function frame(profile: Profile, isOperator: boolean): void {
 }
 
 const roleOf = ({ user_type, role, organization }: Profile): string =>
-  user_type === 'agent' ? role.charAt(0).toUpperCase() + role.slice(1) : `${role} at ${organization.company_name}`
+  user_type === 'agent' ? capital(role) : `${capital(role)} at ${organization.company_name}`
 
 function markPlace(): void {
   for (const link of app.querySelectorAll<HTMLAnchorElement>('nav a')) {
     const below = link.pathname === root ? `${root}/companies` : link.pathname
     const here = link.pathname === location.pathname || location.pathname.startsWith(`${below}/`)
-    if (here) link.setAttribute('aria-current', 'page')
-    else link.removeAttribute('aria-current')
+    if (here) {
+      link.setAttribute('aria-current', 'page')
+      // On a phone the places stand in one line that is longer than the screen.
+      link.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    } else link.removeAttribute('aria-current')
   }
 }
 
@@ -95,7 +101,7 @@ async function show(isFirst = false): Promise<void> {
         'div',
         { class: 'empty' },
         h('h1', { tabindex: -1 }, 'There is no such page'),
-        h('p', {}, h('a', { href: root }, 'Go to the lifecycle board')),
+        h('p', {}, h('a', { href: root }, 'Go to the board')),
       ),
       isFirst,
     )
@@ -165,6 +171,7 @@ function leave(why: 'ended' | 'left' | null): void {
   if (said !== null) announce(said)
 }
 
+keepTime(() => clockPlace)
 onEnd((why) => {
   if (why === 'left') history.replaceState(null, '', root)
   leave(why)

@@ -1,7 +1,7 @@
 /** A form for what a person may correct: a field per value, and of what was changed only what was changed. */
 
 import { h } from './dom.ts'
-import { capital, words } from './format.ts'
+import { title } from './format.ts'
 import type { Finding } from './review-item.ts'
 
 export interface Edits {
@@ -27,7 +27,7 @@ export function findingEdits(findings: readonly Finding[]): Edits {
       'div',
       { class: 'edits' },
       ...parts.map(({ finding_type, fields }) =>
-        h('fieldset', {}, h('legend', {}, capital(words(finding_type))), fields.element),
+        h('fieldset', {}, h('legend', {}, title(finding_type)), fields.element),
       ),
       list?.element,
     ),
@@ -77,7 +77,7 @@ function recordFields(id: string, record: Json): Edits {
       const inner = recordFields(fieldId, before)
       // Laid over as a whole, so what was not changed stays in it.
       readers.push([name, () => (inner.read() === null ? undefined : { ...before, ...inner.read() })])
-      return h('fieldset', {}, h('legend', {}, words(name)), inner.element)
+      return h('fieldset', {}, h('legend', {}, title(name)), inner.element)
     }
     const isList = Array.isArray(before) && before.every((each) => typeof each !== 'object')
     if (typeof before === 'object' && before !== null && !isList) return null
@@ -87,9 +87,9 @@ function recordFields(id: string, record: Json): Edits {
     input.value = shown
     readers.push([
       name,
-      () => (input.value.trim() === shown ? undefined : parsed(words(name), before, input.value.trim())),
+      () => (input.value.trim() === shown ? undefined : parsed(title(name), before, input.value.trim())),
     ])
-    return h('div', { class: 'field' }, h('label', { for: fieldId }, words(name)), input)
+    return h('div', { class: 'field' }, h('label', { for: fieldId }, title(name)), input)
   })
   return {
     element: h('div', { class: 'field-grid' }, ...rows),
@@ -108,7 +108,7 @@ function parsed(name: string, before: unknown, text: string): unknown {
       .filter((each) => each !== '')
   if (typeof before === 'number') {
     const number = Number(text)
-    if (text === '' || !Number.isFinite(number)) throw new Error(`${capital(name)} must be a number.`)
+    if (text === '' || !Number.isFinite(number)) throw new Error(`${name} must be a number.`)
     return number
   }
   if (typeof before === 'boolean') return text === 'true' || text === 'yes'
@@ -144,8 +144,8 @@ function competitorList(findings: readonly Finding[]): {
     const row = h(
       'li',
       {},
-      h('div', { class: 'field' }, h('label', { for: name.id }, 'name'), name),
-      h('div', { class: 'field' }, h('label', { for: url.id }, 'site'), url),
+      h('div', { class: 'field' }, h('label', { for: name.id }, 'Name'), name),
+      h('div', { class: 'field' }, h('label', { for: url.id }, 'Site'), url),
       h(
         'button',
         {

@@ -1,5 +1,6 @@
 /** The API, asked as whoever is logged in. A token that ran out is renewed once; after that the session is over. */
 
+import { heardTime } from './clock.ts'
 import { end, renew, token } from './session.ts'
 
 export class ApiError extends Error {
@@ -50,12 +51,14 @@ async function once(method: string, path: string, body: unknown, signal?: AbortS
   const headers: Record<string, string> = { authorization: `Bearer ${token() ?? ''}` }
   if (body !== undefined) headers['content-type'] = 'application/json'
   try {
-    return await fetch(base + path, {
+    const response = await fetch(base + path, {
       method,
       headers,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(signal === undefined ? {} : { signal }),
     })
+    heardTime(response.headers.get('business-time'))
+    return response
   } catch (error) {
     if (signal?.aborted === true) throw error
     throw new ApiError(0, 'unreachable', 'The platform does not answer. Check that it runs, then try again.')

@@ -14,7 +14,7 @@ const clockForm = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: 
 const mostPoints = 300
 const shownSeconds = 600
 const height = 180
-const colours = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6']
+const colours = ['--line-1', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6', '--line-7', '--line-8']
 
 export async function lagChart(names: readonly string[]): Promise<LagChart> {
   const { default: Plot } = (await import(`${root}/assets/vendor/uplot.js`)) as { default: typeof UPlot }

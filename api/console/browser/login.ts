@@ -1,6 +1,7 @@
 /** The way in. */
 
 import { fill, h } from './dom.ts'
+import { root } from './router.ts'
 import { logIn } from './session.ts'
 
 /** @param said why the form is shown, when there is a reason */
@@ -31,6 +32,7 @@ export function loginForm(said: string | null, entered: () => void): HTMLElement
   return h(
     'main',
     { class: 'door', id: 'main' },
+    h('img', { src: `${root}/assets/icon.svg`, alt: '', width: 40, height: 40 }),
     h('h1', {}, 'Lifecycle console'),
     said === null
       ? h('p', { class: 'lead' }, 'Where every client stands, and what waits for a person.')

@@ -2,8 +2,11 @@
 
 import type { Child } from './dom.ts'
 import { fill, h } from './dom.ts'
-import { duration, momentOf, words } from './format.ts'
+import { isElsewhen, now, onJump } from './clock.ts'
+import { duration, momentOf, title as titleOf } from './format.ts'
 import { ApiError, sentenceOf } from './http.ts'
+import { plainName, told } from './told.ts'
+import type { Tone } from './tone.ts'
 
 /** A page's head: what it is, a sentence about it, and what stands beside it. */
 export const pageHead = (title: string, lead: Child = null, beside: Child = null): HTMLElement =>
@@ -54,14 +57,30 @@ export async function into(
   }
 }
 
-/** `3 min ago`, exact on hover and for readers. */
-export function ago(iso: string, nowMs = Date.now()): HTMLElement {
-  const ms = nowMs - Date.parse(iso)
-  const text = ms >= 0 ? `${duration(ms)} ago` : `in ${duration(ms)}`
-  return h('time', { datetime: iso, title: momentOf(iso) }, ms >= 0 && ms < 1_000 ? 'now' : text)
+/** `3 min ago` of business time, exact on hover and for readers. Goes on by itself while it is shown. */
+export const ago = (iso: string): HTMLElement =>
+  h('time', { class: 'ago', datetime: iso, title: momentOf(iso) }, agoText(iso))
+
+function agoText(iso: string): string {
+  const ms = now() - Date.parse(iso)
+  if (Math.abs(ms) < 1_000) return 'now'
+  return ms > 0 ? `${duration(ms)} ago` : `in ${duration(ms)}`
 }
 
-export type Tone = 'ok' | 'warn' | 'bad' | 'accent' | 'plain'
+const agoEveryMs = 10_000
+
+/** Keeps every `ago` of the page true, and says in `clock` what time it is where that is not this machine's. */
+export function keepTime(clock: () => HTMLElement | null): void {
+  const tick = (): void => {
+    for (const time of document.querySelectorAll<HTMLTimeElement>('time.ago')) time.textContent = agoText(time.dateTime)
+    const place = clock()
+    if (place === null) return
+    place.hidden = !isElsewhen()
+    if (!place.hidden) fill(place, 'Business time ', h('time', {}, momentOf(now())))
+  }
+  setInterval(tick, agoEveryMs)
+  onJump(tick)
+}
 
 export const tag = (text: string, tone: Tone = 'plain'): HTMLElement => h('span', { class: `tag ${tone}` }, text)
 
@@ -78,21 +97,61 @@ export function liveMark(): { readonly element: HTMLElement; set(isLive: boolean
 }
 
 /** A value of any form: records as lists of names and values, lists as lists, the rest as text. */
-export function value(of: unknown, depth = 0): Child {
+export function value(of: unknown): Child {
   if (of === null || of === undefined || of === '') return h('span', { class: 'quiet' }, 'none')
   if (typeof of !== 'object') return String(of)
   if (Array.isArray(of)) {
     if (of.length === 0) return h('span', { class: 'quiet' }, 'none')
     if (of.every((each) => typeof each !== 'object')) return of.map(String).join(', ')
-    return h('ol', { class: 'values' }, ...of.map((each: unknown) => h('li', {}, value(each, depth + 1))))
+    return h('ol', { class: 'values' }, ...of.map((each: unknown) => h('li', {}, value(each))))
   }
   const entries = Object.entries(of)
   if (entries.length === 0) return h('span', { class: 'quiet' }, 'none')
-  return facts(entries.map(([name, each]) => [words(name), value(each, depth + 1)]))
+  return facts(entries.map(([name, each]) => field(name, each, of as Readonly<Record<string, unknown>>)))
+}
+
+/** A field of a record, under its name as people read it. */
+export const field = (
+  name: string,
+  of: unknown,
+  beside: Readonly<Record<string, unknown>>,
+): readonly [string, Child] => {
+  const text = told(name, of, beside)
+  return [titleOf(plainName(name)), text === null || text === '' ? value(of) : text]
 }
 
 export const facts = (list: readonly (readonly [string, Child])[]): HTMLElement =>
   h('dl', { class: 'facts' }, ...list.map(([name, shown]) => h('div', {}, h('dt', {}, name), h('dd', {}, shown))))
+
+/**
+ * A table that becomes a list of cards where it is narrow: each cell bears the name of its column.
+ * @param rows each row's cells, in the order of the columns; the first is its head
+ */
+export function table(
+  label: string,
+  columns: readonly string[],
+  rows: readonly (readonly Child[])[],
+  attributes: (index: number) => Readonly<Record<string, string>> = () => ({}),
+): HTMLElement {
+  const row = (cells: readonly Child[], index: number): HTMLElement =>
+    h(
+      'tr',
+      attributes(index),
+      ...cells.map((cell, at) =>
+        at === 0 ? h('th', { scope: 'row' }, cell) : h('td', { 'data-column': columns[at] ?? '' }, h('div', {}, cell)),
+      ),
+    )
+  return h(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label },
+    h(
+      'table',
+      {},
+      h('thead', {}, h('tr', {}, ...columns.map((text) => h('th', { scope: 'col' }, text)))),
+      h('tbody', {}, ...rows.map(row)),
+    ),
+  )
+}
 
 let speaker: HTMLElement | null = null
 

@@ -19,6 +19,7 @@ export interface Review {
   readonly decision: string | null
   readonly comment: string | null
   readonly decided_by: string | null
+  readonly decided_by_name?: string | null
   readonly decided_at: string | null
 }
 

@@ -1,5 +1,6 @@
 /** Server-sent events over fetch, because an EventSource cannot say who it is. Goes on where it was after any break. */
 
+import { heardTime } from './clock.ts'
 import { base, queryOf } from './http.ts'
 import { end, renew, token } from './session.ts'
 
@@ -87,6 +88,7 @@ async function open(
       signal,
     })
   let response = await ask()
+  heardTime(response.headers.get('business-time'))
   if (response.status === 401) {
     if (await renew()) response = await ask()
     else end('ended')

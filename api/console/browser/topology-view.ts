@@ -1,4 +1,7 @@
 /** The topology, as the API tells it. */
+
+import type { Tone } from './tone.ts'
+
 export interface TopologyNode {
   readonly name: string
   readonly kind: 'source' | 'processor' | 'async' | 'sink'
@@ -16,7 +19,9 @@ export interface TopologyPart {
 export interface ApplicationView {
   readonly name: string
   readonly state: string
+  /** Of the process that was asked. */
   readonly tasks: number
+  readonly tasks_in_all: number
   readonly processed: number
   readonly blocked_keys: number
   readonly dead_letters: number
@@ -42,3 +47,9 @@ export interface TopologyView {
 }
 
 export const lagOf = ({ reads }: ApplicationView): number => reads.reduce((sum, { lag }) => sum + (lag ?? 0), 0)
+
+export function stateTone(state: string): Tone {
+  if (state === 'running') return 'ok'
+  if (state === 'failed' || state === 'refused') return 'bad'
+  return state === 'elsewhere' ? 'plain' : 'warn'
+}

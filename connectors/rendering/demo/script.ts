@@ -4,6 +4,7 @@
  *
  *   POST {base}/events   { type: view|step|cta|ping, session_id, step?, dwell_ms? }
  *   POST {base}/chat     { session_id, text }
+ *   (a link that is pinned to a version tells events of that version: {base}/events?version=)
  *   GET  {base}/chat?session_id=   { messages: [{ role: user|assistant, text }] }
  */
 
@@ -12,6 +13,7 @@ export const script = `
   'use strict'
   var body = document.body
   var base = body.dataset.base || location.pathname.replace(/\\/+$/, '')
+  var pin = /^\\?version=\\d+$/.test(location.search) ? location.search : ''
   body.classList.add('js')
 
   function newId() {
@@ -27,7 +29,7 @@ export const script = `
 
   function beacon(event) {
     event.session_id = session
-    fetch(base + '/events', {
+    fetch(base + '/events' + pin, {
       method: 'POST', keepalive: true, credentials: 'omit',
       headers: { 'content-type': 'application/json' }, body: JSON.stringify(event)
     }).catch(function () {})

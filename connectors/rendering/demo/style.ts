@@ -5,7 +5,7 @@ export const style = `
 @media (prefers-color-scheme:dark){:root{--ink:#eef1f8;--soft:#b3bcd0;--line:#2c3550;--paper:#171e33;--ground:#0e1424;--accent:#9db8ff;--accent-ink:#0e1424;--tint:#1f2a4a}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--ground);color:var(--ink);font:400 1.0625rem/1.6 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans","Hiragino Sans","Noto Sans CJK JP",sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--ground);color:var(--ink);font:400 1.0625rem/1.6 Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Noto Sans","Hiragino Sans","Noto Sans CJK JP",sans-serif;overflow-wrap:anywhere}
 [hidden]{display:none!important}
 a{color:var(--accent)}
 h1,h2,h3{line-height:1.18;letter-spacing:-.015em;text-wrap:balance;margin:0}
@@ -32,6 +32,7 @@ p{margin:0;text-wrap:pretty}
 .pains li{background:var(--paper);border:1px solid var(--line);border-radius:var(--radius);padding:1.35rem;display:flex;gap:.9rem}
 .pains li::before{content:"";flex:none;width:.6rem;height:.6rem;margin-top:.5rem;border-radius:50%;background:var(--accent)}
 .band{padding-block:clamp(2rem,5vw,4rem)}
+.band+.band{padding-top:0}
 .tour{background:var(--paper);border:1px solid var(--line);border-radius:calc(var(--radius) + 8px);margin-top:1.5rem;overflow:hidden}
 .dots{list-style:none;display:flex;gap:.5rem;margin:0;padding:1.25rem clamp(1.25rem,4vw,2.5rem) 0}
 .dots li{flex:1}
@@ -48,7 +49,7 @@ p{margin:0;text-wrap:pretty}
 .nav{display:flex;justify-content:space-between;gap:.75rem;padding:1rem clamp(1.25rem,4vw,2.5rem) 1.5rem;border-top:1px solid var(--line)}
 .end{background:var(--tint);border-radius:calc(var(--radius) + 8px);padding:clamp(1.75rem,6vw,4rem);text-align:center;display:grid;justify-items:center;gap:1.25rem}
 .end p{color:var(--soft)}
-.chat{margin-top:1.5rem;background:var(--paper);border:1px solid var(--line);border-radius:var(--radius);display:flex;flex-direction:column;height:clamp(20rem,50vh,26rem)}
+.chat{margin-top:1.5rem;background:var(--paper);border:1px solid var(--line);border-radius:var(--radius);display:flex;flex-direction:column;min-height:16rem;max-height:min(34rem,80vh)}
 .log{list-style:none;margin:0;padding:1.25rem;overflow-y:auto;flex:1;display:flex;flex-direction:column;gap:.7rem}
 .log li{max-width:min(85%,34rem);padding:.65rem 1rem;border-radius:14px;background:var(--ground)}
 .log li:not(:first-child){white-space:pre-wrap}

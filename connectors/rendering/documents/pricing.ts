@@ -4,7 +4,7 @@ import type { PricingData } from '../inputs.ts'
 import { day, money } from '../money.ts'
 import type { Paper } from '../pdf/paper.ts'
 import { bullets, headingOf, paragraph, parties, signatures, titleBlock } from '../pdf/parts.ts'
-import { everyInterval, priceTable } from '../pdf/prices.ts'
+import { everyInterval, pricesHeight, priceTable } from '../pdf/prices.ts'
 
 export function pricingDocument(paper: Paper, data: PricingData): void {
   const { seller, client, prices } = data
@@ -15,7 +15,7 @@ export function pricingDocument(paper: Paper, data: PricingData): void {
   ])
   parties(paper, { role: 'From', party: seller }, { role: 'For', party: client })
   if (data.introduction != null) paragraph(paper, [data.introduction])
-  headingOf(paper, 'Prices', 90)
+  headingOf(paper, 'Prices', pricesHeight(prices))
   priceTable(paper, prices)
   if (data.notes.length > 0) {
     headingOf(paper, 'Notes')

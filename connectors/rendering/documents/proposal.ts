@@ -5,7 +5,7 @@ import { day, money } from '../money.ts'
 import { bold } from '../pdf/lines.ts'
 import type { Paper } from '../pdf/paper.ts'
 import { bullets, headingOf, paragraph, parties, signatures, titleBlock } from '../pdf/parts.ts'
-import { everyInterval, priceTable } from '../pdf/prices.ts'
+import { everyInterval, pricesHeight, priceTable } from '../pdf/prices.ts'
 import { table } from '../pdf/table.ts'
 
 export function proposalDocument(paper: Paper, data: ProposalData): void {
@@ -43,7 +43,7 @@ export function proposalDocument(paper: Paper, data: ProposalData): void {
     )
     paper.y += 10
   }
-  headingOf(paper, 'Investment', 90)
+  headingOf(paper, 'Investment', pricesHeight(prices))
   priceTable(paper, prices)
   signatures(paper, 'Signed, this proposal is the ground of the service agreement that follows it.', [client, seller])
 }

@@ -19,6 +19,18 @@ const columns: readonly Column[] = [
 const per = { month: 'a month', year: 'a year', once: 'once' } as const
 export const everyInterval = { month: 'every month', year: 'every year', once: 'once' } as const
 
+const tallest = 320
+
+/** About what the table and its totals take, in points, so that a short one stays together; a long one may break. */
+export function pricesHeight({ lines, discounts, tax }: Prices): number {
+  const rows = lines.reduce(
+    (sum, { detail, tiers }) => sum + 30 + 11 * ((detail == null ? 0 : 1) + (tiers?.length ?? 0)),
+    0,
+  )
+  const totals = 18 * (1 + discounts.length + (tax == null ? 0 : 1)) + 70
+  return Math.min(tallest, 24 + rows + totals)
+}
+
 export function priceTable(paper: Paper, prices: Prices): void {
   table(
     paper,

@@ -80,9 +80,7 @@ export function evidenceIn(directory: string, calls: readonly ProviderCall[]): E
   return {
     envelopes: kept('docusign-envelopes.ndjson').map(envelopeOf),
     customers: kept('stripe-accounts.ndjson').map(customerOf),
-    meterEvents: kept('stripe-shared.ndjson')
-      .filter(({ object }) => object === 'billing.meter_event')
-      .map(meterEventOf),
+    meterEvents: calls.flatMap(meterEventOf),
     imported: kept('mixpanel.ndjson').map(({ insert_id, event }) => ({
       insertId: text(insert_id),
       event: text(event),
@@ -151,12 +149,17 @@ const invoiceOf = (kept: Loose): InvoiceSeen => ({
   refundIds: (kept['refund_ids'] as readonly string[] | undefined) ?? [],
 })
 
-function meterEventOf({ id, name, payload }: Loose): MeterEventSeen {
-  const told = record(payload)
-  return {
-    identifier: text(id).replace(/^meter_event:/, ''),
-    meter: text(name),
-    customerId: text(told['stripe_customer_id']),
-    value: Number(text(told['value'])),
-  }
+/** The payment service keeps sums, and names for a day: what it counted is what it took and did not know yet. */
+function meterEventOf({ report, status, replayed }: ProviderCall): MeterEventSeen[] {
+  if (report === null || status !== 200 || replayed) return []
+  const told = new URLSearchParams(report)
+  const named = (name: string): string => told.get(name) ?? ''
+  return [
+    {
+      identifier: named('identifier'),
+      meter: named('event_name'),
+      customerId: named('payload[stripe_customer_id]'),
+      value: Number(named('payload[value]')),
+    },
+  ]
 }

@@ -38,6 +38,8 @@ export interface ProviderCall {
   /** What makes a repetition the same call: the idempotency key, the transaction, or what is asked. */
   readonly key: string
   readonly fingerprint: string
+  /** What a usage report says, as it was sent; null for other calls. */
+  readonly report: string | null
   readonly fault: FaultKind | null
   /** What the stand-in answered; null when it was not asked. */
   readonly status: number | null
@@ -160,7 +162,8 @@ export class ProviderFaults {
     } finally {
       this.#n += 1
       const { provider, operation, companies } = call
-      const about = { run: plan?.seed ?? 0, provider, operation, companies, ...identity }
+      const report = operation === 'report_usage' ? call.asked.body : null
+      const about = { run: plan?.seed ?? 0, provider, operation, companies, report, ...identity }
       this.#options.log({ n: this.#n, at: this.#options.now(), ...about, fault, status, replayed, killed })
     }
   }

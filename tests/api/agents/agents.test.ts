@@ -95,6 +95,27 @@ describe('what is seen (AG1)', () => {
   })
 })
 
+describe('who decided', () => {
+  test('is told by name to agents, and to nobody of the client', async () => {
+    const insert = `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type,
+        subject_ref, reason, risk, options, requester, requested_at, due_at, decision, decided_by, decided_at,
+        src_topic, src_part, src_offset, changed_at)
+      values ($1, $2, $3, 'decided', 'finding', 's', 'why', 'low', '["approve"]', 'research', to_timestamp(0),
+        to_timestamp(4e9), 'approve', $4, to_timestamp(1e9), 'review_events', 0, 2, to_timestamp(0))`
+    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, 'closed', grace.userId])
+    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, 'by-policy', 'policy'])
+    expect((await world.get('/reviews/closed', chief)).body).toMatchObject({ decided_by_name: 'Grace Hill' })
+    expect((await world.get('/reviews/by-policy', chief)).body).toMatchObject({
+      decided_by: 'policy',
+      decided_by_name: null,
+    })
+    const owner = await world.login(a.email)
+    const client = { userId: '', token: String(owner.body.access_token) }
+    expect((await world.get('/reviews/closed', client)).body).toMatchObject({ decided_by_name: null })
+    expect(statusAndCode(await world.get('/reviews/closed', stranger))).toBe('404 not_found')
+  })
+})
+
 describe('a supervisor (AG2)', () => {
   test('takes an agent into the team, who logs in with the password shown once', async () => {
     const made = await world.post('/agents', chief, newAgent('New.One@house.example'))
@@ -218,6 +239,94 @@ describe('anybody else', () => {
     const { body } = await world.login(a.email)
     const client = { userId: '', token: String(body.access_token) }
     expect(statusAndCode(await ask(method, path, client))).toBe('404 not_found')
+  })
+})
+
+describe('an observer (AG5)', () => {
+  const waiting = (review: string) =>
+    world.identity.owner.query(
+      `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type, subject_ref, reason,
+         risk, options, requester, requested_at, due_at, src_topic, src_part, src_offset, changed_at)
+       values ($1, $2, $3, 'open', 'finding', 's', 'why', 'low', '["approve"]', 'research', to_timestamp(0),
+         to_timestamp(4e9), 'review_events', 0, 1, to_timestamp(0))`,
+      [b.tenantId, b.organizationId, review],
+    )
+  const commands = [
+    ['claim', undefined],
+    ['release', undefined],
+    ['decision', { decision: 'approve' }],
+  ] as const
+
+  test('reads, and claims, releases and decides nothing; whoever looks after the client, or supervises, does', async () => {
+    await waiting('watched')
+    const watcher = await world.agent('Watcher', 'South')
+    const assign = (role: 'observer' | 'support') =>
+      world.staff.assign(operator, { organization_id: b.organizationId, user_id: watcher.userId, role })
+    await assign('observer')
+    expect(await seenBy(watcher)).toEqual([b.organizationId])
+    expect((await world.get('/reviews/watched', watcher)).status).toBe(200)
+    const told = world.commands.length
+    for (const [command, body] of commands)
+      expect(statusAndCode(await world.post(`/reviews/watched/${command}`, watcher, body))).toBe('403 forbidden')
+    expect(world.commands.length).toBe(told)
+    // A client that is not theirs does not exist, for an observer of another as for anybody.
+    await world.identity.owner.query(`update lifecycle.review_queue set tenant_id = $1 where review_id = 'watched'`, [
+      a.tenantId,
+    ])
+    expect(statusAndCode(await world.post('/reviews/watched/claim', watcher))).toBe('404 not_found')
+    await world.identity.owner.query(`update lifecycle.review_queue set tenant_id = $1 where review_id = 'watched'`, [
+      b.tenantId,
+    ])
+    for (const [command, body] of [commands[0], commands[2]]) {
+      expect((await world.post(`/reviews/watched/${command}`, otherChief, body)).status).toBe(202)
+      expect((await world.post(`/reviews/watched/${command}`, stranger, body)).status).toBe(202)
+    }
+    await assign('support')
+    expect((await world.post('/reviews/watched/decision', watcher, { decision: 'approve' })).status).toBe(202)
+  })
+})
+
+test('a client takes or leaves a price or a refund, and writes neither; an agent of theirs edits it', async () => {
+  const insert = `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type, subject_ref,
+      reason, risk, options, requester, requested_at, due_at, src_topic, src_part, src_offset, changed_at)
+    values ($1, $2, $3, 'open', $4, 's', 'why', 'high', '["approve", "reject", "edit"]', 'x', to_timestamp(0),
+      to_timestamp(4e9), 'review_events', 0, 1, to_timestamp(0))`
+  const { body } = await world.login(a.email)
+  const owner = { userId: '', token: String(body.access_token) }
+  const edit = { decision: 'edit', edits: { discount_basis_points: 10_000 } }
+  for (const [subject, isMoney] of [
+    ['document', true],
+    ['refund', true],
+    ['finding', false],
+  ] as const) {
+    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, `edit-${subject}`, subject])
+    const path = `/reviews/edit-${subject}`
+    const told = world.commands.length
+    const options = isMoney ? ['approve', 'reject'] : ['approve', 'reject', 'edit']
+    expect((await world.get(path, owner)).body.options).toEqual(options)
+    expect(statusAndCode(await world.post(`${path}/decision`, owner, edit))).toBe(isMoney ? '422 not_an_option' : '202')
+    expect(world.commands.length - told).toBe(isMoney ? 0 : 1)
+    expect((await world.post(`${path}/decision`, owner, { decision: 'approve' })).status).toBe(202)
+    expect((await world.get(path, grace)).body.options).toEqual(['approve', 'reject', 'edit'])
+    expect((await world.post(`${path}/decision`, grace, edit)).status).toBe(202)
+    expect(statusAndCode(await world.post(`${path}/decision`, stranger, edit))).toBe('404 not_found')
+  }
+})
+
+describe('the house is no organization of its agents (AG2, AG4)', () => {
+  test('colleagues of another team are not listed as members, and nobody is let go that way', async () => {
+    for (const as of [grace, chief, stranger]) {
+      const listed = await world.get('/members', as)
+      expect(statusAndCode(listed)).toBe('403 forbidden')
+      expect(JSON.stringify(listed.body)).not.toContain('house.example')
+      expect(statusAndCode(await world.del(`/members/${as.userId}`, as))).toBe('403 forbidden')
+      expect(statusAndCode(await world.post('/organization/close', as, { confirm: 'house.invalid' }))).toBe(
+        '403 forbidden',
+      )
+      const invited = await world.post('/invitations', as, { email: 'x@else.example', role: 'member' })
+      expect(statusAndCode(invited)).toBe('403 forbidden')
+    }
+    expect(await seenBy(grace)).toEqual([a.organizationId])
   })
 })
 

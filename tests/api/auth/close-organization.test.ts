@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { colleague, enter, founder } from './people.ts'
-import { application, openWorld, password, refusal } from './world.ts'
+import { application, openWorld, password, refusal, typesOf } from './world.ts'
 import type { World } from './world.ts'
 
 let world: World
@@ -72,5 +72,80 @@ describe('catalogue 5.0, behaviour 8, as far as SQL decides it: an organization 
     const bob = await founder(world, 'bob@free.example')
     expect(bob.role).toBe('owner')
     expect(bob.organizationId).not.toBe(ada.organizationId)
+  })
+})
+
+describe('who belongs nowhere any more founds an organization as if new (S3)', () => {
+  const again = 'another horse battery'
+  const signUp = (email: string) => world.identity.signup({ ...application(email), password: again })
+  const verify = async (email: string) => world.identity.verifyEmail({ email, code: await world.codeOf(email) })
+
+  it('after theirs was closed: the code first, then another tenant, and nothing of the one before', async () => {
+    const ada = await founder(world, 'ada@phoenix.example')
+    await world.identity.createApiKey(ada, { name: 'before' })
+    await world.identity.closeOrganization(ada, { confirm: 'phoenix.example' })
+    expect(await signUp('ada@phoenix.example')).toEqual({ userId: ada.userId })
+    // Whoever typed the address has nothing before the mailbox has answered.
+    expect(await refusal(enter(world, 'ada@phoenix.example', again))).toEqual([403, 'email_not_verified'])
+    const { organizationId } = await verify('ada@phoenix.example')
+    const anew = await enter(world, 'ada@phoenix.example', again)
+    expect(anew).toMatchObject({ userId: ada.userId, role: 'owner', organizationId })
+    expect([anew.tenantId, anew.organizationId]).not.toContain(ada.tenantId)
+    expect(anew.tenantId).not.toBe(ada.tenantId)
+    expect(anew.organizationId).not.toBe(ada.organizationId)
+    expect(await world.identity.listApiKeys(anew)).toEqual([])
+    expect((await world.identity.listMembers(anew)).map(({ email }) => email)).toEqual(['ada@phoenix.example'])
+    expect(typesOf(await world.events(organizationId))).toEqual(
+      expect.arrayContaining(['signup_requested', 'email_verified', 'organization_created', 'member_added']),
+    )
+    expect(await world.count(`auth.data_keys where tenant_id = '${anew.tenantId}'`)).toBe(1)
+  })
+
+  it('after they were removed from another company, where nobody has their host', async () => {
+    const zoe = await founder(world, 'zoe@left.example')
+    const guest = await colleague(world, zoe, 'guest@lonely.example', 'member')
+    await world.identity.removeMember(zoe, guest.userId)
+    await signUp('guest@lonely.example')
+    await verify('guest@lonely.example')
+    const anew = await enter(world, 'guest@lonely.example', again)
+    expect(anew.role).toBe('owner')
+    expect(anew.tenantId).not.toBe(zoe.tenantId)
+    expect((await world.identity.listMembers(zoe)).map(({ email }) => email)).toEqual(['zoe@left.example'])
+  })
+
+  it('and nobody else: a member, one who waits to be let in, one whose host has an organization, an agent', async () => {
+    const eve = await founder(world, 'eve@taken.example')
+    const removed = await colleague(world, eve, 'removed@taken.example', 'admin')
+    await colleague(world, eve, 'member@taken.example', 'member')
+    // Nobody has this host, but its person belongs to an organization.
+    await colleague(world, eve, 'guest@nobodys.example', 'member')
+    await world.identity.removeMember(eve, removed.userId)
+    await world.identity.signup(application('waits@taken.example'))
+    await refusal(verify('waits@taken.example'))
+    const before = await world.count('auth.outbox')
+    for (const name of ['eve', 'removed', 'member', 'waits']) await signUp(`${name}@taken.example`)
+    await signUp('guest@nobodys.example')
+    await world.owner.query(
+      `update auth.users set user_type = 'agent', role = 'agent' where email = 'removed@taken.example'`,
+    )
+    await world.owner.query(
+      `update auth.organizations set status = 'deleted', deleted_at = now() where email_host = 'taken.example'`,
+    )
+    await signUp('removed@taken.example')
+    expect(await world.count('auth.outbox')).toBe(before)
+    await world.owner.query(
+      `update auth.organizations set status = 'active', deleted_at = null where organization_id = '${eve.organizationId}'`,
+    )
+    await enter(world, 'eve@taken.example')
+    expect(await refusal(enter(world, 'eve@taken.example', again))).toEqual([401, 'wrong_credentials'])
+  })
+
+  it('gets no more mails than any other address', async () => {
+    const cy = await founder(world, 'cy@flood.example')
+    await world.identity.closeOrganization(cy, { confirm: 'flood.example' })
+    const before = (await world.events()).length
+    for (let n = 0; n < 4; n++) await signUp('cy@flood.example')
+    const told = (await world.events()).slice(before)
+    expect(told.filter(({ event_type }) => event_type === 'verification_code_issued')).toHaveLength(1)
   })
 })

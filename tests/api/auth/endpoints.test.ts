@@ -24,6 +24,7 @@ async function call(name: string, body?: unknown, principal: Principal | null = 
     principal,
     ip: '203.0.113.7',
     header: () => undefined,
+    stillIn: () => Promise.resolve(true),
   })
   const promised = endpoint.response.find(({ status }) => status === answer.status)
   expect(promised).toBeDefined()

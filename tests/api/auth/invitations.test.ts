@@ -115,6 +115,10 @@ describe('an invitation', () => {
     expect(await refusal(world.identity.listInvitations(member))).toEqual(forbidden)
     const owners = (await world.identity.listInvitations(admin)).find(({ role }) => role === 'owner')!
     expect(await refusal(world.identity.revokeInvitation(admin, owners.id))).toEqual(forbidden)
+    // Inviting the address again would end it as well.
+    const instead = world.identity.invite(admin, { email: 'for-owner@rank.example', role: 'member' })
+    expect(await refusal(instead)).toEqual(forbidden)
+    expect((await world.identity.listInvitations(ada)).find(({ id }) => id === owners.id)?.role).toBe('owner')
     await clear(ada)
   })
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Role } from '../../../api/auth/membership-schemas.ts'
 import type { UserPrincipal } from '../../../api/http/endpoint.ts'
 import { colleague, enter, founder } from './people.ts'
 import { openWorld, password, refusal, typesOf } from './world.ts'
@@ -102,6 +103,34 @@ describe('roles', () => {
     expect(await refusal(world.identity.changeRole(admin, member.userId, 'admin'))).toEqual(forbidden)
     expect(await refusal(world.identity.invite(admin, { email: 'x@now.example', role: 'member' }))).toEqual(forbidden)
     expect(await refusal(world.identity.createApiKey({ ...admin, role: 'owner' }, { name: 'x' }))).toEqual(forbidden)
+  })
+
+  it('that give less end the invitations their holder could not send any more, and no other (M4)', async () => {
+    const owner = await founder(world, 'owner@fewer.example')
+    const admin = await colleague(world, owner, 'admin@fewer.example', 'owner')
+    const neighbour = await founder(world, 'owner@neighbour.example')
+    const invited = async (by: UserPrincipal, name: string, role: Role) => {
+      await world.identity.invite(by, { email: `${name}@away.example`, role })
+      return world.codeOf(`${name}@away.example`, 'invitation')
+    }
+    const accept = (code: string) =>
+      refusal(world.identity.acceptInvitation({ code, password, first_name: 'B', last_name: 'C' }))
+    const [asOwner, asAdmin, asMember] = [
+      await invited(admin, 'second', 'owner'),
+      await invited(admin, 'third', 'admin'),
+      await invited(admin, 'fourth', 'member'),
+    ]
+    const others = [await invited(owner, 'fifth', 'owner'), await invited(neighbour, 'sixth', 'owner')]
+    await world.identity.changeRole(owner, admin.userId, 'admin')
+    expect(await accept(asOwner)).toEqual([400, 'invalid_invitation'])
+    expect(await accept(asMember)).toBe('not refused')
+    await world.identity.changeRole(owner, admin.userId, 'member')
+    expect(await accept(asAdmin)).toEqual([400, 'invalid_invitation'])
+    for (const code of others) expect(await accept(code)).toBe('not refused')
+    const revoked = (await world.events(owner.organizationId)).filter(
+      ({ event_type }) => event_type === 'invitation_revoked',
+    )
+    expect(revoked.map(({ reason }) => reason)).toEqual(['revoked', 'revoked'])
   })
 
   it('say what changed, once; the same role again says nothing', async () => {

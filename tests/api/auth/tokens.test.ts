@@ -70,6 +70,34 @@ describe('access tokens', () => {
   })
 })
 
+describe('after an upgrade', () => {
+  const [present, earlier] = ['p'.repeat(32), 'e'.repeat(32)]
+  const upgraded = accessTokens(identitySettings({ tokenKeys: [present, earlier].map(tokenKeyOf), ...secrets }), clock)
+  const refusedThere = (token: string) => expect(upgraded.verify(token)).rejects.toEqual(unauthorized())
+
+  it('a token of before, whose key had the one name of then, is good until it ends, whichever of our secrets signed it', async () => {
+    for (const key of [present, earlier]) expect(await upgraded.verify(signed(claims, header, key))).toEqual(claims)
+    await refusedThere(signed({ ...claims, exp: nowS - 61 }, header, present))
+  })
+
+  it('the name opens nothing that another secret signed, and new tokens do not bear it', async () => {
+    await refusedThere(signed(claims, header, 'x'.repeat(32)))
+    await refusedThere(signed(claims, { ...header, kid: 'k2' }, present))
+    await refusedThere(signed(claims, { alg: 'HS256', typ: 'at+jwt' }, present))
+    const { token } = await upgraded.mint(subject)
+    expect(JSON.parse(Buffer.from(token.split('.')[0]!, 'base64url').toString())).toMatchObject({
+      kid: tokenKeyOf(present).kid,
+    })
+  })
+
+  it('a secret past its end verifies nothing under that name either', async () => {
+    const tokenKeys = [tokenKeyOf(present), { ...tokenKeyOf(earlier), verifiesUntil: now - 1 }]
+    const later = accessTokens(identitySettings({ tokenKeys, ...secrets }), clock)
+    await expect(later.verify(signed(claims, header, earlier))).rejects.toEqual(unauthorized())
+    expect(await later.verify(signed(claims, header, present))).toEqual(claims)
+  })
+})
+
 describe('bad input 28: headers', () => {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   it.each<[string, string]>([

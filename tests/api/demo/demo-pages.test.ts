@@ -37,7 +37,12 @@ beforeAll(async () => {
   drop = () => database.drop()
   owner = openPool(database.ownerUrl, { applicationName: 'test', max: 2 })
   pool = openPool(database.urls.api, { applicationName: 'test', max: 4, statementTimeoutMs: 2_000 })
-  const pages = demoPages({
+  const pages = pagesWith({ ...demoPageDefaults, beaconsPerMinute: 20, questionsPerMinute: 3 })
+  server = await serve([], {}, { mounts: { '/d': pages } })
+})
+
+const pagesWith = (settings: typeof demoPageDefaults) =>
+  demoPages({
     pool,
     ingest: {
       command: async (command) => {
@@ -55,10 +60,8 @@ beforeAll(async () => {
     time: () => time,
     clock: systemClock,
     random: systemRandom,
-    settings: { ...demoPageDefaults, beaconsPerMinute: 20, questionsPerMinute: 3 },
+    settings,
   })
-  server = await serve([], {}, { mounts: { '/d': pages } })
-})
 
 afterAll(async () => {
   await server.close()
@@ -141,7 +144,7 @@ const post = (path: string, body: unknown, agent = `${browser} ${address}`) =>
 beforeEach(() => void (address += 1))
 
 describe('the page', () => {
-  test('is the newest version, of the tenant in the token, under its own policy (DP1, DP3)', async () => {
+  test('is the newest version, of the tenant in the token, under its own policy (DP1, DP3, 5.2.6)', async () => {
     const [a, b] = [await ask(tokenA), await ask(tokenB)]
     expect([await a.text(), await b.text()]).toEqual(['<page2 of a>', '<page2 of b>'])
     expect(a.status).toBe(200)
@@ -164,7 +167,7 @@ describe('the page', () => {
   test('is unknown without a token that opens', async () => {
     const unknown = links.seal({ tenantId: tenantA, demoId: tenantA })
     const foreign = shareLinks('another secret of 32 characters!!').seal({ tenantId: tenantA, demoId })
-    for (const path of ['', 'abc', demoId, unknown, foreign, `${tokenA}/other`, tokenA.toLowerCase()]) {
+    for (const path of ['', '/', 'abc', demoId, unknown, foreign, `${tokenA}/other`, tokenA.toLowerCase()]) {
       const answer = await ask(path)
       expect([answer.status, await answer.text()]).toEqual([404, '<p>missing</p>'])
       expect(answer.headers.get('content-security-policy')).toBe('policy-of-14')
@@ -175,7 +178,7 @@ describe('the page', () => {
     ['when it was taken down', () => owner.query(`update lifecycle.demos set status = 'unpublished'`)],
     ['when it expired', () => owner.query(`update lifecycle.demos set status = 'expired'`)],
     ['when its bytes are gone', () => Promise.resolve(objects.clear())],
-  ])('is gone %s', async (_, happens) => {
+  ])('is gone %s (5.2.2)', async (_, happens) => {
     await happens()
     const answer = await ask(tokenA)
     expect([answer.status, await answer.text()]).toEqual([410, '<p>expired</p>'])
@@ -186,6 +189,21 @@ describe('the page', () => {
     expect([(await ask(tokenA)).status, (await ask(tokenB)).status]).toEqual([410, 200])
     expect((await post(`${tokenA}/events`, { type: 'view', session_id: session })).status).toBe(410)
     expect(commands).toEqual([])
+  })
+  test('stays the version that a link is pinned to, also in what it tells; there is no other (5.2.6)', async () => {
+    expect(await (await ask(`${tokenB}?version=1`)).text()).toBe('<page1 of b>')
+    expect(await (await ask(`${tokenB}?version=2`)).text()).toBe('<page2 of b>')
+    for (const none of ['3', '0', 'one', '', '1.0']) expect((await ask(`${tokenB}?version=${none}`)).status).toBe(404)
+    // Version 1 has a step more than the newest.
+    await owner.query(
+      `update lifecycle.demo_versions set personalization = '{"steps":[{},{},{},{}]}' where version = 1`,
+    )
+    const fourth = { type: 'step', session_id: session, step: 4 }
+    expect((await post(`${tokenB}/events?version=1`, fourth)).status).toBe(204)
+    expect((await post(`${tokenB}/events`, fourth)).status).toBe(422)
+    expect((await post(`${tokenB}/events?version=3`, fourth)).status).toBe(404)
+    await owner.query(`update lifecycle.demos set status = 'unpublished' where tenant_id = $1`, [tenantB])
+    expect((await ask(`${tokenB}?version=1`)).status).toBe(410)
   })
   test('has a QR code', async () => {
     const answer = await ask(`${tokenB}/qr.svg`)
@@ -221,7 +239,7 @@ describe('what a page tells', () => {
     const viewers = [tenantA, tenantB].map((tenant) => links.viewerOf(tenant, '127.0.0.1', browser))
     expect(new Set(viewers).size).toBe(2)
   })
-  test('of a robot counts as a robot was there, and no more', async () => {
+  test('of a robot counts as a robot was there, and no more (5.2.3)', async () => {
     const robots = [
       'Mozilla/5.0 (compatible; Googlebot/2.1)',
       'Slackbot-LinkExpanding 1.0',
@@ -279,6 +297,35 @@ describe('what a page tells', () => {
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
     expect((await post(`${tokenA}/events`, view, `${browser} somebody else`)).status).toBe(204)
   })
+})
+
+/** Pages of their own, so that their limits begin anew. */
+async function limited(more: Partial<typeof demoPageDefaults>) {
+  const fresh = await serve([], {}, { mounts: { '/d': pagesWith({ ...demoPageDefaults, ...more }) } })
+  const chat = (token: string, agent: string) =>
+    fetch(`${fresh.url}/d/${token}/chat`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'user-agent': agent },
+      body: JSON.stringify({ session_id: session, text: 'a' }),
+    }).then(({ status }) => status)
+  return { fresh, chat }
+}
+
+test('a viewer who gives the browser another name each time is stopped by the address, for all demos (DP2)', async () => {
+  const { fresh, chat } = await limited({ questionsPerAddress: 5, questionsPerDemo: 0 })
+  await using _ = fresh
+  const statuses: number[] = []
+  for (let n = 0; n < 8; n++) statuses.push(await chat(n % 2 === 0 ? tokenA : tokenB, `${browser} ${n}`))
+  expect(statuses).toEqual([202, 202, 202, 202, 202, 429, 429, 429])
+})
+
+test("questions about one demo have a pace, wherever they come from; another tenant's goes on (DP2)", async () => {
+  const { fresh, chat } = await limited({ questionsPerAddress: 0, questionsPerDemo: 4 })
+  await using _ = fresh
+  const statuses: number[] = []
+  for (let n = 0; n < 6; n++) statuses.push(await chat(tokenA, `${browser} ${n}`))
+  expect(statuses).toEqual([202, 202, 202, 202, 429, 429])
+  expect(await chat(tokenB, browser)).toBe(202)
 })
 
 describe('the conversation', () => {

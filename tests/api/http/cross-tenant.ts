@@ -177,7 +177,7 @@ async function ask({ method, path, headers, body }: CrossRequest, { url, token }
   })
   const text = await response.text()
   const shown = [...response.headers].filter(
-    ([header]) => !['date', 'x-request-id', 'content-length', 'position'].includes(header),
+    ([header]) => !['date', 'business-time', 'x-request-id', 'content-length', 'position'].includes(header),
   )
   const shape = JSON.stringify([shown, text.replace(/"request_id":"[^"]*"/, '')])
   return { status: response.status, text, shape }

@@ -10,6 +10,7 @@ import {
 } from '../../../api/index.ts'
 import type { Endpoint } from '../../../api/index.ts'
 import { curl } from '../../../api/http/docs-page.ts'
+import { operationsKeptMs } from '../../../api/http/operations.ts'
 import type { TestServer } from './world.ts'
 import { call, serve, systemClock } from './world.ts'
 
@@ -145,6 +146,45 @@ test('the commands of the page are commands', () => {
     payload: { company_name: 'Acme' },
   })
   expect(curl(endpoints.find(({ path }) => path === '/reviews/:review_id')!)).toContain('/reviews/$REVIEW_ID"')
+})
+
+test('health, readiness and metrics cost no more however many ask: one answer serves all of a moment', async () => {
+  let now = 0
+  const made = { health: 0, ready: 0 }
+  let fails = false
+  const report = { status: 'ok', version: '1', roles: [], providers: [] } as const
+  await using asked = await serve(
+    [],
+    {},
+    {
+      clock: { ...systemClock, now: () => now },
+      health: async () => {
+        made.health += 1
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        if (fails) throw new Error('no')
+        return report
+      },
+      ready: () => {
+        made.ready += 1
+        return true
+      },
+    },
+  )
+  const all = async (path: string) =>
+    new Set(await Promise.all(Array.from({ length: 20 }, async () => (await call(asked.url + path)).status)))
+  for (const path of ['/health', '/ready']) expect(await all(path)).toEqual(new Set([200]))
+  expect(made).toEqual({ health: 1, ready: 1 })
+  for (const time of [operationsKeptMs, -3_600_000]) {
+    now = time
+    for (const path of ['/health', '/ready']) await all(path)
+  }
+  expect(made).toEqual({ health: 3, ready: 3 })
+  // A failure is told to those who wait for it, and to nobody later.
+  now = 1_000_000
+  fails = true
+  expect(await all('/health')).toEqual(new Set([500]))
+  fails = false
+  expect(await all('/health')).toEqual(new Set([200]))
 })
 
 test('health, readiness', async () => {

@@ -287,6 +287,17 @@ test('row 43: unknown, repeated and malformed parameters are 400', async () => {
   expect(await code('limit=%ff')).toBe('bad_parameter')
 })
 
+test('every answer of the API says what time it is for the business, a refusal too', async () => {
+  const noon = Date.parse('2031-03-05T12:00:00.000Z')
+  await using elsewhen = await serve(endpoints, {}, { time: () => noon })
+  for (const path of ['/broken', '/refused', '/things/1']) {
+    const answer = await call(`${elsewhen.url}/api/v1${path}`)
+    expect(answer.headers.get('business-time'), path).toBe('2031-03-05T12:00:00.000Z')
+  }
+  const { headers } = await call(`${api}/broken`)
+  expect(Math.abs(Date.parse(headers.get('business-time')!) - Date.now())).toBeLessThan(60_000)
+})
+
 test('errors are problems with our id, and say nothing of the inside (H4)', async () => {
   const broken = await call(`${api}/broken`)
   expect(broken.headers.get('content-type')).toBe('application/problem+json')

@@ -159,3 +159,30 @@ test('row 5: two honest requests on one connection are two answers, so that what
     expect(answersIn((await raw(server.port, [first + last])).text)).toBe(2)
   expect(served - before).toBe(4)
 })
+
+test('a stream of events whose reader takes nothing is cut off, and its work ends', async () => {
+  let ended = 0
+  const flood = endpoint({
+    method: 'get',
+    path: '/flood',
+    summary: 'News without end',
+    tag: 'test',
+    auth: 'none',
+    response: [{ status: 200, description: 'News', type: 'text/event-stream' }],
+    handler: async () => ({
+      status: 200,
+      stream: async (out) => {
+        const data = 'x'.repeat(1024 * 1024)
+        while (!out.signal.aborted) await out.send({ event: 'news', data })
+        ended += 1
+      },
+    }),
+  })
+  await using streams = await serve([flood], { streamStallMs: 300 })
+  const socket = connect(streams.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.pause()
+  socket.write('GET /api/v1/flood HTTP/1.1\r\nHost: x\r\n\r\n')
+  await expect.poll(() => ended, { timeout: 5_000 }).toBe(1)
+  socket.destroy()
+})

@@ -43,7 +43,14 @@ export const tokenOf = ({ tenantId, userId, role, userType }: UserPrincipal): st
 /** What `authenticateApiKey` below takes. */
 export const keyOf = (tenantId: string): string => `lck_${tenantId}`
 
-const unauthorized = (): ApiProblem =>
+/** What `tokenOf` wrote. @throws ApiProblem 401 */
+export function principalOf(token: string): UserPrincipal {
+  const [tenantId, userId, role, userType] = token.split('/')
+  if (userType === undefined) throw unauthorized()
+  return person(tenantId!, { userId: userId!, role: role!, userType: userType as 'client' | 'agent' })
+}
+
+export const unauthorized = (): ApiProblem =>
   new ApiProblem(401, 'unauthorized', 'no', { headers: { 'WWW-Authenticate': 'Bearer' } })
 
 export interface TestServer extends AsyncDisposable {
@@ -71,11 +78,7 @@ export async function serve(
     random: systemRandom,
     health: () => ({ status: 'ok', version: '1.2.3', roles: ['api'], providers: [{ name: 'mail', mode: 'sandbox' }] }),
     ready: () => true,
-    authenticate: async (token) => {
-      const [tenantId, userId, role, userType] = token.split('/')
-      if (userType === undefined) throw unauthorized()
-      return person(tenantId!, { userId: userId!, role: role!, userType: userType as 'client' | 'agent' })
-    },
+    authenticate: async (token) => principalOf(token),
     authenticateApiKey: async (key) => {
       const tenantId = key.slice(4)
       if (tenantId !== tenantA && tenantId !== tenantB) throw unauthorized()

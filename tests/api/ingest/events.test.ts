@@ -47,6 +47,16 @@ test('a person may send events too, and the actor says who', async () => {
   expect([event.tenant_id, event.actor]).toEqual([tenantB, { type: 'user', id: owner.userId }])
 })
 
+test('an agent sends no events: they would stand in no client', async () => {
+  for (const tenant of [tenantA, tenantB]) {
+    const agent = person(tenant, { userType: 'agent', role: 'agent' })
+    const before = (await world.written(tenant)).length
+    expect(await code(asked('Mine'), tokenOf(agent))).toBe('403 forbidden')
+    expect(await code([asked('Mine')], tokenOf({ ...agent, role: 'supervisor' }))).toBe('403 forbidden')
+    expect((await world.written(tenant)).length).toBe(before)
+  }
+})
+
 test('a list is written in one piece, in its order, in either form', async () => {
   const names = Array.from({ length: 1_000 }, (_, index) => `Listed ${String(index)}`)
   for (const body of [names.map(asked), { events: names.map(asked) }]) {
@@ -188,7 +198,37 @@ test("a decision is a person's, through this door as through the other", async (
   expect(await code(decided)).toBe('403 forbidden')
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member' })))).toBe('403 forbidden')
   expect((await post(decided, tokenOf(person(tenantA)))).status).toBe(202)
-  expect((await post(decided, tokenOf(person(tenantA, { role: 'member', userType: 'agent' })))).status).toBe(202)
+  const edited = {
+    ...decided,
+    payload: { ...decided.payload, decision: 'edit', edits: { discount_basis_points: 10_000 } },
+  }
+  expect(await code(edited, tokenOf(person(tenantA)))).toBe('403 forbidden')
+  // An agent's way is the review itself, in the tenant of the review.
+  expect(await code(decided, tokenOf(person(tenantA, { role: 'member', userType: 'agent' })))).toBe('403 forbidden')
+})
+
+test('a client asks for a document by what it needs, and gives itself no discount', async () => {
+  const wanted = (inputs: Readonly<Record<string, string>>) => ({
+    topic: 'document_events',
+    type: 'document_requested',
+    payload: { document_type: 'pricing', inputs, reason: 'more seats' },
+  })
+  for (const tenant of [tenantA, tenantB]) {
+    const owner = tokenOf(person(tenant))
+    const before = (await world.written(tenant)).length
+    for (const inputs of [
+      { discount_basis_points: '2000' },
+      { seats: '5', discount_basis_points: '0' },
+      { margin: '1' },
+    ])
+      for (const as of [owner, keyOf(tenant)]) expect(await code(wanted(inputs), as)).toBe('422 unknown_field')
+    expect(await code([wanted({ seats: '5' }), wanted({ discount_basis_points: '1' })], owner)).toBe(
+      '422 unknown_field',
+    )
+    expect((await world.written(tenant)).length).toBe(before)
+    const good = await post(wanted({ seats: '5', conversations: '100', interval: 'year' }), owner)
+    expect((await at(good.body.position))?.event).toMatchObject({ tenant_id: tenant, inputs: { seats: '5' } })
+  }
 })
 
 test('row 18: a client that leaves after sending has its event written once, and a retry gets the answer', async () => {

@@ -14,6 +14,7 @@ import { openPool } from '../../../connectors/postgres/index.ts'
 import type { Pool } from '../../../connectors/postgres/index.ts'
 import { scratchDatabase } from '../../../deploy/local/scratch-database.ts'
 import {
+  billingEvents,
   communicationEvents,
   documentEvents,
   eventCodec,
@@ -25,7 +26,7 @@ import { keyRingOf, memoryRegistry } from '../../schemas/fixtures.ts'
 import type { TestServer } from '../http/world.ts'
 import { serve, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
 
-const topics = [researchEvents, reviewEvents, communicationEvents, documentEvents]
+const topics = [researchEvents, reviewEvents, communicationEvents, documentEvents, billingEvents]
 export const now = 1_767_225_600_000
 
 export interface Written {

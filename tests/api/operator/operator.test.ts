@@ -51,7 +51,7 @@ const blocked: BlockedKeyView = {
 }
 const platform: PlatformView = {
   topology: () => Promise.resolve({ applications: [], projections: [], topics: [] }),
-  blocked: () => Promise.resolve([blocked]),
+  blocked: () => Promise.resolve({ blocked: [blocked], tasks: 3, tasks_in_all: 24 }),
   redrive: (application, key, skipFirst) => {
     if (application !== blocked.application || key !== blocked.key) return Promise.resolve(null)
     redriven.push(skipFirst)
@@ -193,6 +193,14 @@ describe('who', () => {
   })
 })
 
+test('an agent with the address of an operator is none: a supervisor typed it, and no mailbox has proved it', async () => {
+  for (const tenant of [tenantA, tenantB]) {
+    const agent = person(tenant, { userId: operator.userId, userType: 'agent', role: 'supervisor' })
+    expect((await get('/operator/topology', agent)).body.code).toBe('not_an_operator')
+    expect((await get('/operator/access', agent)).body).toEqual({ operator: false })
+  }
+})
+
 describe('topic browser', () => {
   const records = async (query: string, as = operator, topic = 'auth_events') =>
     (await get(`/operator/topics/${topic}/records${query}`, as)).body
@@ -292,8 +300,8 @@ describe('dead letters', () => {
     expect(JSON.stringify(body)).not.toContain('rubbish')
   })
 
-  test('blocked keys', async () => {
-    expect((await get('/operator/blocked')).body).toEqual({ blocked: [blocked] })
+  test('blocked keys, and of how many of all tasks they are', async () => {
+    expect((await get('/operator/blocked')).body).toEqual({ blocked: [blocked], tasks: 3, tasks_in_all: 24 })
   })
 
   test('processed again or skipped, with a line about who did it', async () => {

@@ -5,7 +5,7 @@ import { fill, now, openWorld, ownerB } from './world.ts'
 const at = (minutes: number): string => new Date(now + minutes * 60_000).toISOString()
 const ago = at(-40 * 24 * 60)
 
-test('demos with how they are looked at, their versions and conversations; each tenant sees its own', async () => {
+test('demos with how they are looked at, their versions and conversations; each tenant sees its own (5.2.6)', async () => {
   await using world = await openWorld()
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
@@ -36,8 +36,8 @@ test('demos with how they are looked at, their versions and conversations; each 
   expect(whole.body).toMatchObject({
     demo_id: 'demo-b',
     versions: [
-      { version: 2, published_at: at(-10), personalization: { headline: 'b' } },
-      { version: 1, published_at: ago },
+      { version: 2, url: 'https://x.example/d/b?version=2', published_at: at(-10), personalization: { headline: 'b' } },
+      { version: 1, url: 'https://x.example/d/b?version=1', published_at: ago },
     ],
     messages: [{ role: 'visitor', excerpt: 'Does it work, b?', said_at: at(-6) }],
   })
@@ -72,7 +72,7 @@ test('a demo nobody looked at has nothing but zeros; pages follow one another', 
   expect(ids).toEqual(['demo-a', 'more-1', 'more-2'])
 })
 
-test('the funnel: a demo counts in the month it was first published in, and of its own tenant alone', async () => {
+test('the funnel: a demo counts in the month it was first published in, and of its own tenant alone (5.2.7)', async () => {
   await using world = await openWorld()
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
@@ -113,4 +113,41 @@ test('the funnel: a demo counts in the month it was first published in, and of i
     'select tenant_id, signed_at from lifecycle.client_funnel order by tenant_id',
   )
   expect(rows).toEqual([tenantA, tenantB].map((tenant_id) => ({ tenant_id, signed_at: null })))
+})
+
+test('of the demos of a month, how many led to a signed NDA; a month ends at midnight UTC (5.2.7)', async () => {
+  await using world = await openWorld()
+  await fill(world, tenantA, 'a')
+  await fill(world, tenantB, 'b')
+  const ref = { bucket: 'b', key: 'k', version_id: 'v', sha256: 's', bytes: 1 }
+  const published = ['2025-11-30T23:59:59.999Z', '2025-12-01T00:00:00Z', '2025-12-20T12:00:00Z', '2026-01-02T00:00:00Z']
+  const signed = [0, 2]
+  for (const tenant_id of [tenantA, tenantB])
+    for (const [n, published_at] of published.entries()) {
+      const organization_id = `0c000000-0000-4000-8000-00000000000${String(n)}`
+      const place = { tenant_id, organization_id }
+      const times = { published_at, expires_at: at(1) }
+      await world.insert('demos', {
+        ...place,
+        ...times,
+        demo_id: `d${String(n)}`,
+        status: 'published',
+        version: 1,
+        qr_ref: ref,
+      })
+      // The other tenant signs nothing; nor does a signature of the proposal count.
+      const step = tenant_id === tenantA && signed.includes(n) ? 'nda' : 'proposal'
+      await world.insert('client_milestones', { ...place, step, reached_at: at(-1), ms: 1 })
+    }
+  const { body } = await world.get('/funnel')
+  const cohorts = (body as { cohorts: { month: string; published: number; nda_signed: number; demo_to_nda: number }[] })
+    .cohorts
+  // The demo that `fill` makes was published 40 days ago, on 6 December, and its NDA is signed.
+  expect(
+    cohorts.map(({ month, published: all, nda_signed: nda, demo_to_nda: share }) => [month, all, nda, share]),
+  ).toEqual([
+    ['2026-01', 1, 0, 0],
+    ['2025-12', 3, 2, 2 / 3],
+    ['2025-11', 1, 1, 1],
+  ])
 })

@@ -85,6 +85,19 @@ test('lifecycle: the stage, and its steps', async () => {
   })
 })
 
+test('lifecycle: steps in its order, also where several began at one time', async () => {
+  const [from, by, to] = [-40, -30, -20].map((minutes) => new Date(now + minutes * 60_000).toISOString())
+  for (const tenant of [tenantA, tenantB])
+    for (const step of ['contract', 'demo', 'billing', 'nda', 'proposal', 'pricing'])
+      await world.insert('lifecycle_steps', {
+        ...{ tenant_id: tenant, organization_id: organizationOf(tenant), step, status: 'completed' },
+        ...{ started_at: from, deadline: to, ended_at: by, ms: 600_000 },
+      })
+  const { steps } = (await world.get(`/lifecycle/${a}`)).body as { steps: { step: string }[] }
+  const inOrder = ['research', 'demo', 'nda', 'pricing', 'proposal', 'contract', 'billing']
+  expect(steps.map(({ step }) => step)).toEqual(inOrder)
+})
+
 test('the audit log is for owners, admins and agents', async () => {
   expect((await world.get('/audit-logs')).body.items).toMatchObject([
     { event_id: `audit-${canaryA}`, detail: { mark: canaryA } },
@@ -155,7 +168,7 @@ test('research status says what is so, and completed only when all of it is visi
   expect(await status()).toBe('failed')
 })
 
-test('the review queue: risk first, then how long overdue; the order holds from page to page', async () => {
+test('the review queue: risk first, then how long overdue; the order holds from page to page (4.6.1)', async () => {
   const tenant = '0f000000-0000-4000-8000-000000000001'
   const as = person(tenant)
   const rows: [string, string, number][] = [
@@ -449,6 +462,33 @@ test('row 45: a busy tenant waits behind itself; another is served (Q4)', async 
   expect(other.status).toBe(200)
   const statuses = (await Promise.all(crowd)).map(({ status }) => status).sort()
   expect(statuses).toEqual([200, 200, 200, 503, 503, 503])
+})
+
+test('waiting for a position is bounded too: a tenant that asks for what never comes holds nobody else up (Q4)', async () => {
+  let asked = 0
+  let release: () => void = () => undefined
+  const held = new Promise<void>((resolve) => (release = resolve))
+  await using patient = await openWorld({
+    settings: { visibleWaitsPerTenant: 2, waitingPerTenant: 1 },
+    more: {
+      waitVisible: async (position) => {
+        if (position !== 'review_events-0@7') return true
+        asked += 1
+        await held
+        return false
+      },
+    },
+  })
+  const never = '/reviews?min_position=review_events-0@7'
+  const crowd = Array.from({ length: 6 }, () => patient.get(never, ownerA))
+  await expect.poll(() => asked).toBe(2)
+  const refused = (await Promise.race(crowd)).body
+  expect(refused.code).toBe('too_busy')
+  expect((await patient.get('/reviews?min_position=review_events-0@1', ownerB)).status).toBe(200)
+  expect((await patient.get('/reviews', ownerA)).status).toBe(200)
+  release()
+  const codes = (await Promise.all(crowd)).map(({ body }) => String(body.code)).sort()
+  expect(codes).toEqual(['not_yet_visible', 'not_yet_visible', 'not_yet_visible', 'too_busy', 'too_busy', 'too_busy'])
 })
 
 test('min_position: waits in every projection that is read, and says when it did not come (Q3)', async () => {

@@ -140,7 +140,7 @@ function monthOf(all: readonly Point[], start: number, end: number): CustomerMon
 }
 
 describe('months', () => {
-  test('are what the points say, for each tenant its own; the identity holds', async () => {
+  test('are what the points say, for each tenant its own; the identity holds (5.4.5)', async () => {
     const sample = fc.sample(points, { numRuns: 40, seed: 20_261_126 })
     for (const [n, drawn] of sample.entries()) {
       // One point for an instant of a subscription: two are ordered by their ids, which says nothing.

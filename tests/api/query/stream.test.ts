@@ -15,7 +15,15 @@ const agent = person(tenantA, { userType: 'agent', userId: '0d000000-0000-4000-8
 const sink = 'timeline-client-events'
 
 beforeAll(async () => {
-  const stream = { ...queryDefaults.stream, lookMs: 20, beatMs: 200, longestMs: 3_000, page: 3, perUser: 2 }
+  const stream = {
+    ...queryDefaults.stream,
+    lookMs: 20,
+    beatMs: 200,
+    longestMs: 3_000,
+    page: 3,
+    perUser: 2,
+    perTenant: 3,
+  }
   world = await openWorld({ settings: { stream } })
   await fill(world, tenantA, 'a')
   await fill(world, tenantB, 'b')
@@ -202,6 +210,46 @@ test('SE3: one person has a few streams, no more', async () => {
   expect(three.status).toBe(429)
   await using other = await Listening.open(ownerB)
   expect(other.status).toBe(200)
+})
+
+test('SE3: many at once get no more places than one after the other, and what is refused later gives its place back', async () => {
+  const many = await Promise.all(Array.from({ length: 12 }, () => Listening.open(ownerA)))
+  expect(many.map(({ status }) => status).sort()).toEqual([200, 200, ...Array.from({ length: 10 }, () => 429)])
+  await using other = await Listening.open(ownerB)
+  expect(other.status).toBe(200)
+  for (const each of many) await each[Symbol.asyncDispose]()
+  const clumsy = person(tenantA, { userId: '0a000000-0000-4000-8000-000000000177' })
+  for (let n = 0; n < 3; n++) {
+    await using bad = await Listening.open(clumsy, '', 'not a cursor')
+    expect(bad.status).toBe(400)
+  }
+  await using good = await Listening.open(clumsy)
+  expect(good.status).toBe(200)
+})
+
+test('SE3: the people of one client have so many together, and leave the rest to others', async () => {
+  const of = (tenant: string, n: number) => Listening.open(person(tenant, { userId: `${tenant.slice(0, -3)}3${n}0` }))
+  const own = await Promise.all([1, 2, 3, 4, 5].map((n) => of(tenantA, n)))
+  expect(own.map(({ status }) => status).sort()).toEqual([200, 200, 200, 429, 429])
+  await using other = await of(tenantB, 1)
+  expect(other.status).toBe(200)
+  for (const each of own) await each[Symbol.asyncDispose]()
+})
+
+test('SE1: who is removed meanwhile hears nothing more, and the stream says so; another tenant hears on', async () => {
+  await using a = await Listening.open(ownerA)
+  await using b = await Listening.open(ownerB)
+  await Promise.all([a.until(begun), b.until(begun)])
+  await happened(tenantA, 0)
+  await a.until(({ events }) => events.length === 1)
+  world.removed.add(ownerA.userId)
+  await happened(tenantA, 1)
+  await happened(tenantB, 2)
+  await a.until(({ isOver }) => isOver)
+  await b.until(({ events }) => events.length === 1)
+  world.removed.clear()
+  expect(a.events).toEqual(['0a-0-0'])
+  expect(a.told.at(-1)).toMatchObject({ event: 'end', data: { reason: 'access' } })
 })
 
 describe('what is refused', () => {

@@ -6,7 +6,18 @@ import { openPool } from '../../../connectors/postgres/index.ts'
 import type { Pool } from '../../../connectors/postgres/index.ts'
 import { scratchDatabase } from '../../../deploy/local/scratch-database.ts'
 import type { TestServer } from '../http/world.ts'
-import { call, organizationOf, person, serve, systemClock, tenantA, tenantB, tokenOf } from '../http/world.ts'
+import {
+  call,
+  organizationOf,
+  person,
+  principalOf,
+  serve,
+  systemClock,
+  tenantA,
+  tenantB,
+  tokenOf,
+  unauthorized,
+} from '../http/world.ts'
 
 export const now = Date.parse('2026-01-15T12:00:00Z')
 const at = (minutes: number): string => new Date(now + minutes * 60_000).toISOString()
@@ -16,6 +27,8 @@ export interface World extends AsyncDisposable {
   readonly endpoints: readonly Endpoint[]
   readonly owner: Pool
   readonly commands: unknown[]
+  /** Users whose tokens are no good any more. */
+  readonly removed: Set<string>
   /** What `waitVisible` answers, and what it was asked. */
   readonly visible: { answer: boolean; asked: string[] }
   get(path: string, as?: UserPrincipal): ReturnType<typeof call>
@@ -67,13 +80,25 @@ export async function openWorld(
     readEvent: () => Promise.resolve(null),
     ...options.more,
   })
-  const server = await serve(endpoints)
+  const removed = new Set<string>()
+  const server = await serve(
+    endpoints,
+    {},
+    {
+      authenticate: async (token) => {
+        const principal = principalOf(token)
+        if (removed.has(principal.userId)) throw unauthorized()
+        return principal
+      },
+    },
+  )
   const api = `${server.url}/api/v1`
   return {
     server,
     endpoints,
     owner,
     commands,
+    removed,
     visible,
     get: (path, as = ownerA) => call(api + path, { token: tokenOf(as) }),
     post: (path, body, as = ownerA) => call(api + path, { method: 'POST', token: tokenOf(as), body }),

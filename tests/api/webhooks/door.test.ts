@@ -9,8 +9,10 @@ import {
   docuSignWebhooks,
   postgresWaitingRoom,
   sendGridWebhooks,
+  stripeWebhooks,
   webhookDefaults,
 } from '../../../api/index.ts'
+import { secretBox } from '../../../connectors/keys/index.ts'
 import { documentEvents } from '../../../schemas/index.ts'
 import type { TestServer } from '../http/world.ts'
 import { organizationOf, serve, systemClock, tenantA, tenantB } from '../http/world.ts'
@@ -36,7 +38,10 @@ const plain: WebhookVerifier = {
         ...{ type: said['type'] ?? 'envelope_webhook_received', tenantId: said['tenant'] ?? null },
         organizationId: said['tenant'] === undefined ? null : organizationOf(said['tenant']),
         relatedIds: said['related'] === undefined ? [] : [said['related']],
-        payload: { envelope_id: said['object']!, event: 'e', generated_at: 1, delivery_id: said['id']! },
+        payload: {
+          ...{ envelope_id: said['object']!, event: 'e', generated_at: 1, delivery_id: said['id']! },
+          ...(said['reason'] === undefined ? {} : { reason: said['reason'] }),
+        },
       },
     ]
   },
@@ -45,8 +50,11 @@ const plain: WebhookVerifier = {
 const secrets = {
   docusign: { eu: ['retired key of eu', 'current key of eu'], us: ['current key of us'] },
   sendgrid: { main: [mail.secret], other: [otherMail.secret] },
+  stripe: { main: ['whsec_main'], other: ['whsec_other'] },
   plain: { main: ['the plain secret'] },
 }
+
+const box = secretBox('a secret of thirty-two characters', 'webhooks that wait')
 
 let world: World
 let server: TestServer
@@ -57,10 +65,10 @@ const counts = new Map<string, number>()
 beforeAll(async () => {
   world = await openWorld()
   hooks = createWebhooks({
-    verifiers: [docuSignWebhooks, sendGridWebhooks, plain],
+    verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks, plain],
     secrets,
     ingest: world.ingest,
-    room: postgresWaitingRoom(world.pool),
+    room: postgresWaitingRoom(world.pool, box),
     clock: { ...systemClock, now: () => nowMs },
     settings: webhookDefaults,
     counted: (provider, outcome) => {
@@ -143,7 +151,7 @@ describe('docusign', () => {
     ['of another key', (raw) => signedBy(raw, 'somebody else')],
     ['of another endpoint (27)', (raw) => signedBy(raw, 'current key of us')],
     ['of another provider (27)', (raw) => signedBy(raw, 'the plain secret')],
-  ])('signature %s: 401, and no event (21; WH1, WH2)', async (_, headers) => {
+  ])('signature %s: 401, and no event (WH1, WH2, 5.3.5; 21)', async (_, headers) => {
     const raw = connect()
     const before = (await world.written()).length
     const response = await post('docusign/eu', raw, headers(raw))
@@ -168,7 +176,7 @@ describe('docusign', () => {
     expect((await post('docusign/eu', raw, signedBy(packed, current))).status).toBe(401)
   })
 
-  test('a delivery that comes twice, with another count of tries, and three days later: one event (24; WH3)', async () => {
+  test('a delivery that comes twice, with another count of tries, and three days later: one event (WH3, 5.3.5; 24)', async () => {
     const id = `e${envelopes + 1}`
     const first = connect()
     const again = first.replace('"retryCount": 0', '"retryCount": 3')
@@ -188,7 +196,7 @@ describe('docusign', () => {
     expect(events.filter(({ event }) => event['envelope_id'] === id)).toHaveLength(1)
   })
 
-  test('the retired key first, the current one second; a hundred headers, one that fits; a hundred and one (25)', async () => {
+  test('the retired key first, the current one second; a hundred headers, one that fits; a hundred and one (5.3.5; 25)', async () => {
     const raw = connect()
     expect((await post('docusign/eu', raw, signedBy(raw, 'long gone', current))).status).toBe(200)
     const many = (count: number): Headers =>
@@ -300,10 +308,100 @@ describe('sendgrid', () => {
     expect((await post('sendgrid/main', raw, good)).status).toBe(200)
   })
 
+  test('an event nested deeper than can be written again is set aside, and the others are taken', async () => {
+    const raw = `[${'['.repeat(100_000)}${']'.repeat(100_000)},${JSON.stringify(delivered())}]`
+    expect((await post('sendgrid/main', raw, ecdsa(raw))).status).toBe(200)
+    expect([counts.get('sendgrid set_aside'), counts.get('sendgrid accepted')]).toEqual([1, 1])
+  })
+
   test('well signed, and no list: set aside', async () => {
     for (const raw of ['{}', 'nothing', '[{"event":"delivered"}]'])
       expect((await post('sendgrid/main', raw, ecdsa(raw))).status).toBe(200)
     expect(counts.get('sendgrid set_aside')).toBe(3)
+  })
+})
+
+describe('stripe', () => {
+  const seconds = (): number => Math.floor(nowMs / 1000)
+  let customers = 0
+  /** Something that bears our ids and no event of ours comes of it but when it counts: a refund. */
+  const refunded = (tenant = tenantA): string => {
+    customers += 1
+    return `${JSON.stringify(
+      {
+        ...{ id: `evt_${customers}`, object: 'event', type: 'charge.refunded', created: seconds() },
+        data: {
+          object: {
+            ...{ id: `ch_${customers}`, object: 'charge', customer: `cus_${customers}`, currency: 'usd' },
+            ...{ amount_refunded: 500, payment_intent: `pi_${customers}` },
+            metadata: { tenant_id: tenant, organization_id: organizationOf(tenant) },
+          },
+          previous_attributes: { amount_refunded: 0 },
+        },
+      },
+      null,
+      2,
+    )}\n`
+  }
+  const v1 = (raw: string | Buffer, t: number, secret = 'whsec_main'): string =>
+    createHmac('sha256', secret).update(`${t}.`).update(raw).digest('hex')
+  const signed = (header: string): Headers => ({ 'stripe-signature': header })
+  const good = (raw: string | Buffer, t = seconds(), secret = 'whsec_main') => signed(`t=${t},v1=${v1(raw, t, secret)}`)
+
+  test.each<readonly [string, (raw: string) => Headers, number]>([
+    ['none (21)', () => ({}), 401],
+    ['empty (21)', () => signed(''), 401],
+    ['too short (21)', (raw) => signed(`t=${seconds()},v1=${v1(raw, seconds()).slice(0, 40)}`), 401],
+    ['not in hex (21)', (raw) => signed(`t=${seconds()},v1=${v1(raw, seconds()).slice(0, 63)}z`), 401],
+    ['the right digest and one byte (21)', (raw) => signed(`t=${seconds()},v1=${v1(raw, seconds())}00`), 401],
+    ['301 s old (23)', (raw) => good(raw, seconds() - 301), 401],
+    ['301 s ahead (23)', (raw) => good(raw, seconds() + 301), 401],
+    ['two times (23)', (raw) => signed(`t=${seconds()},t=${seconds()},v1=${v1(raw, seconds())}`), 401],
+    ['v0 alone (23)', (raw) => signed(`t=${seconds()},v0=${v1(raw, seconds())}`), 401],
+    [
+      'fifty, one of them right (23)',
+      (raw) => signed(`t=${seconds()},${`v1=${'0'.repeat(64)},`.repeat(49)}v1=${v1(raw, seconds())}`),
+      400,
+    ],
+    ['good at the other endpoint (27)', (raw) => good(raw, seconds(), 'whsec_other'), 401],
+    ['of another provider (27)', (raw) => signedBy(raw, 'whsec_main'), 401],
+  ])('signature %s: refused, and no event (WH1, WH2)', async (_, headers, status) => {
+    const raw = refunded()
+    const before = (await world.written()).length
+    const response = await post('stripe/main', raw, headers(raw))
+    expect([response.status, await problem(response)]).toEqual([
+      status,
+      status === 401 ? 'bad_signature' : 'bad_request',
+    ])
+    expect((await world.written()).length).toBe(before)
+    expect(counts.get('stripe refused')).toBe(1)
+  })
+
+  test('bytes that are not the signed ones: without blanks, another charset, packed, unpacked (22)', async () => {
+    const raw = refunded()
+    const headers = good(raw)
+    const others: readonly (string | Buffer)[] = [
+      JSON.stringify(JSON.parse(raw)),
+      Buffer.from(raw, 'utf16le'),
+      Buffer.concat([Buffer.of(0xef, 0xbb, 0xbf), Buffer.from(raw)]),
+      gzipSync(raw),
+    ]
+    for (const other of others) expect((await post('stripe/main', other, headers)).status).toBe(401)
+    expect((await post('stripe/main', gzipSync(raw), { ...headers, 'content-encoding': 'gzip' })).status).toBe(401)
+    expect((await post('stripe/main', raw, good(gzipSync(raw)))).status).toBe(401)
+    expect(counts.get('stripe accepted')).toBeUndefined()
+  })
+
+  test('the same delivery twice, and a day later under a new time: one event, of its tenant (24; WH3)', async () => {
+    for (const tenant of [tenantA, tenantB]) {
+      const raw = refunded(tenant)
+      for (let n = 0; n < 2; n++) expect((await post('stripe/main', raw, good(raw))).status).toBe(200)
+      nowMs += 24 * 3_600_000
+      await world.ingest.sweep()
+      expect((await post('stripe/main', raw, good(raw))).status).toBe(200)
+      const events = (await world.written()).filter(({ event }) => JSON.stringify(event).includes(`ch_${customers}"`))
+      expect(events.map(({ event }) => event.tenant_id)).toEqual([tenant])
+    }
   })
 })
 
@@ -359,6 +457,108 @@ describe('the door', () => {
     expect(rows).toEqual([{ reason: 'no tenant is known for it' }])
   })
 
+  const waiting = (id: string) =>
+    world.pool
+      .query<{ row: string; sealed: Buffer | null; payload: unknown }>(
+        'select w::text as row, sealed, payload from auth.webhooks_waiting w where delivery_id = $1',
+        [id],
+      )
+      .then(({ rows }) => rows)
+  const room = (of = box) => postgresWaitingRoom(world.pool, of)
+  const doorOver = (more: Partial<Parameters<typeof createWebhooks>[0]>) =>
+    createWebhooks({
+      ...{ verifiers: [plain], secrets, ingest: world.ingest, room: room(), settings: webhookDefaults },
+      clock: { ...systemClock, now: () => nowMs },
+      counted: (provider, outcome) =>
+        counts.set(`${provider} ${outcome}`, (counts.get(`${provider} ${outcome}`) ?? 0) + 1),
+      ...more,
+    })
+
+  test('what waits is not readable in the database, and comes out whole, whatever is in it (WH5)', async () => {
+    const reason = 'Ada Byron says no'
+    for (const tenant of [tenantA, tenantB]) {
+      const object = `sealed-${tenant.slice(0, 2)}`
+      await post('plain/main', body({ id: `${object}-1`, object, reason }), headers)
+      const [row] = await waiting(`${object}-1`)
+      expect(row!.payload).toEqual({})
+      expect(row!.sealed!.toString('latin1') + row!.row).not.toContain('Ada')
+      await post('plain/main', body({ id: `${object}-2`, object, tenant }), headers)
+      await hooks.again()
+      const events = await eventsOf(tenant, 'envelope_webhook_received')
+      expect(events.find(({ event }) => event['delivery_id'] === `${object}-1`)?.event['reason']).toBe(reason)
+      expect(await waiting(`${object}-1`)).toEqual([])
+    }
+  })
+
+  test('a text that the database could not hold waits too, and is set aside when it is judged', async () => {
+    const said = body({ id: 'nul-1', object: 'nul', reason: 'a\u0000b' })
+    expect((await post('plain/main', said, headers)).status).toBe(200)
+    expect(counts.get('plain waiting')).toBe(1)
+    await post('plain/main', body({ id: 'nul-2', object: 'nul', tenant: tenantA }), headers)
+    await hooks.again()
+    expect((await waiting('nul-1'))[0]!.row).toContain('not a envelope_webhook_received')
+  })
+
+  test('one that came before this was encrypted is taken too', async () => {
+    await post('plain/main', body({ id: 'old-1', object: 'old' }), headers)
+    const payload = { envelope_id: 'old', event: 'e', generated_at: 1, delivery_id: 'old-1' }
+    await world.pool.query(`update auth.webhooks_waiting set sealed = null, payload = $1 where delivery_id = 'old-1'`, [
+      payload,
+    ])
+    await post('plain/main', body({ id: 'old-2', object: 'old', tenant: tenantB }), headers)
+    await hooks.again()
+    const events = await eventsOf(tenantB, 'envelope_webhook_received')
+    expect(events.filter(({ event }) => event['delivery_id'] === 'old-1')).toHaveLength(1)
+  })
+
+  test('under another secret it does not open: set aside with the reason, nothing else is kept', async () => {
+    await post('plain/main', body({ id: 'shut', object: 'shut' }), headers)
+    await doorOver({ room: room(secretBox('another secret of thirty-two chars', 'webhooks that wait')) }).again()
+    expect((await waiting('shut'))[0]).toMatchObject({ payload: {}, sealed: null })
+    expect((await waiting('shut'))[0]!.row).toContain('CODE_SECRET is another one now')
+    await world.pool.query('delete from auth.webhooks_waiting where reason is not null')
+  })
+
+  test('however many wait for nothing, those behind them are looked at (WH5)', async () => {
+    for (let n = 0; n < 5; n++) await post('plain/main', body({ id: `many-${n}`, object: `strange-${n}` }), headers)
+    nowMs += 1_000
+    await post('plain/main', body({ id: 'behind', object: 'known' }), headers)
+    await post('plain/main', body({ id: 'known', object: 'known', tenant: tenantA }), headers)
+    await doorOver({ settings: { ...webhookDefaults, roundSize: 2 } }).again()
+    const events = await eventsOf(tenantA, 'envelope_webhook_received')
+    expect(events.filter(({ event }) => event['delivery_id'] === 'behind')).toHaveLength(1)
+    expect(await waiting('many-4')).toHaveLength(1)
+  })
+
+  test('one that cannot be taken keeps no other waiting, and is told of (WH5)', async () => {
+    for (const id of ['stuck', 'free']) {
+      await post('plain/main', body({ id: `${id}-1`, object: id }), headers)
+      await post('plain/main', body({ id: `${id}-2`, object: id, tenant: tenantB }), headers)
+      nowMs += 1_000
+    }
+    const ingest: Parameters<typeof createWebhooks>[0]['ingest'] = {
+      command: async (command, key) => {
+        if (key?.includes('stuck') === true) throw new TypeError('a bug of ours')
+        return world.ingest.command(command, key)
+      },
+    }
+    await expect(doorOver({ ingest }).again()).rejects.toThrow('a bug of ours')
+    expect(await waiting('free-1')).toEqual([])
+    expect(await waiting('stuck-1')).toHaveLength(1)
+    await hooks.again()
+    expect(await waiting('stuck-1')).toEqual([])
+  })
+
+  test('that something was set aside is forgotten after a while', async () => {
+    await post('plain/main', body({ id: 'aside', object: 'x', tenant: tenantA, type: 'document_viewed' }), headers)
+    nowMs += webhookDefaults.setAsideKeptMs - 60_000
+    await hooks.again()
+    expect(await waiting('aside')).toHaveLength(1)
+    nowMs += 120_000
+    await hooks.again()
+    expect(await waiting('aside')).toEqual([])
+  })
+
   test('metadata that is no tenant of ours is none', async () => {
     await post('plain/main', body({ id: 'odd', object: 'odd', tenant: 'a|b' }), headers)
     expect(counts.get('plain waiting')).toBe(1)
@@ -372,14 +572,14 @@ describe('the door', () => {
   test('while nothing can be written the sender is told to come again (WH4)', async () => {
     const away = createWebhooks({
       ...{ verifiers: [plain], secrets, clock: systemClock, settings: webhookDefaults },
-      room: postgresWaitingRoom(world.pool),
+      room: postgresWaitingRoom(world.pool, box),
       ingest: world.another({ transactionalId: 'closed' }),
     })
     const closed = world.another({ transactionalId: 'gone' })
     await closed.close()
     const broken = createWebhooks({
       ...{ verifiers: [plain], secrets, clock: systemClock, settings: webhookDefaults },
-      room: postgresWaitingRoom(world.pool),
+      room: postgresWaitingRoom(world.pool, box),
       ingest: closed,
     })
     for (const [which, status] of [

@@ -21,7 +21,7 @@ const event = (n: number, more: Readonly<Record<string, Json>> = {}) => ({
 const imports = (events: readonly Json[]) => call('import', { events: [...events] })
 const kept = (to: Sandbox) => get<{ distinct: number; events: AnalyticsEvent[] }>(`${to.url}/sandbox/analytics`)
 
-test('an import that is made again counts once; of two projects each has its own', async () => {
+test('an import that is made again counts once; of two projects each has its own (5.2.8)', async () => {
   const to = await sandbox()
   for (let time = 0; time < 2; time++)
     expect(await provider(to).call(imports([event(1), event(2)]))).toEqual({

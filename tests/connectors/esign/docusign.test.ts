@@ -28,7 +28,7 @@ describe('an envelope', () => {
     expect(JSON.stringify(told.data.envelopeSummary.customFields)).toContain('"tenant_id","value":"tenant-a"')
   })
 
-  test('whose answer was lost is found by its transaction id: one envelope', async () => {
+  test('whose answer was lost is found by its transaction id: one envelope (5.3.6)', async () => {
     const { client, calls } = await practice([
       { provider: 'docusign', operation: 'create_envelope', times: 1, truncate_at: 5 },
     ])
@@ -85,7 +85,7 @@ describe('an envelope', () => {
 })
 
 describe('voiding', () => {
-  test('ends an envelope on its way, twice without harm, and nobody signs it any more', async () => {
+  test('ends an envelope on its way, twice without harm, and nobody signs it any more (5.3.4)', async () => {
     const { client, heard, passTo } = await practice()
     const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
     const voided = { class: 'ok', output: { status: 'voided' } }
@@ -111,7 +111,7 @@ describe('voiding', () => {
 })
 
 describe('the signed file', () => {
-  test('and its certificate are stored once, under the tenant, with their hashes', async () => {
+  test('and its certificate are stored once, under the tenant, with their hashes (5.3.9)', async () => {
     const { client, files, passTo, calls } = await practice()
     const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
     for (let half = 1; half <= 4; half++) await passTo(start + (half * hour) / 2)

@@ -18,7 +18,7 @@ test('a token opens to the demo of its tenant, and is the same each time (SL1)',
   expect(tokens[0]!.slice(-22)).not.toBe(tokens[1]!.slice(-22))
 })
 
-test('one changed character, another secret or another form does not open (SL2)', () => {
+test('one changed character, another secret or another form does not open (SL2, 5.2.2)', () => {
   const token = links.seal({ tenantId: tenantA, demoId })
   for (let place = 0; place < token.length; place++) {
     const other = token[place] === 'A' ? 'B' : 'A'

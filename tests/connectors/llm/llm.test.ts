@@ -169,6 +169,19 @@ describe('the budget', () => {
     expect(await ledger.spent(tenantA, '2026-03-04')).toBe(900)
   })
 
+  test('its days go by business time where that is another, all else by the clock', async () => {
+    const ledger = memoryLedger()
+    const [time, day] = [now + 30 * 86_400_000, '2026-04-03']
+    const budget = { ledger, tenantDailyMicrodollars: 1_000 }
+    const llm = models(await sandbox(), { budget, now: () => now, time: () => time })
+    await ledger.reserve({ tenantId: tenantA, day: dayOf(now), microdollars: 1_000 }, 1_000)
+    const { costMicrodollars } = await llm.complete(question({ maxOutputTokens: 200 }))
+    expect(costMicrodollars).toBeGreaterThan(0)
+    expect(await ledger.spent(tenantA, day)).toBe(costMicrodollars)
+    await ledger.reserve({ tenantId: tenantB, day, microdollars: 1_000 }, 1_000)
+    expect(await llm.complete(question({ maxOutputTokens: 200, tenantId: tenantB }))).toMatchObject({ class: 'quota' })
+  })
+
   test('calls side by side do not exceed it together', async () => {
     const { to, llm } = await start(1_000)
     const many = Array.from({ length: 10 }, () => llm.complete(question({ maxOutputTokens: 700 })))

@@ -48,7 +48,7 @@ describe('a life', () => {
     expect(invoices[1]).toMatchObject({ period_start: Date.parse('2026-02-01T00:00:00Z'), attempt_count: 1 })
   })
 
-  test('a declined renewal is tried eight times within two weeks, then it is unpaid', async () => {
+  test('a declined renewal is tried eight times within two weeks, then it is unpaid (5.4.3)', async () => {
     const to = await world([pay('pays', { times: 1 }), pay('declined')])
     await subscribed(to)
     await to.advance(60 * dayMs)
@@ -76,7 +76,7 @@ describe('a life', () => {
     expect(objects(to, type)).toHaveLength(1)
   })
 
-  test('a hard decline is not tried again', async () => {
+  test('a hard decline is not tried again (5.4.3)', async () => {
     const to = await world([pay('pays', { times: 1 }), pay('hard_declined')])
     await subscribed(to)
     await to.advance(58 * dayMs)
@@ -115,7 +115,7 @@ describe('a life', () => {
     expect(objects(to, 'invoice.paid').map(({ amount_paid }) => amount_paid)).toEqual([80_000, 120_000 + 20_000])
   })
 
-  test('it is cancelled and refunded once, and says so', async () => {
+  test('it is cancelled and refunded once, and says so (5.4.8)', async () => {
     const to = await world()
     const { subscription_id, invoice_id } = await subscribed(to)
     await to.advance(10 * dayMs)
@@ -161,7 +161,7 @@ describe('a life', () => {
 })
 
 describe('usage', () => {
-  test('an identifier counts once', async () => {
+  test('an identifier counts once (5.4.7)', async () => {
     const to = await world()
     const { customer_id } = await subscribed(to)
     const report = { customer_id, meter: 'messages', quantity: 120, window_start: start, identifier: 't|messages|1' }
@@ -181,10 +181,23 @@ describe('usage', () => {
       } as never),
     ).rejects.toMatchObject({ code: 'duplicate_meter_event' })
   })
+
+  test('less than was reported is a negative quantity; a window of 35 days ago is refused (5.4.7)', async () => {
+    const to = await world()
+    const { customer_id } = await subscribed(to)
+    const report = (n: number, quantity: number) =>
+      to.ask('report_usage', { customer_id, meter: 'messages', quantity, window_start: start, identifier: `t|${n}` })
+    expect(await report(1, 120)).toMatchObject({ class: 'ok' })
+    expect(await report(2, -30)).toMatchObject({ class: 'ok' })
+    await to.advance(35 * dayMs)
+    expect(await report(3, -1)).toMatchObject({ class: 'ok' })
+    await to.advance(1_000)
+    expect(await report(4, -1)).toMatchObject({ class: 'invalid', status: 400 })
+  })
 })
 
 describe('keys', () => {
-  test('the same call is answered as the first time; other parameters are refused', async () => {
+  test('the same call is answered as the first time; other parameters are refused (5.4.1)', async () => {
     const to = await world()
     const same = { callId: 'one' }
     const first = await to.ask('create_customer', { company: 'Acme' }, same)
@@ -194,6 +207,20 @@ describe('keys', () => {
       status: 400,
     })
     expect(await to.ask('create_customer', { company: 'Acme' })).not.toEqual(first)
+  })
+
+  test('a key is known for a day, over a restart too; then it is a new one', async () => {
+    const to = await world()
+    const same = { callId: 'one' }
+    const first = await to.ask('create_customer', { company: 'Acme' }, same)
+    await to.advance(dayMs - 1)
+    await to.restart()
+    expect(await to.ask('create_customer', { company: 'Acme' }, same)).toEqual(first)
+    await to.advance(1)
+    const anew = await to.ask('create_customer', { company: 'Globex' }, same)
+    expect(anew.class).toBe('ok')
+    expect(anew.output).not.toEqual(first.output)
+    expect(await to.ask('create_customer', { company: 'Globex' }, same)).toEqual(anew)
   })
 
   test('a call that is still being answered is tried again later', async () => {
@@ -208,7 +235,7 @@ describe('keys', () => {
     expect(await to.ask('create_customer', { company: 'Acme' }, same)).toEqual(first)
   })
 
-  test('an answer that was lost is given again', async () => {
+  test('an answer that was lost is given again (5.4.1)', async () => {
     const to = await world([{ provider: 'stripe', operation: 'create_subscription', truncate_at: 5, times: 1 }])
     const { output } = await to.ask('create_customer', { company: 'Acme' })
     const request = {
@@ -299,7 +326,7 @@ describe('webhooks', () => {
     },
   )
 
-  test('come in another order and twice when a script wants it', async () => {
+  test('come in another order and twice when a script wants it (5.4.2)', async () => {
     const created = hook({ contains: 'customer.subscription.created', late_ms: 90_000, times: 1 })
     const to = await world([created, hook({ contains: 'invoice.paid', duplicate: 2, times: 1 })])
     await subscribed(to)

@@ -179,7 +179,7 @@ test.each([
   )
 })
 
-test('a QR code is an SVG, dark on light, the same for the same address and another for another', async () => {
+test('a QR code is an SVG, dark on light, the same for the same address and another for another (5.2.2)', async () => {
   const svg = await qrSvg('https://app.example/d/k3JxQv0aT1')
   expect(svg).toMatch(/^<svg [^>]*viewBox="0 0 (\d+) \1"/)
   expect(svg).toContain('#ffffff')

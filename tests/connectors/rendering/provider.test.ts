@@ -52,7 +52,7 @@ test('a document stands where the answer says, with the hash it says, under its 
   }
 })
 
-test('a demo is a page and a QR code under an address that nobody guesses; its beacons go to that path', async () => {
+test('a demo is a page and a QR code under an address that nobody guesses; its beacons go to that path (5.2.2)', async () => {
   const store = await onDisk()
   const provider = providerOn(store)
   const answer = await provider.call(call('demo', demo, { tenantId: 't1' }))
@@ -67,7 +67,7 @@ test('a demo is a page and a QR code under an address that nobody guesses; its b
   expect(qr?.content.toString()).toBe(await qrSvg(url))
 })
 
-test('an address is the same for every version of a demo', async () => {
+test('an address is the same for every version of a demo (5.2.6)', async () => {
   const provider = providerOn(await onDisk())
   const second = await provider.call(
     call('demo', { ...(demo as object), version: 2 } as unknown as Json, { tenantId: 't1' }),

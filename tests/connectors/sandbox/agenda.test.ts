@@ -1,8 +1,9 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, statSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Agenda } from '../../../connectors/sandbox/agenda.ts'
+import { DayRecords } from '../../../connectors/sandbox/day-records.ts'
 import { Records } from '../../../connectors/sandbox/records.ts'
 import { HandClock } from '../../../topology/testing/hand-clock.ts'
 
@@ -126,10 +127,47 @@ describe('records', () => {
     expect(new Records<{ n: number }>(path()).get('e')).toEqual({ n: 5 })
   })
 
+  it('is bounded in bytes, whatever the size of its values', () => {
+    const records = new Records<string>(path())
+    for (let n = 0; n < 40; n++) records.put('a', `${n} ${'é'.repeat(500_000)}`)
+    records.put('b', 'small')
+    expect(statSync(path()).size).toBeLessThan(20_000_000)
+    const again = new Records<string>(path())
+    expect([again.get('a')?.slice(0, 3), again.get('b')]).toEqual(['39 ', 'small'])
+  })
+
   it('writes itself anew when most of it is outdated, and loses nothing', () => {
     const records = new Records<number>(path())
     for (let n = 0; n < 5_000; n++) records.put(`k${n % 10}`, n)
+    expect(statSync(path()).size).toBeLessThan(30_000)
     const again = new Records<number>(path())
     expect([...again.values()]).toEqual([4990, 4991, 4992, 4993, 4994, 4995, 4996, 4997, 4998, 4999])
+  })
+})
+
+describe('records of a day', () => {
+  const path = () => join(directory, 'keys.ndjson')
+  const hour = 60 * 60 * 1000
+
+  it('are known for a day, let go with the next, and are read after a kill with their times', () => {
+    let now = start
+    const open = () => new DayRecords<number>(path(), () => now)
+    const records = open()
+    for (let n = 0; n < 240; n++) {
+      records.put(`k${n}`, n)
+      now += hour
+    }
+    expect(records.size).toBe(24)
+    expect([records.get('k216'), records.get('k217')]).toEqual([undefined, 217])
+    const again = open()
+    expect([again.get('k216'), again.get('k217'), again.get('k239')]).toEqual([undefined, 217, 239])
+    again.put('k217', 1)
+    now += 23 * hour
+    expect([again.get('k217'), again.get('k239')]).toEqual([1, undefined])
+  })
+
+  it('without a time are over: an earlier form of the file had none', () => {
+    appendFileSync(path(), '["old",{"fingerprint":"x"}]\n')
+    expect(new DayRecords<number>(path(), () => start).get('old')).toBeUndefined()
   })
 })

@@ -2,6 +2,9 @@
 
 import OpenAI from 'openai'
 import { describe, expect, test } from 'vitest'
+import { answerPrompt, classifyPrompt, isGrounded, readClassified, readDraft } from '../../../connectors/agents/demo-chat-prompts.ts' // prettier-ignore
+import type { DemoGenerated } from '../../../connectors/agents/demo-content.ts'
+import { contentOf } from '../../../connectors/agents/demo-content.ts'
 import { industries } from '../../../connectors/sandbox/industries.ts'
 import { filled } from '../../../connectors/sandbox/fill-schema.ts'
 import { schemaCheck } from '../../../connectors/llm/schema.ts'
@@ -104,6 +107,13 @@ describe('a demo', () => {
   test('without findings invents none', async () => {
     const bare = await asks(await sandbox(), {}, { findings: [] })
     expect(bare.steps.filter(({ finding_id: id }) => id !== null)).toEqual([])
+  })
+
+  test('speaks of one finding of each type before a second of any', async () => {
+    const [volume, rival, stack] = findings
+    const more = [{ ...rival, finding_id: 'f-rival-2' }, { ...rival, finding_id: 'f-rival-3' }]
+    const { pain_points: pains } = await asks(await sandbox(), {}, { findings: [rival, ...more, volume, stack] })
+    expect(pains.map(({ finding_id: id }) => id)).toEqual(['f-rival', 'f-volume', 'f-stack'])
   })
 
   test('scripted: a finding that nobody gave is cited once', async () => {
@@ -211,6 +221,45 @@ describe('a turn of a chat', () => {
     const schema = object({ reply: text, citations: list(text), confidence: { type: 'number' } })
     const { json } = await ask(await sandbox(), 'Can I get a refund?', { system, schema: { name: 'turn', schema } })
     expect(json).toMatchObject({ citations: ['k1'], confidence: 0.8 })
+  })
+
+  describe('of a demo, by the prompts of the platform', () => {
+    const content = contentOf({
+      personalization: {
+        company_name: 'Acme',
+        headline: 'Answers about every shipment',
+        pain_points: [
+          { text: 'About 12,340 conversations a month ask Acme where a shipment is.', finding_id: 'f-volume' },
+          { text: 'Rivalry asks 49 a seat.', finding_id: 'f-rival' },
+        ],
+        steps: [],
+        call_to_action: 'Write to us',
+      },
+    } as unknown as DemoGenerated)
+
+    test.each([
+      ['How many conversations does it handle a month?', 'en', ['f-volume']],
+      ['Is there no other price than that of Rivalry?', 'en', ['f-rival']],
+      ['Wie viele conversations sind das, und was kann die Demo?', 'de', ['f-volume']],
+      ['¿Cuántas conversations con Acme?', 'es', ['f-volume']],
+      ['Combien de conversations avec Rivalry ?', 'fr', ['f-rival', 'f-volume']],
+      ['Do whales sing?', 'en', []],
+    ])('%s', async (said, language, cited) => {
+      const to = await sandbox()
+      for (const attempt of [1, 3]) {
+        const sorted = await ask(to, said, { ...(classifyPrompt as Partial<LlmRequest>), attempt })
+        expect(readClassified(sorted.json ?? null)).toMatchObject({ language })
+        const answered = await ask(to, said, {
+          ...(answerPrompt(content, language, 600) as Partial<LlmRequest>),
+          attempt,
+        })
+        const draft = readDraft(answered.json ?? null)!
+        expect(new Set(draft.findings)).toEqual(new Set(cited))
+        expect([isGrounded(draft, content), /f-volume|f-rival/.test(draft.text)]).toEqual([cited.length > 0, false])
+        if (cited.includes('f-rival')) expect(draft.text).toContain('Rivalry asks 49 a seat')
+        if (cited.includes('f-volume')) expect(draft.text).toContain('About 12,340 conversations a month')
+      }
+    })
   })
 
   test('a tool is called when the words ask for it, with arguments out of them', async () => {

@@ -23,13 +23,14 @@ describe('warped clock', () => {
     clock.after(300, () => called.push('c'))
     clock.after(100, () => called.push('a'))
     clock.after(300, () => called.push('d'))
+    clock.after(270, () => called.push('before c'))
     clock.after(200, () => called.push('b'))()
     expect(clock.nextAt).toBe(start + 100)
-    clock.jumpTo(start + 250)
+    clock.jumpTo(start + 100)
     expect(called).toEqual(['a'])
-    expect(clock.nextAt).toBe(start + 300)
+    expect(clock.nextAt).toBe(start + 270)
     clock.jumpTo(start + day)
-    expect(called).toEqual(['a', 'c', 'd'])
+    expect(called).toEqual(['a', 'before c', 'c', 'd'])
     expect(clock.nextAt).toBeNull()
   })
 
@@ -45,27 +46,35 @@ describe('warped clock', () => {
 
 describe('warp', () => {
   type Follower = ConstructorParameters<typeof Warp>[0]['follower']
-  const open = (next: { idle: boolean; due: number | null }, follower: Follower = null) => {
+  const open = (
+    next: { idle: boolean; due: number | null },
+    asked: () => void = () => undefined,
+    follower: Follower = null,
+  ) => {
     const clock = new HandClock(start)
     const warped = new WarpClock(join(directory, 'business-time'), start)
+    const notices: string[] = []
     let moved = 0
     const warp = new Warp({
       warped,
       clock,
-      isIdle: () => Promise.resolve(next.idle),
+      isIdle: () => {
+        asked()
+        return Promise.resolve(next.idle)
+      },
       nextDue: () => next.due,
       moved: () => {
         moved += 1
       },
       follower,
-      notice: () => undefined,
+      notice: (line) => notices.push(line),
     })
     warp.start()
     const look = async (): Promise<number> => {
       for (let n = 0; n < 3; n++) await clock.turnTo(clock.now() + 5)
       return warped.now() - start
     }
-    return { warp, warped, look, moved: () => moved, clock }
+    return { warp, warped, look, moved: () => moved, clock, notices }
   }
 
   it('stands still while somebody works, and jumps to what is due first when nobody does (WP1, WP2)', async () => {
@@ -91,11 +100,11 @@ describe('warp', () => {
     expect(await look()).toBe(10_200_000 + 30 * day + 600_000)
   })
 
-  it('stands still while who follows from elsewhere works, jumps to what is due there, and tells it first (WP4)', async () => {
+  it('stands still while who follows from elsewhere works, jumps to what is due there, and tells it first (WP5)', async () => {
     const there = { busy: true, next_at: (start + 700) as number | null }
     const told: number[] = []
     let whenTold = -1
-    const { warped, look, moved } = open({ idle: true, due: null }, (now) => {
+    const { warped, look, moved } = open({ idle: true, due: null }, undefined, (now) => {
       told.push(now - start)
       if (now > start && whenTold < 0) {
         whenTold = moved()
@@ -112,9 +121,9 @@ describe('warp', () => {
     expect(warped.now() - start).toBe(700 + alongAtLeastMs)
   })
 
-  it('goes on when who follows was away for a while (WP4)', async () => {
+  it('goes on when who follows was away for a while (WP5)', async () => {
     let isThere = false
-    const { look } = open({ idle: true, due: null }, () =>
+    const { look } = open({ idle: true, due: null }, undefined, () =>
       isThere ? Promise.resolve({ busy: false, next_at: start + 5 }) : Promise.reject(new Error('nobody answers')),
     )
     expect(await look()).toBe(0)
@@ -133,5 +142,67 @@ describe('warp', () => {
     expect(await look()).toBe(0)
     await clock.turnTo(clock.now() + 1_000)
     expect(await look()).toBeGreaterThanOrEqual(50)
+  })
+
+  it('asks whether anybody works only where there is something to jump to', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: null }
+    let asked = 0
+    const { look, warp } = open(next, () => asked++)
+    expect(await look()).toBe(0)
+    expect(asked).toBe(0)
+    next.due = start + 50
+    warp.hold('script', 60_000)
+    expect(await look()).toBe(0)
+    expect(asked).toBe(0)
+    warp.release('script')
+    expect(await look()).toBeGreaterThanOrEqual(50)
+    expect(asked).toBeGreaterThan(0)
+  })
+
+  it('stands still for who took hold while it was looked, and for what was due no more (WP1, WP3)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    const { look, warp } = open(next, () => warp.hold('script', 60_000))
+    expect(await look()).toBe(0)
+    const other = open(next, () => (next.due = null))
+    expect(await other.look()).toBe(0)
+    expect([other.warp.jumps, other.moved()]).toEqual([0, 0])
+  })
+
+  it('holds for ten minutes at most, whatever is asked for (WP3)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    const { warp, look, clock } = open(next)
+    warp.hold('script', day)
+    await clock.turnTo(clock.now() + 599_000)
+    expect(await look()).toBe(0)
+    await clock.turnTo(clock.now() + 1_000)
+    expect(await look()).toBeGreaterThanOrEqual(50)
+  })
+
+  it('jumps no more once it is stopped, though a look is under way', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: start + 50 }
+    let stopping = Promise.resolve()
+    const { look, warp } = open(next, () => {
+      stopping = warp.stop()
+    })
+    expect(await look()).toBe(0)
+    await stopping
+    expect(await look()).toBe(0)
+  })
+
+  it('does not stop at a call that fails: the others are made, the applications told, the operator too', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: null }
+    const { warped, look, moved, notices } = open(next)
+    const called: number[] = []
+    warped.after(10, () => {
+      throw new Error('it broke')
+    })
+    warped.after(20, () => called.push(20))
+    await look()
+    expect(called).toEqual([20])
+    expect(moved()).toBe(1)
+    expect(notices).toEqual(['business time stands still, it is tried again: it broke'])
+    warped.after(alongAtLeastMs * 2, () => called.push(30))
+    await look()
+    expect(called).toEqual([20, 30])
   })
 })

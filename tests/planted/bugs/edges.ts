@@ -14,7 +14,7 @@ export const edgeBugs: readonly PlantedBug[] = [
     'api/relay/lead.ts',
     'await this.#producer.sendOffsets(membership, [offset])',
     'void offset',
-    bySeeds('first-light'),
+    bySeeds('sign-ups'),
   ),
   bug(
     'rows of the outbox are sent before they are stamped',
@@ -25,7 +25,7 @@ export const edgeBugs: readonly PlantedBug[] = [
       )
       await this.#send(number, batch)`,
     `      await this.#send(number, batch)`,
-    bySeeds('first-light'),
+    bySeeds('sign-ups'),
   ),
   bug(
     'a sink commits its offset in a second step',
@@ -38,7 +38,7 @@ export const edgeBugs: readonly PlantedBug[] = [
       changes: records.flatMap(({ changes }) => changes),
     })
     const outcome = await this.#options.tables.commit({`,
-    bySeeds('first-light'),
+    bySeeds('rows'),
   ),
   {
     name: 'a sink begins at the offset of its group, not at the one beside its rows',
@@ -54,7 +54,7 @@ export const edgeBugs: readonly PlantedBug[] = [
         replace: '',
       },
     ],
-    caughtBy: bySeeds('first-light'),
+    caughtBy: bySeeds('rows', 7),
   },
   bug(
     'an upsert of a sink does not look at the offset of the row',
@@ -78,7 +78,7 @@ export const edgeBugs: readonly PlantedBug[] = [
     'api/relay/lead.ts',
     'openProducer({ transactionalId: relayName,',
     'openProducer({ transactionalId: `${relayName}-${options.clock.now()}`,',
-    bySeeds('first-light'),
+    bySeeds('sign-ups', 5),
   ),
   bug(
     "ignore COMMIT's command tag",

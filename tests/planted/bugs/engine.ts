@@ -38,7 +38,7 @@ export const engineBugs: readonly PlantedBug[] = [
     transaction,
     'await ended\n',
     `await ended.catch((error: unknown) => {\n      if ((error as { code?: string }).code !== 'PRODUCER_FENCED') throw error\n    })\n`,
-    bySeeds('calls'),
+    bySeeds('calls', 23),
   ),
   bug(
     'a dead letter is written outside of the transaction',

@@ -99,7 +99,7 @@ export const logBugs: readonly PlantedBug[] = [
     'connectors/kafka/client/share-out.ts',
     `const given = partitions.filter((partition) => (mayHave.get(nameOf(partition)) ?? memberId) === memberId)`,
     `const given = partitions.filter((partition) => mayHave.get(nameOf(partition)) !== '')`,
-    bySeeds('ledger'),
+    bySeeds('ledger', 111),
   ),
   bug(
     'a batch is acknowledged before it is synced',

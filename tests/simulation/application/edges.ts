@@ -56,7 +56,7 @@ function value<T>(result: Tried<T>): T {
 }
 
 /** A session that is silent for so long is ended by the server, and its lock with it; in ms. */
-const silentForMs = 3_000
+export const silentForMs = 3_000
 
 export class OutboxServer {
   readonly #world: FirstLight

@@ -25,6 +25,10 @@ export interface FirstLightOptions {
   readonly withinMs: number
   /** Projections that are kept; all unless told. */
   readonly projections?: number
+  /** Of this topic alone. */
+  readonly reads?: string
+  /** How often the tables are looked at while things go on, and at most every so many ms; 6 times every 1 to 8 s unless told. */
+  readonly looks?: { readonly most: number; readonly everyMs: number }
 }
 
 /** All rows of the tables at one moment, and how far each sink was. */
@@ -58,6 +62,7 @@ export class FirstLight {
   readonly projections: readonly AnyProjection[]
   /** The projection that an operator rebuilt. */
   rebuilt: AnyProjection | null = null
+  readonly #looks: FirstLightOptions['looks']
   #rebuildAt: number | null = null
   #lookAt = 0
   #watch: () => number = () => 0
@@ -66,7 +71,10 @@ export class FirstLight {
   constructor(options: FirstLightOptions) {
     const draw = new Draw(options.seed)
     this.draw = draw
-    this.projections = chosen(draw, options.projections ?? resourceProjections.length)
+    const { reads, looks } = options
+    this.#looks = looks
+    const known = resourceProjections.filter((projection) => reads === undefined || projection.reads.name === reads)
+    this.projections = chosen(draw, known, options.projections ?? known.length)
     this.companies = companiesOf(draw, options)
     this.clients = new Clients(draw, () => this.now())
     this.takeoverAfterMs = draw.of([300, 1_000, 3_000], 'takeover after')
@@ -105,8 +113,8 @@ export class FirstLight {
 
   /** Looks at the tables every few seconds, some times in all. */
   lookSometimes(): void {
-    if (this.now() < this.#lookAt || this.snapshots.length >= mostLooks) return
-    this.#lookAt = this.now() + this.draw.between(1_000, 8_000, 'look', this.snapshots.length)
+    if (this.now() < this.#lookAt || this.snapshots.length >= (this.#looks?.most ?? mostLooks)) return
+    this.#lookAt = this.now() + (this.#looks?.everyMs ?? this.draw.between(1_000, 8_000, 'look', this.snapshots.length))
     this.look()
   }
 
@@ -122,8 +130,8 @@ export class FirstLight {
   }
 }
 
-function chosen(draw: Draw, count: number): readonly AnyProjection[] {
-  const order = resourceProjections.toSorted((a, b) => draw.part('kept', a.name) - draw.part('kept', b.name))
+function chosen(draw: Draw, known: readonly AnyProjection[], count: number): readonly AnyProjection[] {
+  const order = known.toSorted((a, b) => draw.part('kept', a.name) - draw.part('kept', b.name))
   const queue = order.filter(({ name }) => name === 'review-queue')
   return [...queue, ...order.filter(({ name }) => name !== 'review-queue')].slice(0, count)
 }

@@ -20,6 +20,9 @@ import type { OutboxServer } from './edges.ts'
 import { tablesOf } from './edges.ts'
 import type { FirstLight } from './first-light.ts'
 
+/** How often a relay that does not lead asks for the lock, in ms. */
+export const lockRetryMs = 1_000
+
 export interface Node extends Running {
   readonly worker: Worker
   readonly sinks: SinkRunner
@@ -72,7 +75,7 @@ export async function startNode(machine: Machine, options: NodeOptions): Promise
 }
 
 /** An operator builds one projection anew, once in a seed, while everything goes on. */
-async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
+export async function rebuildOnce(world: FirstLight, sinks: SinkRunner): Promise<void> {
   const projection = world.rebuildNow()
   if (projection !== null) await sinks.rebuild(projection.name).catch(() => undefined)
 }
@@ -132,7 +135,7 @@ function watched(machine: Machine, world: FirstLight): Log {
   })
 }
 
-function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRunner {
+export function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRunner {
   const { log, clock, crash } = machine
   return new SinkRunner({
     log,
@@ -144,7 +147,7 @@ function sinksOf(machine: Machine, world: FirstLight, { codec }: Codecs): SinkRu
   })
 }
 
-function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyRing }: Codecs): OutboxRelay {
+export function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyRing }: Codecs): OutboxRelay {
   const { log, clock, crash } = machine
   return new OutboxRelay({
     rows: outbox.of((service, work) => machine.outside(service, work), clock),
@@ -154,11 +157,11 @@ function relayOf(machine: Machine, { outbox, world }: NodeOptions, { codec, keyR
     clock,
     notice: noticeOf(machine, world),
     crash,
-    settings: { maxRows: 8, pollMs: 1_000, lockRetryMs: 1_000 },
+    settings: { maxRows: 8, pollMs: 1_000, lockRetryMs },
   })
 }
 
-function noticeOf(machine: Machine, world: FirstLight): (line: string) => void {
+export function noticeOf(machine: Machine, world: FirstLight): (line: string) => void {
   return (line) => {
     world.notices.push({ at: world.now(), life: machine.life, line })
     machine.notice(line)

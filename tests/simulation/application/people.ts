@@ -68,14 +68,20 @@ export class People {
     return [...this.#pending.values()].filter(({ sent }) => sent).map(({ command }) => command)
   }
 
-  /** A line about what is still to come; null when nobody wants anything more. */
-  get waiting(): string | null {
+  /** A line about companies that did not sign up or verify yet; null when all have. */
+  get unregistered(): string | null {
     const companies = this.#companies.filter(
       ({ organizationId, verifiesAt }) =>
         !this.#written.has(`${organizationId} signup`) ||
         (verifiesAt !== null && !this.#written.has(`${organizationId} verify`)),
     )
-    if (companies.length > 0) return `${companies.length} companies have not signed up or verified yet`
+    return companies.length > 0 ? `${companies.length} companies have not signed up or verified yet` : null
+  }
+
+  /** A line about what is still to come; null when nobody wants anything more. */
+  get waiting(): string | null {
+    const { unregistered } = this
+    if (unregistered !== null) return unregistered
     const unread = this.#openReviews().filter((row) => !this.#judged.has(String(row.key['review_id'])))
     if (unread.length > 0) return `${unread.length} reviews were not read yet`
     const unsent = [...this.#pending.values()].filter(({ sent }) => !sent)

@@ -16,7 +16,7 @@ const { start, restart } = useDrivers()
 
 interface Talker {
   /** @param loaded what was said in the lane before, joined by commas */
-  call(value: string, loaded: string): Promise<string>
+  call(value: string, loaded: string, signal: AbortSignal): Promise<string>
   load?(key: string, context: LoadContext): string
   answered?(answer: string, context: NodeContext): void
 }
@@ -44,7 +44,7 @@ function talkProgram(talker: Talker): Topology {
         lane: (record) => record.key as string,
         notBefore: (record) => Number(/^@(\d+)/.exec(record.value)?.[1] ?? 0),
         load: (record, context) => (talker.load ?? said)(record.key as string, context),
-        call: (record, _, loaded) => talker.call(record.value, loaded),
+        call: (record, signal, loaded) => talker.call(record.value, loaded, signal),
         answered: (record, answer, context) => {
           const key = Buffer.from(record.key as string)
           const before = context.store('said').get(key)?.toString()
@@ -137,6 +137,18 @@ describe('what a call starts from (A8)', () => {
     const dead = await driver.read('requests.dlq')
     expect(dead.map(({ value }) => value?.toString())).toEqual(['a1'])
     expect(header(dead[0], 'dlq-message')).toContain('async operator "call" does not declare store "other"')
+  })
+
+  test('is read only: what a call starts from cannot write', async () => {
+    const writers: boolean[] = []
+    const load = (key: string, context: LoadContext): string => {
+      writers.push('put' in context.store('said'), 'delete' in context.store('said'))
+      return said(key, context)
+    }
+    const driver = await start({ topologies: [talkProgram({ load, call: (value) => Promise.resolve(value) })] })
+    await inOneBatch(driver.log, ['a1', 'b1'])
+    await driver.settle()
+    expect(writers).toEqual([false, false, false, false])
   })
 
   test('trouble while loading is no dead letter: the task goes back to its last commit and tries again', async () => {
@@ -232,6 +244,63 @@ describe('what an answer writes', () => {
     const answers = pairs(await driver.read('answers'))
     expect(ofLane(answers, 'a')).toEqual(['a|k=a1<>', 'a|k=a1<>,a2<a1<>>'])
     expect(await driver.read('requests.dlq')).toEqual([])
+  })
+})
+
+describe('a call that was kept and is not used', () => {
+  /** The first of lane a fails, its dead letter's commit is aborted, and it is made again; the second waits meanwhile. */
+  const aborted = async (options: { load?: Talker['load']; second: Promise<void> }) => {
+    const clock = new HandClock(t0)
+    const troubled = troubledLog(openMemoryLog({ clock, random }), 'talk')
+    const called: string[] = []
+    const signals: AbortSignal[] = []
+    const first = Promise.withResolvers<void>()
+    const call = async (value: string, loaded: string, signal: AbortSignal): Promise<string> => {
+      called.push(`${value} from "${loaded}"`)
+      const isFirst = called.filter((line) => line.startsWith('a1')).length === 1
+      if (value === 'a2') {
+        signals.push(signal)
+        await options.second
+        return value
+      }
+      await first.promise
+      if (value === 'a1' && isFirst) throw new Error('no route')
+      return value
+    }
+    const load = options.load === undefined ? {} : { load: options.load }
+    const driver = await start({ topologies: [talkProgram({ call, ...load })], clock, log: troubled.log })
+    await inOneBatch(driver.log, ['a1', 'a2', 'b1'])
+    await spins(clock, 10)
+    troubled.failNext('end', 'lost request')
+    first.resolve()
+    await spins(clock, 20)
+    expect(troubled.failures).toBe(1)
+    return { driver, called, signals }
+  }
+
+  test('is told that nobody waits for it any more (A8)', async () => {
+    const second = Promise.withResolvers<void>()
+    const { driver, called, signals } = await aborted({ second: second.promise })
+    expect(called.filter((line) => line.startsWith('a2'))).toEqual(['a2 from ""', 'a2 from "a1"'])
+    expect(signals.map(({ aborted: gone }) => gone)).toEqual([true, false])
+    second.resolve()
+    await driver.settle()
+    expect(ofLane(pairs(await driver.read('answers')), 'a')).toEqual(['a|k=a1', 'a|k=a1,a2'])
+  })
+
+  test('is not used where what it would start from cannot be told (A8)', async () => {
+    let loads = 0
+    // The second of the lane loads twice: before the abort, and after it.
+    const load = (key: string, context: LoadContext): string => {
+      if (key === 'a|k' && ++loads === 4) context.store('other').get(Buffer.from(key))
+      return said(key, context)
+    }
+    const { driver, called } = await aborted({ load, second: Promise.resolve() })
+    await driver.settle()
+    expect(loads).toBe(4)
+    expect(called.filter((line) => line.startsWith('a2'))).toEqual(['a2 from ""'])
+    expect(ofLane(pairs(await driver.read('answers')), 'a')).toEqual(['a|k=a1'])
+    expect((await driver.read('requests.dlq')).map(({ value }) => value?.toString())).toEqual(['a2'])
   })
 })
 

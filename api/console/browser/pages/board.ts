@@ -1,51 +1,26 @@
 /** The lifecycle board: every company in the column of its stage, moving when it moves. */
 
-import type { Child } from '../dom.ts'
+import type { Card, Column } from '../board-view.ts'
+import { columnsOf, fitting, stageOf, stepWords } from '../board-view.ts'
+import { now } from '../clock.ts'
 import { fill, h } from '../dom.ts'
-import { capital, count, counted, duration, words } from '../format.ts'
+import { count, counted, title } from '../format.ts'
 import { get } from '../http.ts'
 import { ago, announce, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
 import { listen } from '../stream.ts'
 import type { TimelineItem } from '../timeline-item.ts'
-
-interface Card {
-  readonly organization_id: string
-  readonly company_name: string | null
-  readonly domain: string | null
-  readonly industry: string | null
-  readonly stage: string | null
-  readonly stage_at: string | null
-  readonly status: string | null
-  readonly current_step: string | null
-  readonly step_status: string | null
-  readonly deadline: string | null
-  readonly waiting_reviews: number
-}
+import { stages } from '../vocabulary.ts'
 
 interface CardPage {
   readonly items: readonly Card[]
   readonly next_cursor: string | null
 }
 
-/** In the order in which a client passes them; the last four are where it can go wrong. */
-const stages = [
-  'researching',
-  'demo',
-  'negotiating',
-  'signing',
-  'billing',
-  'scoping',
-  'configuring',
-  'live',
-  'at_risk',
-  'suspended',
-  'churned',
-  'lost',
-]
-/** Cards of a column that are drawn; the rest is asked for. */
-const drawnAtOnce = 40
+/** Cards of a column that are drawn; the rest is asked for. On a phone the columns stand below each other. */
+const drawnAtOnce = { wide: 40, narrow: 6 }
+const narrow = matchMedia('(max-width: 50rem)')
 /** Companies a board holds. */
 const mostCards = 2_000
 /** News of the same moment are asked for together, in ms. */
@@ -66,15 +41,8 @@ export function board({ signal, query }: Visit): Shown {
   const lead = h('p', { class: 'lead' }, ' ')
   let isWhole = true
 
-  const shownCards = (): Card[] => {
-    const text = find.value.trim().toLowerCase()
-    const fits = ({ company_name, domain, industry }: Card): boolean =>
-      [company_name, domain, industry].some((each) => each?.toLowerCase().includes(text) === true)
-    return [...cards.values()].filter((card) => text === '' || fits(card))
-  }
-
   function draw(): void {
-    const list = shownCards()
+    const list = fitting([...cards.values()], find.value)
     const waiting = [...cards.values()].reduce((sum, card) => sum + card.waiting_reviews, 0)
     fill(
       lead,
@@ -90,28 +58,17 @@ export function board({ signal, query }: Visit): Shown {
         empty('No company has begun its lifecycle yet.', 'One appears here as soon as somebody signs a company up.'),
       )
     else if (list.length === 0) fill(place, empty('No company fits what you are looking for.'))
-    else fill(place, columns(list))
+    else fill(place, h('div', { class: 'board' }, ...columnsOf(list, stages).map(column)))
     moved.clear()
   }
 
-  function columns(list: readonly Card[]): HTMLElement {
-    const byStage = Map.groupBy(list, (card) => card.stage ?? 'researching')
-    const names = [...stages, ...[...byStage.keys()].filter((stage) => !stages.includes(stage))]
-    return h('div', { class: 'board' }, ...names.map((stage) => column(stage, byStage.get(stage) ?? [])))
-  }
-
-  function column(stage: string, list: readonly Card[]): HTMLElement {
-    const sorted = [...list].sort((a, b) => (b.stage_at ?? '').localeCompare(a.stage_at ?? ''))
-    const drawn = unfolded.has(stage) ? sorted : sorted.slice(0, drawnAtOnce)
-    const rest = sorted.length - drawn.length
-    const heading = h(
-      'h2',
-      { id: `stage-${stage}` },
-      capital(words(stage)),
-      ' ',
-      h('span', { class: 'number' }, count(list.length)),
-    )
-    if (list.length === 0) return h('section', { class: 'column bare', 'aria-labelledby': `stage-${stage}` }, heading)
+  function column({ stage, cards: list }: Column): HTMLElement {
+    const atOnce = narrow.matches ? drawnAtOnce.narrow : drawnAtOnce.wide
+    const drawn = unfolded.has(stage) ? list : list.slice(0, atOnce)
+    const rest = list.length - drawn.length
+    const id = `stage-${stage}`
+    const heading = h('h2', { id }, title(stage), ' ', h('span', { class: 'number' }, count(list.length)))
+    if (list.length === 0) return h('section', { class: 'column bare', 'aria-labelledby': id }, heading)
     const more = h(
       'button',
       {
@@ -126,14 +83,14 @@ export function board({ signal, query }: Visit): Shown {
     )
     return h(
       'section',
-      { class: 'column', 'aria-labelledby': `stage-${stage}` },
+      { class: 'column', 'aria-labelledby': id },
       heading,
       h(
         'ul',
-        { class: 'cards', tabindex: 0, 'aria-labelledby': `stage-${stage}` },
+        { class: 'cards', tabindex: 0, 'aria-labelledby': id },
         ...drawn.map((card) => h('li', {}, cardOf(card, moved.has(card.organization_id)))),
+        rest > 0 && h('li', {}, more),
       ),
-      rest > 0 && more,
     )
   }
 
@@ -159,7 +116,7 @@ export function board({ signal, query }: Visit): Shown {
     cards.set(organizationId, card)
     if (before?.stage === card.stage) return
     moved.add(organizationId)
-    announce(`${card.company_name ?? 'A company'} is now in ${words(card.stage ?? 'researching')}`)
+    announce(`${card.company_name ?? 'A company'} is now in ${title(stageOf(card))}`)
   }
 
   function heard({ organization_id, position }: TimelineItem): void {
@@ -195,6 +152,7 @@ export function board({ signal, query }: Visit): Shown {
     }
   }
 
+  narrow.addEventListener('change', draw, { signal })
   find.addEventListener('input', () => {
     note({ find: find.value })
     draw()
@@ -202,33 +160,19 @@ export function board({ signal, query }: Visit): Shown {
   void begin()
   const beside = [mark.element, h('div', { class: 'field' }, h('label', { for: 'find' }, 'Find a company'), find)]
   return {
-    title: 'Lifecycle',
-    content: [pageHead('Lifecycle', lead.childNodes.length === 0 ? null : lead, beside), place],
+    title: 'Board',
+    content: [pageHead('Lifecycle board', lead.childNodes.length === 0 ? null : lead, beside), place],
   }
 }
 
 function cardOf(card: Card, isMoved: boolean): HTMLElement {
   const { organization_id, company_name, domain, industry, stage_at } = card
+  const step = stepWords(card, now())
   return h(
     'article',
     { class: isMoved ? 'card moved' : 'card', 'data-id': organization_id },
     h('h3', {}, h('a', { href: `${root}/companies/${organization_id}` }, company_name ?? domain ?? 'Unnamed')),
     h('p', { class: 'quiet' }, [domain, industry].filter((text) => text !== null).join(' · ')),
-    h('p', { class: 'card-foot' }, stepOf(card), stage_at !== null && ago(stage_at)),
+    h('p', { class: 'card-foot' }, step !== null && tag(step.text, step.tone), stage_at !== null && ago(stage_at)),
   )
-}
-
-function stepOf({ current_step, step_status, deadline, status, waiting_reviews }: Card): Child {
-  if (status === 'completed') return tag('completed', 'ok')
-  if (status === 'aborted') return tag('ended', 'bad')
-  if (status === 'compensating') return tag('being undone', 'bad')
-  if (current_step === null || step_status === null) return null
-  if (step_status === 'failed' || step_status === 'timed_out')
-    return tag(`${current_step} ${words(step_status)}`, 'bad')
-  // While a person is asked there is no deadline.
-  if (waiting_reviews > 0) return tag(`${current_step} waits for a person`, 'warn')
-  if (step_status === 'completed') return tag(`${current_step} done`, 'ok')
-  const overdue = deadline !== null && Date.parse(deadline) < Date.now()
-  if (overdue) return tag(`${current_step} ${duration(Date.now() - Date.parse(deadline))} late`, 'warn')
-  return tag(`${current_step} under way`)
 }

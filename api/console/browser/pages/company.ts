@@ -2,14 +2,17 @@
 
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
-import { brief, capital, counted, dayOf, momentOf, timeOf, words } from '../format.ts'
+import { capital, counted, dayOf, momentOf, timeOf, title, took, words } from '../format.ts'
 import { get } from '../http.ts'
-import { ago, empty, facts, into, liveMark, loading, pageHead, tag, trouble, value } from '../parts.ts'
+import { ago, empty, facts, field, into, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
 import { listen } from '../stream.ts'
 import type { TimelineItem } from '../timeline-item.ts'
 import { newestFirst } from '../timeline-item.ts'
+import { gist } from '../told.ts'
+import type { Tone } from '../tone.ts'
+import { steps as allSteps, topicNames } from '../vocabulary.ts'
 
 interface Organization {
   readonly company_name: string
@@ -25,6 +28,7 @@ interface Step {
   readonly started_at: string
   readonly deadline: string
   readonly ended_at: string | null
+  readonly ms: number | null
 }
 
 interface Lifecycle {
@@ -32,6 +36,7 @@ interface Lifecycle {
   readonly stage_at: string | null
   readonly stage_reason: string | null
   readonly status: string
+  readonly abort_reason: string | null
   readonly steps: readonly Step[]
 }
 
@@ -40,26 +45,6 @@ interface EventPage {
   readonly next_cursor: string | null
 }
 
-const allTopics = [
-  'auth',
-  'client',
-  'research',
-  'demo',
-  'document',
-  'billing',
-  'prd',
-  'config',
-  'knowledge',
-  'conversation',
-  'voice',
-  'monitoring',
-  'analytics',
-  'success',
-  'support',
-  'crm',
-  'communication',
-  'review',
-].map((name) => `${name}_events`)
 const pageSize = 100
 
 export async function company({ params, query, signal }: Visit): Promise<Shown> {
@@ -72,7 +57,7 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
     'select',
     { id: 'topic' },
     h('option', { value: '' }, 'All topics'),
-    ...allTopics.map((name) => h('option', { value: name, selected: query.get('topic') === name }, words(name))),
+    ...topicNames.map((name) => h('option', { value: name, selected: query.get('topic') === name }, title(name))),
   )
 
   const items = new Map<string, TimelineItem>()
@@ -125,8 +110,8 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
         onclick: () => unfold(item, button, detail),
       },
       h('time', { datetime: item.occurred_at, title: momentOf(item.occurred_at) }, timeOf(item.occurred_at)),
-      h('strong', {}, capital(words(item.event_type))),
-      h('span', { class: 'gist' }, gist(item)),
+      h('strong', {}, title(item.event_type)),
+      h('span', { class: 'gist' }, gist(item.event_type, item.summary) || item.source),
       tag(item.topic.replace(/_events$/, '')),
     )
     const classes = ['event', fresh.has(item.event_id) ? 'moved' : ''].join(' ').trim()
@@ -205,7 +190,7 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   void showStand()
   void begin()
   void listen<TimelineItem>(
-    { topics: allTopics.join(','), organization_id: id },
+    { topics: topicNames.join(','), organization_id: id },
     { event: heard, state: (state) => mark.set(state === 'live') },
     signal,
   )
@@ -214,7 +199,7 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   return {
     title: organization.company_name,
     content: [
-      h('p', { class: 'way' }, h('a', { href: root }, 'Lifecycle')),
+      h('p', { class: 'way' }, h('a', { href: root }, 'Board')),
       pageHead(organization.company_name, lead, beside),
       stand,
       list,
@@ -230,49 +215,48 @@ async function lifecycleOf(id: string, signal: AbortSignal): Promise<Lifecycle |
 
 function standOf(organization: Organization, lifecycle: Lifecycle | null): Child {
   if (lifecycle === null) return h('p', { class: 'quiet' }, 'Its lifecycle has not begun.')
-  const { stage, stage_at, steps } = lifecycle
+  const { stage, stage_at, status, abort_reason, steps } = lifecycle
+  const why = abort_reason === null ? '' : `: ${words(abort_reason)}`
   return [
     facts([
-      ['Stage', [tag(capital(words(stage ?? 'none yet')), 'accent'), ' ', stage_at !== null && ago(stage_at)]],
-      ['Lifecycle', capital(lifecycle.status)],
+      ['Stage', [tag(title(stage ?? 'none yet'), 'accent'), ' ', stage_at !== null && ago(stage_at)]],
+      ['Lifecycle', `${capital(status)}${why}`],
       ['Organization', capital(organization.status)],
       ['Signed up', momentOf(organization.created_at)],
     ]),
-    steps.length > 0 &&
-      h(
-        'ol',
-        { class: 'steps', 'aria-label': 'Steps' },
-        ...steps.map((step) =>
-          h(
-            'li',
-            {},
-            h('span', {}, capital(step.step)),
-            tag(words(step.status), toneOf(step)),
-            step.ended_at === null && [' due ', ago(step.deadline)],
-          ),
-        ),
-      ),
+    steps.length > 0 && h('ol', { class: 'steps', 'aria-label': 'Steps' }, ...steps.map(stepItem)),
+    status === 'running' && toCome(steps),
   ]
 }
 
-const toneOf = ({ status }: Step): 'ok' | 'warn' | 'bad' | 'plain' =>
-  status === 'completed' ? 'ok' : status === 'started' ? 'plain' : status === 'compensated' ? 'warn' : 'bad'
-
-/** The few fields that tell one event of a type from another. */
-function gist({ summary, source }: TimelineItem): string {
-  const told = Object.entries(summary).filter(
-    ([name, each]) => typeof each !== 'object' && !/(_id|_ref|_hash|^url|_at|not_before|deadline)$/.test(name),
+function stepItem({ step, status, started_at, deadline, ended_at, ms }: Step): HTMLElement {
+  const time =
+    ended_at === null
+      ? ['due ', ago(deadline)]
+      : status === 'completed'
+        ? within(ms ?? Date.parse(ended_at) - Date.parse(started_at))
+        : ago(ended_at)
+  const tone = toneOf(status)
+  return h(
+    'li',
+    { class: tone },
+    h('strong', {}, title(step)),
+    h('span', { class: `step-state ${tone}` }, status === 'started' ? 'under way' : words(status)),
+    h('small', {}, time),
   )
-  return told.length === 0
-    ? source
-    : told
-        .slice(0, 4)
-        .map(
-          ([name, each]) =>
-            `${words(name)} ${typeof each === 'string' && /^[a-z_]+$/.test(each) ? words(each) : brief(each, 48)}`,
-        )
-        .join(' · ')
 }
+
+const within = (ms: number): string => (ms < 1_000 ? 'at once' : `in ${took(ms)}`)
+
+/** Steps that have not begun, in their order. */
+function toCome(steps: readonly Step[]): Child {
+  const begun = new Set(steps.map(({ step }) => step))
+  const names = allSteps.filter((step) => !begun.has(step)).map(title)
+  return names.length > 0 && h('p', { class: 'note' }, `Then: ${names.join(', ')}.`)
+}
+
+const toneOf = (status: string): Tone =>
+  status === 'completed' ? 'ok' : status === 'started' ? 'accent' : status === 'compensated' ? 'warn' : 'bad'
 
 interface WholeEvent extends TimelineItem {
   readonly payload: Readonly<Record<string, unknown>> | null
@@ -292,7 +276,7 @@ async function detailOf(id: string, item: TimelineItem, goTo: (item: TimelineIte
     h(
       'li',
       {},
-      h('button', { type: 'button', class: 'link', onclick: () => void goTo(other) }, capital(words(other.event_type))),
+      h('button', { type: 'button', class: 'link', onclick: () => void goTo(other) }, title(other.event_type)),
       ' ',
       h('span', { class: 'quiet' }, `${other.source}, ${timeOf(other.occurred_at)}`),
     )
@@ -332,9 +316,9 @@ async function detailOf(id: string, item: TimelineItem, goTo: (item: TimelineIte
 function payloadOf({ payload, hidden, erased, summary }: WholeEvent): Child {
   const shown = payload ?? summary
   const fields = Object.entries(shown).filter(([name, each]) => each !== null && !erased.includes(name))
-  const personal = hidden.map((name): [string, Child] => [words(name), tag('personal, not shown to you', 'warn')])
-  const gone = erased.map((name): [string, Child] => [words(name), tag('erased')])
-  const list = [...fields.map(([name, each]): [string, Child] => [words(name), value(each)]), ...personal, ...gone]
+  const personal = hidden.map((name): [string, Child] => [title(name), tag('personal, not shown to you', 'warn')])
+  const gone = erased.map((name): [string, Child] => [title(name), tag('erased')])
+  const list = [...fields.map(([name, each]) => field(name, each, shown)), ...personal, ...gone]
   return [
     payload === null &&
       h('p', { class: 'quiet' }, 'The topic does not keep this event any more; this is what the timeline remembers.'),

@@ -2,9 +2,9 @@
 
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
-import { count, counted } from '../format.ts'
+import { count, counted, shortIds } from '../format.ts'
 import { get, post, sentenceOf } from '../http.ts'
-import { ago, announce, empty, into, pageHead, tag } from '../parts.ts'
+import { ago, announce, empty, into, pageHead, table, tag } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { root } from '../router.ts'
 
@@ -19,6 +19,13 @@ interface Blocked {
   readonly partition: number
   readonly offset: string
   readonly since: string
+}
+
+interface BlockedPage {
+  readonly blocked: readonly Blocked[]
+  /** Of the process that was asked. */
+  readonly tasks: number
+  readonly tasks_in_all: number
 }
 
 interface Letter {
@@ -44,7 +51,7 @@ export function deadLetters({ signal }: Visit): Shown {
     into(
       blockedPlace,
       'the blocked keys',
-      async () => blockedList((await get<{ blocked: Blocked[] }>('/operator/blocked', {}, signal)).blocked),
+      async () => blockedList(await get<BlockedPage>('/operator/blocked', {}, signal)),
       signal,
     )
   const loadLetters = (): Promise<void> =>
@@ -56,13 +63,24 @@ export function deadLetters({ signal }: Visit): Shown {
       signal,
     )
 
-  function blockedList(list: readonly Blocked[]): Child {
-    if (list.length === 0)
-      return empty(
-        'No key is blocked.',
-        'When a record fails, the records behind it on the same key wait here until it is processed again or skipped.',
+  function blockedList({ blocked: list, tasks, tasks_in_all }: BlockedPage): Child {
+    const elsewhere =
+      tasks < tasks_in_all &&
+      h(
+        'p',
+        { class: 'note' },
+        `This process runs ${count(tasks)} of ${count(tasks_in_all)} tasks, and shows the keys that wait in these. `,
+        'The console of the process that runs the others shows theirs.',
       )
-    return h('ul', { class: 'queue' }, ...list.map((blocked) => h('li', {}, blockedRow(blocked))))
+    if (list.length === 0)
+      return [
+        empty(
+          'No key is blocked.',
+          'When a record fails, the records behind it on the same key wait here until it is processed again or skipped.',
+        ),
+        elsewhere,
+      ]
+    return [h('ul', { class: 'queue' }, ...list.map((blocked) => h('li', {}, blockedRow(blocked)))), elsewhere]
   }
 
   function blockedRow(blocked: Blocked): HTMLElement {
@@ -95,15 +113,15 @@ export function deadLetters({ signal }: Visit): Shown {
         'div',
         {},
         h('h3', {}, application, ' ', tag(counted(blocked.count, 'record') + ' waiting', 'bad')),
-        h('p', {}, `${reason}: ${message}`),
+        h('p', {}, h('code', {}, reason), ` ${message}`),
         h(
           'p',
           { class: 'quiet' },
           'Key ',
-          h('code', {}, key),
-          ', since ',
+          h('code', { title: key }, shortIds(key)),
+          ', blocked ',
           ago(since),
-          ', at ',
+          ' by ',
           recordLink(topic, partition, offset),
         ),
       ),
@@ -132,7 +150,7 @@ export function deadLetters({ signal }: Visit): Shown {
   const reload = h(
     'button',
     { type: 'button', onclick: () => void Promise.all([loadBlocked(), loadLetters()]) },
-    'Look again',
+    'Refresh',
   )
   return {
     title: 'Dead letters',
@@ -152,7 +170,7 @@ export function deadLetters({ signal }: Visit): Shown {
       h(
         'section',
         { 'aria-labelledby': 'letters-head' },
-        h('h2', { id: 'letters-head' }, 'Dead letters'),
+        h('h2', { id: 'letters-head' }, 'Every dead letter'),
         lettersPlace,
       ),
     ],
@@ -169,44 +187,34 @@ function lettersTable({
   if (dead_letters.length === 0) return empty('There are no dead letters.', 'Everything that was read could be used.')
   return [
     h(
-      'div',
-      { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Dead letters' },
-      h(
-        'table',
-        {},
-        h(
-          'thead',
-          {},
-          h(
-            'tr',
-            {},
-            ...['When', 'Who could not use it', 'Why', 'Record', 'Kept at'].map((text) =>
-              h('th', { scope: 'col' }, text),
-            ),
-          ),
-        ),
-        h('tbody', {}, ...dead_letters.map(letterRow)),
-      ),
+      'p',
+      { class: 'note' },
+      'What fails in an application stays here too, also after its key goes on. A projection leaves out what it cannot use and ' +
+        'goes on: it is not processed again from here. When the cause is mended, ',
+      h('code', {}, 'npm run projections -- rebuild <name>'),
+      ' reads everything anew.',
     ),
+    table('Dead letters', ['Record', 'Not used by', 'Why', 'When', 'Kept at'], dead_letters.map(letterCells)),
     more &&
       h(
         'p',
-        { class: 'quiet' },
+        { class: 'note' },
         `The newest ${count(dead_letters.length)}; there are more in the topics that end in .dlq.`,
       ),
   ]
 }
 
-const letterRow = (letter: Letter): HTMLElement =>
-  h(
-    'tr',
-    {},
-    h('td', {}, ago(letter.at)),
-    h('td', {}, letter.application),
-    h('td', {}, h('strong', {}, letter.reason), h('br'), letter.message),
-    h('td', {}, recordLink(letter.topic, letter.partition, letter.offset)),
-    h('td', {}, recordLink(letter.dead_letter_topic, letter.dead_letter_partition, letter.dead_letter_offset)),
-  )
+const ofProjections = 'sink-'
+
+const letterCells = (letter: Letter): readonly Child[] => [
+  recordLink(letter.topic, letter.partition, letter.offset),
+  letter.application.startsWith(ofProjections)
+    ? [letter.application.slice(ofProjections.length), ' ', tag('projection')]
+    : letter.application,
+  [h('code', {}, letter.reason), ' ', letter.message],
+  ago(letter.at),
+  recordLink(letter.dead_letter_topic, letter.dead_letter_partition, letter.dead_letter_offset),
+]
 
 function recordLink(topic: string, partition: number | string, offset: string): HTMLElement {
   const query = new URLSearchParams({ topic, partition: String(partition), offset })

@@ -5,7 +5,7 @@ import { fill, h } from '../dom.ts'
 import { companyName } from '../company-names.ts'
 import type { Edits } from '../edit-fields.ts'
 import { findingEdits, freeEdits } from '../edit-fields.ts'
-import { capital, momentOf, words } from '../format.ts'
+import { capital, momentOf, title, words } from '../format.ts'
 import type { Answer } from '../http.ts'
 import { ApiError, get, post, sentenceOf } from '../http.ts'
 import { ago, announce, facts, pageHead, tag, value } from '../parts.ts'
@@ -143,13 +143,13 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
 
   draw()
   const name = companyOf(shown) ?? (await companyName(shown.organization_id))
-  const title = name === null ? `Review of a ${words(shown.subject_type)}` : name
+  const heading = name ?? `Review of a ${words(shown.subject_type)}`
   return {
-    title,
+    title: heading,
     content: [
       h('p', { class: 'way' }, h('a', { href: `${root}/reviews` }, 'Reviews')),
       pageHead(
-        title,
+        heading,
         capital(words(shown.reason)),
         h('a', { href: `${root}/companies/${shown.organization_id}` }, 'Timeline of the company'),
       ),
@@ -171,11 +171,10 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
 
 function standingOf(review: Review): Child {
   return facts([
-    ['Subject', capital(words(review.subject_type))],
+    ['Subject', title(review.subject_type)],
     ['Risk', tag(capital(review.risk), riskTone(review))],
     ['Priority', review.priority],
-    ['Asked by', review.requester],
-    ['Asked', ago(review.requested_at)],
+    ['Asked', [ago(review.requested_at), ` by ${words(review.requester)}`]],
     ['Due', ago(review.due_at)],
     ['Standing', capital(review.status)],
   ])
@@ -190,9 +189,14 @@ function proposed(review: Review): Child {
 function findingOf({ finding_type, confidence, data }: Finding): Child {
   const percent = Math.round(confidence * 100)
   return [
-    h('h3', {}, capital(words(finding_type)), ' ', tag(`${String(percent)} % sure`, confidence < 0.6 ? 'warn' : 'ok')),
+    h('h3', {}, title(finding_type), ' ', tag(`${String(percent)} % sure`, confidence < 0.6 ? 'warn' : 'ok')),
     value(data),
   ]
+}
+
+function deciderOf({ decided_by, decided_by_name }: Review): Child {
+  if (decided_by === me.id) return 'You'
+  return decided_by_name ?? (decided_by === null ? 'Not known' : h('code', {}, decided_by))
 }
 
 function outcome(review: Review): Child {
@@ -202,7 +206,7 @@ function outcome(review: Review): Child {
     h('h2', {}, `Decided: ${review.decision ?? ''}`),
     facts([
       ['When', review.decided_at === null ? 'not known' : momentOf(review.decided_at)],
-      ['By', h('code', {}, review.decided_by ?? 'not known')],
+      ['By', deciderOf(review)],
       ...(review.comment === null ? [] : [['Comment', review.comment] as const]),
     ]),
   ]

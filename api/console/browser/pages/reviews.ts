@@ -3,7 +3,8 @@
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
 import { companyName } from '../company-names.ts'
-import { capital, counted, words } from '../format.ts'
+import { now } from '../clock.ts'
+import { capital, count, counted, title, words } from '../format.ts'
 import { get } from '../http.ts'
 import { ago, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Review } from '../review-item.ts'
@@ -11,6 +12,7 @@ import { companyOf, riskTone } from '../review-item.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
 import { listen } from '../stream.ts'
+import type { Tone } from '../tone.ts'
 
 interface ReviewPage {
   readonly items: readonly Review[]
@@ -112,7 +114,7 @@ export function reviews({ query, signal }: Visit): Shown {
 /** Under its company, whose name comes later where the review does not bear it. */
 function titleOf(review: Review): HTMLElement {
   const known = companyOf(review)
-  const subject = capital(words(review.subject_type))
+  const subject = title(review.subject_type)
   const link = h('a', { href: `${root}/reviews/${encodeURIComponent(review.review_id)}` }, known ?? subject)
   if (known === null) void companyName(review.organization_id).then((name) => (link.textContent = name ?? subject))
   return h('h2', {}, link)
@@ -122,32 +124,40 @@ function item(review: Review): HTMLElement {
   return h(
     'article',
     { class: 'review-row' },
-    h('p', { class: 'priority' }, h('span', { class: 'heard' }, 'Priority '), String(review.priority)),
+    // It grows while nobody decides, and says nothing afterwards.
+    (review.status === 'open' || review.status === 'claimed') &&
+      h('p', { class: 'priority' }, count(review.priority), h('small', {}, 'priority')),
     h(
       'div',
-      {},
+      { class: 'review-what' },
       titleOf(review),
       h('p', {}, capital(words(review.reason))),
-      h(
-        'p',
-        { class: 'card-foot' },
-        tag(words(review.subject_type)),
-        tag(`${review.risk} risk`, riskTone(review)),
-        standing(review),
-      ),
+      h('p', { class: 'tags' }, tag(title(review.subject_type)), tag(`${capital(review.risk)} risk`, riskTone(review))),
     ),
+    h('p', { class: 'review-when' }, standing(review)),
   )
 }
 
+const decisionsMade: Readonly<Record<string, { readonly text: string; readonly tone: Tone }>> = {
+  approve: { text: 'Approved', tone: 'ok' },
+  edit: { text: 'Corrected and approved', tone: 'ok' },
+  reject: { text: 'Rejected', tone: 'bad' },
+}
+
 function standing(review: Review): Child {
-  if (review.status === 'decided')
-    return [tag(review.decision ?? 'decided', 'ok'), review.decided_at !== null && ago(review.decided_at)]
-  if (review.status === 'expired') return [tag('expired'), 'due ', ago(review.due_at)]
-  const overdue = Date.parse(review.due_at) < Date.now()
+  if (review.status === 'decided') {
+    const { text, tone } = decisionsMade[review.decision ?? ''] ?? {
+      text: capital(review.decision ?? 'decided'),
+      tone: 'ok',
+    }
+    return [tag(text, tone), review.decided_at !== null && ago(review.decided_at)]
+  }
+  if (review.status === 'expired') return [tag('Expired'), h('span', {}, 'was due ', ago(review.due_at))]
+  const overdue = Date.parse(review.due_at) < now()
   return [
     review.status === 'claimed' &&
-      tag(review.claimed_by_name == null ? 'claimed' : `held by ${review.claimed_by_name}`, 'accent'),
-    overdue ? tag('overdue', 'bad') : null,
+      tag(review.claimed_by_name == null ? 'Claimed' : `Held by ${review.claimed_by_name}`, 'accent'),
+    overdue && tag('Overdue', 'bad'),
     h('span', {}, 'due ', ago(review.due_at)),
   ]
 }

@@ -2,9 +2,9 @@
 
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
-import { count, counted, momentOf, words } from '../format.ts'
+import { count, counted, momentOf, shortIds, title } from '../format.ts'
 import { get } from '../http.ts'
-import { empty, facts, into, pageHead, tag, value } from '../parts.ts'
+import { empty, facts, field, into, pageHead, tag } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note } from '../router.ts'
 
@@ -196,7 +196,7 @@ export async function topics({ query, signal }: Visit): Promise<Shown> {
 
 function recordRow(record: LogRecord): HTMLElement {
   const { offset, timestamp, key, kind, event, bytes } = record
-  const type = event === null ? words(kind) : words(String(event.envelope['event_type']))
+  const type = title(event === null ? kind : String(event.envelope['event_type']))
   return h(
     'details',
     { class: 'record' },
@@ -206,10 +206,10 @@ function recordRow(record: LogRecord): HTMLElement {
       h('code', {}, offset),
       h('strong', {}, type),
       h('time', { datetime: timestamp }, momentOf(timestamp)),
-      h('code', { class: 'key' }, key ?? 'no key'),
-      h('span', { class: 'quiet' }, counted(bytes, 'byte')),
+      h('code', { class: 'key', title: key ?? '' }, key === null ? 'no key' : shortIds(key)),
+      h('span', { class: 'bytes' }, counted(bytes, 'byte')),
     ),
-    h('div', { class: 'detail' }, contentOf(record), headersOf(record)),
+    h('div', { class: 'detail' }, keyOf(key), contentOf(record), headersOf(record)),
   )
 }
 
@@ -224,19 +224,20 @@ function contentOf({ event, kind, hidden, erased, why }: LogRecord): Child {
   return [
     h('h3', {}, 'Payload'),
     facts([
-      ...fields.map(([name, each]): [string, Child] => [words(name), value(each)]),
-      ...hidden.map((name): [string, Child] => [words(name), tag('personal', 'warn')]),
-      ...erased.map((name): [string, Child] => [words(name), tag('erased')]),
+      ...fields.map(([name, each]) => field(name, each, event.payload)),
+      ...hidden.map((name): [string, Child] => [title(name), tag('personal', 'warn')]),
+      ...erased.map((name): [string, Child] => [title(name), tag('erased')]),
     ]),
     h('h3', {}, 'Envelope'),
     facts(
-      Object.entries(event.envelope).map(([name, each]): [string, Child] => [
-        words(name),
-        name === 'timestamp' ? momentOf(new Date(Number(each)).toISOString()) : value(each),
-      ]),
+      Object.entries(event.envelope).map(([name, each]) =>
+        name === 'timestamp' ? ['Timestamp', momentOf(Number(each))] : field(name, each, event.envelope),
+      ),
     ),
   ]
 }
+
+const keyOf = (key: string | null): Child => key !== null && [h('h3', {}, 'Key'), h('p', {}, h('code', {}, key))]
 
 function headersOf({ headers }: LogRecord): Child {
   if (headers.length === 0) return null

@@ -34,7 +34,8 @@ export function unfinishedOf(log: LogSeen, world: FirstLight): string | null {
   return open.find(({ invariant }) => invariant === 'I1')?.what ?? null
 }
 
-function behind(log: LogSeen, { outbox, tables, projections }: FirstLight): string | null {
+/** What is on its way through outbox and sinks; null when nothing is. */
+export function behind(log: LogSeen, { outbox, tables, projections }: FirstLight): string | null {
   const unsent = outbox.rows.filter(({ sentAt }) => sentAt === null).length
   if (unsent > 0) return `${unsent} rows of the outbox were not sent yet`
   const offsets = new Map(tables.offsetsNow().map((at) => [`${at.sink} ${at.partition}`, at.nextOffset]))
