@@ -21,9 +21,10 @@ async function runWith(...argv: readonly string[]) {
 }
 
 describe('runs', () => {
-  // Their companies use, change their contract, are unheard and pay after all, decline.
+  // 13 once cancelled what was paid. Their companies use, change their contract, and are not heard: told of in time or too late, paid
+  // before, after, or never.
   test('of fixed seeds: nothing is made twice', async () => {
-    const report = await runWith('--runs', '3', '--at-once', '3', '--seed', '10')
+    const report = await runWith('--runs', '3', '--at-once', '3', '--seed', '11')
     expect(report.findings).toEqual([])
     expect(report).toMatchObject({ runs: 3, companies: 9, next_seed: null })
     expect(report.faults).toBeGreaterThan(50)
