@@ -81,7 +81,7 @@ export function planOf(seed: number, companiesPerRun: number, kills: number): Ru
 function killOf(draw: Draw, turn: number): PlannedKill {
   const kind = draw()
   if (kind < 0.15) return { by: 'time', waitMs: Math.floor(500 + draw() * 15_000) }
-  if (kind < 0.3) return { by: 'place', place: `${pick(draw, places)}:${1 + Math.floor(draw() * 40)}` }
+  if (kind < 0.3) return { by: 'place', place: `${pick(draw, places)}:${1 + Math.floor(draw() * 15)}` }
   const side = pick(draw, ['handled', 'handled', 'handled', 'answered', 'answered', 'asked'] as const)
   const operation = killOperations[turn % killOperations.length]!
   return { by: 'call', side, operation, nth: 1 + Math.floor(draw() ** 2 * 3) }
