@@ -15,6 +15,7 @@ export {
 } from './ingest/index.ts'
 export type {
   Codec,
+  Command,
   Ingest,
   IngestOptions,
   IngestSettings,
@@ -22,6 +23,7 @@ export type {
   Receipt,
   Reservation,
   Reservations,
+  ReviewSubjects,
 } from './ingest/index.ts'
 export * from './operator/index.ts'
 export * from './query/index.ts'

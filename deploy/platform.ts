@@ -30,6 +30,7 @@ import {
   postgresReservations,
   queryDefaults,
   queryEndpoints,
+  reviewSubjectsIn,
   tokenKeyOf,
 } from '../api/index.ts'
 import { forgetSpend } from '../connectors/llm/index.ts'
@@ -53,7 +54,7 @@ import { startStreams } from './streams/index.ts'
 import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
 import { openWebhooks } from './webhooks.ts'
-import { openWarp, warpHandler } from './warp/open-warp.ts'
+import { isAsked, openWarp, warpHandler } from './warp/open-warp.ts'
 import type { Warp } from './warp/warp.ts'
 
 export interface Platform {
@@ -237,6 +238,7 @@ function ingestOf({ foundation }: Running, notice: (line: string) => void): Inge
     codec: (name) => codec({ name }),
     keyRing,
     reservations: postgresReservations(pools.auth),
+    reviewSubjects: reviewSubjectsIn(pools.api),
     clock: machineClock,
     time: () => time.now(),
     random: machineRandom,
@@ -298,6 +300,9 @@ function httpOf(
     clock: machineClock,
     random: machineRandom,
     time: () => foundation.time.now(),
+    onRequest: (path) => {
+      if (isAsked(path)) warp?.seen()
+    },
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     spendQuota: (key) => identity.spendQuota(key),

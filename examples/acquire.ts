@@ -6,6 +6,7 @@
 
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
+import { adminCommand } from './acquire/admin.ts'
 import { acquire, expectStatus, holdingOf, Refused } from './acquire/acquisition.ts'
 import type { Acquired } from './acquire/acquisition.ts'
 import { applicants, reviewScript } from './acquire/applicants.ts'
@@ -13,6 +14,8 @@ import type { Applicant } from './acquire/applicants.ts'
 import type { Arguments } from './acquire/arguments.ts'
 import { readArguments, usage } from './acquire/arguments.ts'
 import { fateScript } from './acquire/fates.ts'
+import type { House } from './acquire/house.ts'
+import { openHouse } from './acquire/house.ts'
 import { client } from './acquire/http.ts'
 import type { Client } from './acquire/http.ts'
 import { businessTime, followAll as followToTheEnd, holdClock, releaseClock } from './acquire/lifecycle.ts'
@@ -42,28 +45,30 @@ async function main(options: Arguments): Promise<Report | PaidReport> {
   const count = sequential ? (options.sequential ?? 0) + warmUp : options.copies * companies.length
   const review = sequential ? 0 : Math.min(options.review, count)
   const list = applicants(companies, options.firstCopy, count, review)
+  await using house = options.untilPaid ? await openHouse({ client: ask, admin: adminCommand }) : null
   if (options.untilPaid) await holdClock(ask)
   await tellSandbox(ask, [...reviewScript(list), ...(options.untilPaid ? fateScript(list, options.seed) : [])])
   const shown = progress({ total: list.length, output: process.stdout, now: () => performance.now() })
   const run: Run = { options, client: ask, deadlineAt, progress: shown }
   const stopWatching = watchLag(run)
   try {
-    return await runOf(run, list)
+    return await runOf(run, list, house)
   } finally {
     stopWatching()
     shown.end()
   }
 }
 
-async function runOf(run: Run, list: readonly Applicant[]): Promise<Report | PaidReport> {
+/** @param house there with `--until paid` */
+async function runOf(run: Run, list: readonly Applicant[], house: House | null): Promise<Report | PaidReport> {
   const { options } = run
   const sequential = options.sequential !== null
   if (sequential) await followAll(run, list.slice(0, warmUp), 1)
   const startedAt = performance.now()
   const found = await followAll(run, sequential ? list.slice(warmUp) : list, sequential ? 1 : options.concurrency)
   const secondsSince = (): number => (performance.now() - startedAt) / 1000
-  if (options.untilPaid) {
-    const followed = await toTheEnd(run, found)
+  if (house !== null) {
+    const followed = await toTheEnd(run, found, house)
     return paidReport({ ...followed, seed: options.seed, list, seconds: secondsSince() })
   }
   const seconds = secondsSince()
@@ -71,14 +76,20 @@ async function runOf(run: Run, list: readonly Applicant[]): Promise<Report | Pai
 }
 
 /** Lets business time go, and follows everybody to the end of their lifecycle. */
-async function toTheEnd(run: Run, found: readonly Found[]): Promise<Omit<PaidRun, 'seed' | 'list' | 'seconds'>> {
+async function toTheEnd(
+  run: Run,
+  found: readonly Found[],
+  house: House,
+): Promise<Omit<PaidRun, 'seed' | 'list' | 'seconds'>> {
   const { client: ask, deadlineAt, options } = run
   const acquired = found.flatMap((one) => one.acquired ?? [])
+  await house.lookAfter(acquired)
   const before = await businessTime(ask)
   await releaseClock(ask)
   const followed = await followToTheEnd(acquired, {
     client: ask,
     password: options.password,
+    agent: house.agent,
     deadlineAt,
     ended: () => run.progress.reached('ended'),
   })

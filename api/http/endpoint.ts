@@ -36,6 +36,10 @@ export interface ApiKeyPrincipal {
 
 export type Principal = UserPrincipal | ApiKeyPrincipal
 
+/** One of the seller's own people. Everybody else, programs too, looks for a client. */
+export const isAgent = (principal: Principal): principal is UserPrincipal =>
+  principal.kind === 'user' && principal.userType === 'agent'
+
 /** none: anyone · bearer: a user's access token · api_key: a producer's key · any: either. */
 export type Auth = 'none' | 'bearer' | 'api_key' | 'any'
 

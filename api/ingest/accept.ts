@@ -4,10 +4,10 @@
  */
 
 import type { Actor, AnyEventTopic, Judged, Numbered, SubmittedEvent } from '../../schemas/index.ts'
-import { judgeNumbered, judgePayload, judgeTime, judgeType } from '../../schemas/index.ts'
+import { judgeNumbered, judgePayload, judgeTime, judgeType, personalDecisions } from '../../schemas/index.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
-import { requireNoCorrection, requirePermission, requireSender } from './permission.ts'
+import { requireNoCorrection, requirePermission, requireReviewer, requireSender } from './permission.ts'
 import type { IngestSettings } from './settings.ts'
 
 /** An event to be: judged, not yet placed. */
@@ -38,6 +38,35 @@ export function acceptSubmission(
     drafts: list.map((event, index) => at(index, () => acceptEvent(event, principal, nowMs, settings))),
     single: false,
   }
+}
+
+/** What reviews are about, of the asker's own tenant, by their ids; one that is not there is left out. */
+export type ReviewSubjects = (
+  principal: Principal,
+  reviewIds: readonly string[],
+) => Promise<ReadonlyMap<string, string>>
+
+/**
+ * A command about a review says its id alone: whether the sender may is known by its row, and without one nobody may.
+ * @throws ApiProblem 403; inside a list with `index` and `reason`
+ */
+export async function requireReviewers(
+  { drafts, single }: Submission,
+  principal: Principal,
+  subjectsOf: ReviewSubjects,
+): Promise<void> {
+  const commands = drafts.map(({ type, payload }) =>
+    personalDecisions.has(type) ? String(payload['review_id']) : null,
+  )
+  const ids = [...new Set(commands.filter((id) => id !== null))]
+  if (ids.length === 0) return
+  const subjects = await subjectsOf(principal, ids)
+  commands.forEach((id, index) => {
+    if (id === null) return
+    const require = (): void => requireReviewer(principal, subjects.get(id) ?? null)
+    if (single) require()
+    else at(index, require)
+  })
 }
 
 function listOf(body: unknown): readonly unknown[] | null {

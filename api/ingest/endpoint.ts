@@ -51,7 +51,10 @@ export function ingestEndpoints(ingest: Ingest): readonly Endpoint[] {
           description:
             '`invalid_json`, `duplicate_key`, `too_deep`, `too_many_keys`, `too_long`, `bad_idempotency_key`',
         },
-        { status: 403, description: '`type_not_public`, `tenant_mismatch`, `forbidden`, `insufficient_scope`' },
+        {
+          status: 403,
+          description: '`type_not_public`, `tenant_mismatch`, `forbidden`, `sellers_decision`, `insufficient_scope`',
+        },
         { status: 429, description: '`quota_exceeded` of the API key; Retry-After says when' },
         { status: 413, description: '`too_large`' },
         { status: 415, description: '`unsupported_media_type`, `unsupported_encoding`' },

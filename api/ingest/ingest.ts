@@ -8,8 +8,8 @@ import type { KeyRing } from '../../schemas/index.ts'
 import type { Clock, Random } from '../../topology/clock.ts'
 import type { Principal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
-import type { Draft, Submission } from './accept.ts'
-import { acceptSubmission } from './accept.ts'
+import type { Draft, ReviewSubjects, Submission } from './accept.ts'
+import { acceptSubmission, requireReviewers } from './accept.ts'
 import type { Codec } from './encode.ts'
 import { eventEncoder } from './encode.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -24,6 +24,8 @@ export interface IngestOptions {
   readonly codec: Codec
   readonly keyRing: KeyRing
   readonly reservations: Reservations
+  /** Rejects when the database is away. */
+  readonly reviewSubjects: ReviewSubjects
   /** Real time: waits, and the age of idempotency keys. */
   readonly clock: Clock
   /** Event time in ms; runs ahead of the clock where business time is warped. */
@@ -87,7 +89,9 @@ export function createIngest(options: IngestOptions): Ingest {
 
   return {
     async submit(principal, body, idempotencyKey) {
-      const { drafts, single } = acceptSubmission(body, principal, time(), settings)
+      const submission = acceptSubmission(body, principal, time(), settings)
+      await troubled(requireReviewers(submission, principal, options.reviewSubjects))
+      const { drafts, single } = submission
       return { single, ...(await troubled(append(drafts, body, idempotencyKey))) }
     },
     command: ({ draft, request, keptLongerMs }, idempotencyKey) =>

@@ -2,8 +2,9 @@
 
 import { z } from 'zod'
 import type { PoolClient } from '../../connectors/postgres/index.ts'
-import type { Endpoint } from '../http/endpoint.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { nullSellersFields } from '../../schemas/index.ts'
+import type { Endpoint, Principal } from '../http/endpoint.ts'
+import { endpoint, isAgent } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 import { isUuid, listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Reader } from './reader.ts'
@@ -28,7 +29,7 @@ const figures = {
   amount,
   list_amount: amount,
   discount_basis_points: z.int().nullable(),
-  margin_basis_points: z.int().nullable(),
+  margin_basis_points: z.int().nullable().meta({ description: 'For agents; null for others' }),
   quantity: z.int().nullable().meta({ description: 'Seats' }),
 }
 const document = z.object({
@@ -107,7 +108,7 @@ export function documentEndpoints(reader: Reader, files: FileReader | null): rea
             ]),
           placeOf: ({ generated_at, document_id }) => [generated_at.toISOString(), document_id],
         })
-        return { status: 200, body: { ...page, items: page.items.map(inNumbers) } }
+        return { status: 200, body: { ...page, items: page.items.map((row) => shown(row, principal)) } }
       },
     }),
     endpoint({
@@ -127,7 +128,9 @@ export function documentEndpoints(reader: Reader, files: FileReader | null): rea
       ],
       handler: async ({ principal, query, params }) => ({
         status: 200,
-        body: await reader.read(principal, query, projections, (client) => oneDocument(client, params.id ?? '')),
+        body: await reader.read(principal, query, projections, (client) =>
+          oneDocument(client, principal, params.id ?? ''),
+        ),
       }),
     }),
     endpoint({
@@ -168,6 +171,7 @@ interface FiguresRow {
 interface DocumentRow extends FiguresRow {
   readonly document_id: string
   readonly generated_at: Date
+  readonly status: string
 }
 
 const documentColumns = `document_id, organization_id, document_type, version, status, currency, amount, list_amount,
@@ -196,7 +200,7 @@ async function visibleDocument(client: PoolClient, id: string): Promise<Document
   return row
 }
 
-async function oneDocument(client: PoolClient, id: string): Promise<unknown> {
+async function oneDocument(client: PoolClient, principal: Principal, id: string): Promise<unknown> {
   const { tenant_id, ...row } = await visibleDocument(client, id)
   const { rows } = await client.query<FiguresRow>(
     `select version, template_version, currency, amount, list_amount, discount_basis_points, margin_basis_points, quantity,
@@ -206,7 +210,7 @@ async function oneDocument(client: PoolClient, id: string): Promise<unknown> {
      order by version desc limit 200`,
     [tenant_id, row.document_id],
   )
-  return { ...inNumbers(row), versions: rows.map(inNumbers) }
+  return { ...shown(row, principal), versions: rows.map((version) => shown(version, principal)) }
 }
 
 interface StoredFile {
@@ -259,6 +263,12 @@ async function contentOf(files: FileReader | null, { key, version_id }: StoredFi
   const found = await read(version_id)
   if (found === null) throw notFound()
   return found.content
+}
+
+/** Why we rejected a document is ours to know; why a client declined it, or that it was voided, is not. */
+function shown<T extends FiguresRow & { readonly status?: string }>(row: T, principal: Principal) {
+  const numbered = inNumbers(row)
+  return isAgent(principal) ? numbered : nullSellersFields(numbered, row.status === 'rejected' ? ['reason'] : [])
 }
 
 /** int8 arrives as text, exact; ours are safe integers. */

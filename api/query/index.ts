@@ -57,6 +57,7 @@ export function queryEndpoints(options: QueryOptions): readonly Endpoint[] {
   ]
 }
 
+export { reviewSubjectsIn } from './reviews.ts'
 export type { WaitVisible } from './reader.ts'
 export type { ReadEvent } from './timeline.ts'
 export type { QuerySettings } from './settings.ts'

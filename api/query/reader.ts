@@ -116,7 +116,7 @@ export function createReader({ pool, waitVisible, clock, settings }: ReaderOptio
 }
 
 /** An API key sees what its tenant sees. */
-function viewerOf(principal: Principal): Viewer {
+export function viewerOf(principal: Principal): Viewer {
   if (principal.kind === 'api_key') return { tenantId: principal.tenantId, userId: principal.keyId, userType: 'client' }
   const { userType, tenantId, userId } = principal
   return { tenantId: userType === 'agent' ? null : tenantId, userId, userType }

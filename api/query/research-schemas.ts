@@ -63,7 +63,7 @@ export const session = z.object({
   findings_count: z.int().nullable(),
   competitors_count: z.int().nullable(),
   min_confidence: z.number().nullable(),
-  cost_microdollars: z.int().nullable(),
+  cost_microdollars: z.int().nullable().meta({ description: 'For agents; null for others' }),
   failure_reason: z.string().nullable(),
   stale_at: maybeInstant,
 })

@@ -1,8 +1,9 @@
 /** What is known about an organization: the results as a reader wants them, and the runs they came from. */
 
 import type { PoolClient } from '../../connectors/postgres/index.ts'
+import { nullSellersFields } from '../../schemas/index.ts'
 import type { Endpoint } from '../http/endpoint.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { endpoint, isAgent } from '../http/endpoint.ts'
 import { listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Reader } from './reader.ts'
 import { visibleOrganization } from './reader.ts'
@@ -74,7 +75,10 @@ async function sessions(
     },
     placeOf: ({ started_at, research_session_id }) => [started_at.toISOString(), research_session_id],
   })
-  const items = page.items.map((row) => ({ ...row, cost_microdollars: numberOrNull(row.cost_microdollars) }))
+  const items = page.items.map((row) => {
+    const counted = { ...row, cost_microdollars: numberOrNull(row.cost_microdollars) }
+    return isAgent(principal) ? counted : nullSellersFields(counted)
+  })
   return { ...page, items }
 }
 

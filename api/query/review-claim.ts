@@ -9,7 +9,11 @@ import type { ReviewCommands } from './review-command.ts'
 import { commandAnswer, commandReview, refuseClosedOrHeld } from './review-command.ts'
 
 const written = (description: string) => [{ status: 202, description, schema: commandAnswer }]
-const forbidden = { status: 403, description: '`forbidden`: for owners, admins, and agents who do more than observe' }
+export const forbidden = {
+  status: 403,
+  description:
+    '`forbidden`: for agents who do more than observe and, about findings, owners and admins; `sellers_decision`: for agents alone',
+}
 
 export function reviewClaimEndpoints(commands: ReviewCommands): readonly Endpoint[] {
   return [

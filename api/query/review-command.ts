@@ -1,12 +1,11 @@
 /** What a person commands about a review: an event on its topic, in the tenant of the review. The queue judges it there. */
 
 import { z } from 'zod'
-import type { PoolClient } from '../../connectors/postgres/index.ts'
 import { checkPayload, reviewEvents } from '../../schemas/index.ts'
 import type { Answer, RequestContext, UserPrincipal } from '../http/endpoint.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { Ingest } from '../ingest/index.ts'
-import { actorOf, requirePermission } from '../ingest/index.ts'
+import { actorOf, requireReviewer } from '../ingest/index.ts'
 import type { ReadQuery } from './parameters.ts'
 import type { Reader } from './reader.ts'
 import type { ReviewRow } from './reviews.ts'
@@ -34,12 +33,12 @@ export async function commandReview<B extends object>(
   body: B,
   check: (review: ReviewRow) => void,
 ): Promise<Answer> {
-  const { review, isActing } = await reader.read(principal, query, ['review-queue'], async (client) => {
-    const found = await visibleReview(client, params.review_id ?? '', time())
-    return { review: found, isActing: await mayActFor(client, found.tenant_id) }
-  })
-  requirePermission(type, principal)
-  if (!isActing) throw new ApiProblem(403, 'forbidden', 'You observe this client: you may read, and decide nothing.')
+  const review = await reader.read(principal, query, ['review-queue'], (client) =>
+    visibleReview(client, params.review_id ?? '', time()),
+  )
+  requireReviewer(principal, review.subject_type)
+  if (!review.is_acting)
+    throw new ApiProblem(403, 'forbidden', 'You observe this client: you may read, and decide nothing.')
   check(review)
   const { review_id } = review
   const receipt = await ingest.command(
@@ -62,19 +61,6 @@ export async function commandReview<B extends object>(
     body: { review_id, event_id: receipt.eventIds[0]!, position },
     headers: { Position: position },
   }
-}
-
-/** AG5: an agent who observes a client only reads; a supervisor acts for the team. */
-async function mayActFor(client: PoolClient, tenantId: string): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `select where lifecycle.current_user_type() = 'client' or exists (
-       select from auth.client_assignments c where c.tenant_id = $1 and (
-         c.user_id = lifecycle.current_user_id() and c.role <> 'observer'
-         or c.team_id = any (array(
-           select s.team_id from auth.team_supervisors s where s.user_id = lifecycle.current_user_id()))))`,
-    [tenantId],
-  )
-  return rowCount === 1
 }
 
 /** @throws ApiProblem 409 `already_decided`, or `held_by_another` with who holds it and until when */

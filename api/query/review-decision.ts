@@ -7,8 +7,8 @@ import { ApiProblem } from '../http/problem.ts'
 import { readQuery } from './parameters.ts'
 import { read404 } from './responses.ts'
 import type { ReviewCommands } from './review-command.ts'
+import { forbidden } from './review-claim.ts'
 import { commandAnswer, commandReview, refuseClosedOrHeld } from './review-command.ts'
-import { optionsFor } from './reviews.ts'
 
 const decision = z.strictObject({
   decision: z.enum(['approve', 'reject', 'edit', 'escalate']),
@@ -31,18 +31,15 @@ export function reviewDecisionEndpoint(commands: ReviewCommands): Endpoint {
         description: 'Written; read the review with `min_position` to see what came of it',
         schema: commandAnswer,
       },
-      { status: 403, description: '`forbidden`: for owners, admins, and agents who do more than observe' },
+      forbidden,
       { status: 409, description: '`already_decided`, or `held_by_another` person: `held_by`, until `lease_until`' },
-      {
-        status: 422,
-        description: '`not_an_option` of this review; figures of documents and refunds are edited by agents alone',
-      },
+      { status: 422, description: '`not_an_option` of this review' },
       ...read404,
     ],
     handler: (context) =>
       commandReview(commands, 'review_decision_requested', context, context.body, (review) => {
         refuseClosedOrHeld(review, context.principal)
-        const options = optionsFor(review, context.principal)
+        const { options } = review
         if (!options.includes(context.body.decision))
           throw new ApiProblem(422, 'not_an_option', `This review takes: ${options.join(', ')}.`)
       }),

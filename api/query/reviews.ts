@@ -1,13 +1,17 @@
 /** The review queue: what waits for a person, most urgent first. */
 
 import { z } from 'zod'
-import type { PoolClient } from '../../connectors/postgres/index.ts'
+import type { Pool, PoolClient } from '../../connectors/postgres/index.ts'
+import { readOnly } from '../../connectors/postgres/index.ts'
+import { deciderOf, nullSellersFields, sellersReviewFields } from '../../schemas/index.ts'
 import type { Endpoint, Principal } from '../http/endpoint.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { endpoint, isAgent } from '../http/endpoint.ts'
+import type { ReviewSubjects } from '../ingest/index.ts'
+import { mayReview } from '../ingest/index.ts'
 import { listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Place } from './cursor.ts'
 import type { Reader } from './reader.ts'
-import { notFound, visibleOrganization } from './reader.ts'
+import { notFound, viewerOf, visibleOrganization } from './reader.ts'
 import { instant, list404, maybeInstant, read404 } from './responses.ts'
 
 const review = z.object({
@@ -17,10 +21,15 @@ const review = z.object({
   priority: z.int().meta({ description: '100 per degree of risk, and a point per minute overdue' }),
   subject_type: z.string().meta({ example: 'finding' }),
   subject_ref: z.string(),
-  reason: z.string(),
+  decider: z
+    .enum(['client', 'seller'])
+    .meta({ description: '`client`: an owner or admin of it, or an agent; `seller`: it waits for an agent' }),
+  reason: z.string().nullable().meta({ description: 'Null for a client where the seller decides' }),
   risk: z.enum(['low', 'medium', 'high']),
-  proposed_action: z.unknown().nullable(),
-  options: z.array(z.enum(['approve', 'reject', 'edit', 'escalate'])),
+  proposed_action: z.unknown().nullable().meta({ description: 'Null for a client where the seller decides' }),
+  options: z
+    .array(z.enum(['approve', 'reject', 'edit', 'escalate']))
+    .meta({ description: 'What you may decide; empty when it is not yours to decide' }),
   requester: z.string(),
   requested_at: instant,
   due_at: instant,
@@ -105,6 +114,8 @@ export interface ReviewRow {
   readonly due_at: Date
   readonly priority: number
   readonly ms: string | null
+  /** AG5: an agent who observes a client only reads; a supervisor acts for the team. */
+  readonly is_acting: boolean
   /** The time that priorities were computed for: the same on every page of a list. */
   readonly at: string
 }
@@ -116,11 +127,16 @@ const priority = 'lifecycle.review_priority(risk, due_at, $1::timestamptz)'
 /** Agents know one another by name; for anybody else this is null. */
 const nameOf = (column: 'claimed_by' | 'decided_by'): string => `(select a.display_name from auth.agents a
   where a.user_id = case when ${column} ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then ${column}::uuid end)`
+/** AG5. */
+const isActing = `(lifecycle.current_user_type() = 'client' or exists (
+  select from auth.client_assignments c where c.tenant_id = review_queue.tenant_id and (
+    c.user_id = lifecycle.current_user_id() and c.role <> 'observer'
+    or c.team_id = any (array(select s.team_id from auth.team_supervisors s where s.user_id = lifecycle.current_user_id())))))`
 const columns = `tenant_id, organization_id, review_id, ${status} as status, ${priority} as priority, subject_type, subject_ref,
   reason, risk, proposed_action, options, requester, requested_at, due_at, queue,
   case when ${held} then claimed_by end as claimed_by, case when ${held} then ${nameOf('claimed_by')} end as claimed_by_name,
   case when ${held} then lease_until end as lease_until, decision, edits,
-  comment, decided_by, ${nameOf('decided_by')} as decided_by_name, decided_at, ms, fallback`
+  comment, ${isActing} as is_acting, decided_by, ${nameOf('decided_by')} as decided_by_name, decided_at, ms, fallback`
 
 const statuses: Readonly<Record<ReviewsQuery['status'], readonly string[]>> = {
   waiting: ['open', 'claimed'],
@@ -168,16 +184,29 @@ export async function visibleReview(client: PoolClient, id: string, nowMs: numbe
   return { ...row, at }
 }
 
-/** Prices and refunds: who edits them says what is paid, and nobody is asked again. */
-const money: ReadonlySet<string> = new Set(['document', 'refund'])
-
-/** What the asker may decide. A client corrects what was found out about it, and takes or leaves what it is to pay. */
-export function optionsFor({ subject_type, options }: ReviewRow, principal: Principal): readonly string[] {
-  const isOurs = principal.kind === 'user' && principal.userType === 'agent'
-  return money.has(subject_type) && !isOurs ? options.filter((option) => option !== 'edit') : options
-}
+/** What the asker may decide; nothing of what waits for somebody else. */
+const optionsFor = ({ subject_type, options, is_acting }: ReviewRow, principal: Principal): readonly string[] =>
+  is_acting && mayReview(principal, subject_type) ? options : []
 
 function shown(review: ReviewRow, principal: Principal): Readonly<Record<string, unknown>> {
-  const { tenant_id: _tenant, at: _at, ms, ...row } = review
-  return { ...row, options: optionsFor(review, principal), ms: ms === null ? null : Number(ms) }
+  const { tenant_id: _tenant, at: _at, is_acting: _acting, ms, ...row } = review
+  const { subject_type } = row
+  return {
+    ...(isAgent(principal) ? row : nullSellersFields(row, sellersReviewFields(subject_type))),
+    decider: deciderOf(subject_type),
+    options: optionsFor(review, principal),
+    ms: ms === null ? null : Number(ms),
+  }
 }
+
+/** For the door of events, which is told a review's id alone. @param pool connected as role `api` */
+export const reviewSubjectsIn =
+  (pool: Pool): ReviewSubjects =>
+  (principal, reviewIds) =>
+    readOnly(pool, viewerOf(principal), async (client) => {
+      const { rows } = await client.query<Pick<ReviewRow, 'review_id' | 'subject_type'>>(
+        'select review_id, subject_type from lifecycle.review_queue where tenant_id = $1 and review_id = any ($2)',
+        [principal.tenantId, reviewIds.filter((id) => !id.includes('\0'))],
+      )
+      return new Map(rows.map(({ review_id, subject_type }) => [review_id, subject_type]))
+    })

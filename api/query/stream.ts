@@ -185,7 +185,7 @@ async function tellAll(
         topic,
         Array.from(told, (offset) => offset ?? 0n),
       )
-      await out.send({ event: 'event', id: cursorText(cursor), data: shownItem(row) })
+      await out.send({ event: 'event', id: cursorText(cursor), data: shownItem(row, stream.principal) })
     }
     if (rows.length < settings.page) cursor.set(topic, later(from, seen))
   }

@@ -1,6 +1,9 @@
 /** Rows of the timeline as readers see them, in lists, in chains of causes and in streams. */
 
 import { z } from 'zod'
+import { withoutSellersFields } from '../../schemas/index.ts'
+import type { Principal } from '../http/endpoint.ts'
+import { isAgent } from '../http/endpoint.ts'
 import { instant } from './responses.ts'
 
 export const timelineItem = z.object({
@@ -16,7 +19,11 @@ export const timelineItem = z.object({
   correlation_id: z.string(),
   source: z.string().meta({ example: 'lifecycle-saga' }),
   actor: z.object({ type: z.string(), id: z.string() }),
-  summary: z.record(z.string(), z.unknown()).meta({ description: 'The payload without personal and long fields' }),
+  summary: z
+    .record(z.string(), z.unknown())
+    .meta({
+      description: "The payload without personal and long fields, and for a client without what is the seller's alone",
+    }),
 })
 export type TimelineItem = z.infer<typeof timelineItem>
 
@@ -40,7 +47,8 @@ export interface TimelineRow {
 export const timelineColumns = `event_id, organization_id, src_topic, src_part, src_offset, event_type, occurred_at, causation_id,
   correlation_id, source, actor_type, actor_id, summary`
 
-export const shownItem = (row: TimelineRow): TimelineItem => ({
+/** As this reader may see it. */
+export const shownItem = (row: TimelineRow, principal: Principal): TimelineItem => ({
   event_id: row.event_id,
   organization_id: row.organization_id,
   topic: row.src_topic,
@@ -53,5 +61,5 @@ export const shownItem = (row: TimelineRow): TimelineItem => ({
   correlation_id: row.correlation_id,
   source: row.source,
   actor: { type: row.actor_type, id: row.actor_id },
-  summary: row.summary,
+  summary: isAgent(principal) ? row.summary : withoutSellersFields(row.event_type, row.summary),
 })

@@ -2,11 +2,11 @@
 
 import { z } from 'zod'
 import type { PoolClient } from '../../connectors/postgres/index.ts'
-import { personalNames, personalShown, topicByName, topics } from '../../schemas/index.ts'
+import { personalNames, personalShown, sellersFields, topicByName, topics } from '../../schemas/index.ts'
 import type { AnyEvent, EventDefinition } from '../../schemas/index.ts'
 import { timelines } from '../../sinks/index.ts'
 import type { Endpoint, UserPrincipal } from '../http/endpoint.ts'
-import { endpoint } from '../http/endpoint.ts'
+import { endpoint, isAgent } from '../http/endpoint.ts'
 import { listQuery, pageOf, readQuery } from './parameters.ts'
 import type { Reader } from './reader.ts'
 import { notFound, visibleOrganization } from './reader.ts'
@@ -31,7 +31,7 @@ const wholeEvent = timelineItem.extend({
     .record(z.string(), z.unknown())
     .nullable()
     .meta({ description: 'Null when the topic does not keep the event any more' }),
-  hidden: z.array(z.string()).meta({ description: 'Personal fields that are not for you' }),
+  hidden: z.array(z.string()).meta({ description: "Fields that are not for you: personal, or the seller's alone" }),
   erased: z.array(z.string()).meta({ description: 'Personal fields that were erased' }),
 })
 
@@ -75,7 +75,7 @@ const pageEndpoint = (reader: Reader): Endpoint =>
         },
         placeOf: ({ occurred_at, event_id }) => [occurred_at.toISOString(), event_id],
       })
-      return { status: 200, body: { ...page, items: page.items.map(shownItem) } }
+      return { status: 200, body: { ...page, items: page.items.map((row) => shownItem(row, principal)) } }
     },
   })
 
@@ -92,7 +92,7 @@ const eventEndpoint = (reader: Reader, readEvent: ReadEvent): Endpoint =>
       const row = await reader.read(principal, query, names, (client) => visibleEvent(client, params))
       const event = await readEvent(row.src_topic, row.src_part, BigInt(row.src_offset))
       const definition = definitionOf(row)
-      const body = { ...shownItem(row), ...payloadFor(principal, definition, event) }
+      const body = { ...shownItem(row, principal), ...payloadFor(principal, definition, event) }
       return { status: 200, body }
     },
   })
@@ -112,7 +112,8 @@ const causesEndpoint = (reader: Reader): Endpoint =>
         const row = await visibleEvent(client, params)
         const { tenant_id } = await visibleOrganization(client, params.id ?? '')
         const [causes, effects] = [await causesOf(client, tenant_id, row), await effectsOf(client, tenant_id, row)]
-        return { event: shownItem(row), causes: causes.map(shownItem), effects: effects.map(shownItem) }
+        const shown = (one: TimelineRow) => shownItem(one, principal)
+        return { event: shown(row), causes: causes.map(shown), effects: effects.map(shown) }
       }),
     }),
   })
@@ -176,7 +177,12 @@ function definitionOf({ src_topic, event_type }: TimelineRow): EventDefinition |
 function payloadFor(principal: UserPrincipal, definition: EventDefinition | undefined, event: AnyEvent | null) {
   if (definition === undefined || event === null)
     return { payload: null, hidden: definition === undefined ? [] : personalNames(definition), erased: [] }
-  return personalShown(definition, event, mayReadPersonal(principal))
+  const { payload, hidden, erased } = personalShown(definition, event, mayReadPersonal(principal))
+  if (isAgent(principal)) return { payload, hidden, erased }
+  const sellers = sellersFields(event.event_type, payload)
+  const kept = Object.entries(payload).filter(([name]) => !sellers.has(name))
+  const withheld = Object.keys(payload).filter((name) => sellers.has(name))
+  return { payload: Object.fromEntries(kept), hidden: [...hidden, ...withheld], erased }
 }
 
 /** Colleagues see what happened; what is said about a person is for those who answer for the organization. */

@@ -7,7 +7,9 @@
  *      comes with it (two minutes, and more the farther the jump goes): else a thousand clients a second apart were a thousand
  *      jumps. Each still happens under its own time, and in the order of these.
  * WP3  A hold ends by itself, so that a script that died does not stop time.
- * WP5  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
+ * WP5  Time that nobody looks at stands still: after ten minutes of real time without a request it waits for the next one. Else a
+ *      platform left alone with one paying client would live through centuries of invoices by the morning.
+ * WP6  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
  */
 
 import type { Clock } from '../../topology/index.ts'
@@ -35,6 +37,7 @@ const alongAtMostMs = 10 * 60 * 1000
 export const alongAtLeastMs = 2 * 60 * 1000
 const lookEveryMs = 5
 const holdAtMostMs = 10 * 60 * 1000
+export const unseenAtMostMs = 10 * 60 * 1000
 
 export class Warp {
   readonly #options: WarpOptions
@@ -44,9 +47,12 @@ export class Warp {
   #running: Promise<void> = Promise.resolve()
   #jumps = 0
   #lastTrouble = ''
+  #seenAt: number
+  #isLeftAlone = false
 
   constructor(options: WarpOptions) {
     this.#options = options
+    this.#seenAt = options.clock.now()
   }
 
   get now(): number {
@@ -73,6 +79,12 @@ export class Warp {
     this.#holds.delete(name)
   }
 
+  /** Somebody asked something (WP5). */
+  seen(): void {
+    this.#seenAt = this.#options.clock.now()
+    this.#isLeftAlone = false
+  }
+
   start(): void {
     this.#wait()
   }
@@ -93,6 +105,7 @@ export class Warp {
 
   async #look(): Promise<void> {
     const { warped, isIdle, moved, follower } = this.#options
+    if (this.#isUnseen()) return
     // Whether anybody works is asked only where there may be something to jump to.
     if (this.holders.length > 0 || (follower === null && this.#nextDue() === null) || !(await isIdle())) return
     const there = await this.#restElsewhere()
@@ -112,13 +125,22 @@ export class Warp {
     this.#lastTrouble = ''
   }
 
-  /** WP5: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
+  /** WP6: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
   async #restElsewhere(): Promise<number | null | 'busy'> {
     const { warped, isIdle, follower } = this.#options
     if (follower === null) return null
     if ((await follower(warped.now())).busy || !(await isIdle())) return 'busy'
     const { busy, next_at } = await follower(warped.now())
     return busy ? 'busy' : next_at
+  }
+
+  #isUnseen(): boolean {
+    const { clock, notice } = this.#options
+    if (clock.now() - this.#seenAt <= unseenAtMostMs) return false
+    if (!this.#isLeftAlone)
+      notice('business time stands still: nobody has asked anything for ten minutes; the next request lets it go on')
+    this.#isLeftAlone = true
+    return true
   }
 
   /** When the next thing is due, of all; null when nothing is. */

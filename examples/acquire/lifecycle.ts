@@ -22,6 +22,8 @@ export interface Followed {
 export interface FollowOptions {
   readonly client: Client
   readonly password: string
+  /** Decides what is the seller's; looks after all of them. */
+  readonly agent: Person
   readonly deadlineAt: number
   readonly ended: () => void
 }
@@ -45,13 +47,16 @@ export async function businessTime(client: Client): Promise<{ readonly now: numb
   return { now: Date.parse(now), jumps }
 }
 
-/** One company's token, made anew when it is too old. */
+/** Somebody's token, made anew when it is too old. */
 export class Person {
-  readonly #options: FollowOptions
+  readonly #options: Pick<FollowOptions, 'client' | 'password'>
   readonly #email: string
   #token: string
 
-  constructor({ applicant, token }: Acquired, options: FollowOptions) {
+  constructor(
+    { applicant, token }: { readonly applicant: Pick<Applicant, 'email'>; readonly token: string },
+    options: Pick<FollowOptions, 'client' | 'password'>,
+  ) {
     this.#options = options
     this.#email = applicant.email
     this.#token = token
@@ -76,7 +81,7 @@ export async function followAll(acquired: readonly Acquired[], options: FollowOp
   const done: Followed[] = []
   const work = async (): Promise<void> => {
     for (let company = open.shift(); company !== undefined; company = open.shift()) {
-      company.decisions += await decideAll(company.person, company.one.organizationId)
+      company.decisions += await decideAll(company.person, options.agent, company.one.organizationId)
       const found = await standingOf(company.person, company.one)
       if (found.end === null && Date.now() <= options.deadlineAt) {
         open.push(company)
@@ -91,16 +96,22 @@ export async function followAll(acquired: readonly Acquired[], options: FollowOp
   return done
 }
 
-/** Approves what waits for a person; says how much that was. */
-export async function decideAll(person: Person, organizationId: string): Promise<number> {
+interface Waiting {
+  readonly review_id: string
+  readonly decider: 'client' | 'seller'
+}
+
+/** Approves what waits for a person, as the company where it is about itself, else as our agent; says how much that was. */
+export async function decideAll(person: Person, agent: Person, organizationId: string): Promise<number> {
   const list = await person.ask({ path: `/api/v1/reviews?status=waiting&organization_id=${organizationId}` })
   if (list.status === 404) return 0
   expectStatus(list, [200], 'reviews')
-  const { items } = list.body as { items: readonly { readonly review_id: string }[] }
+  const { items } = list.body as { items: readonly Waiting[] }
   let decided = 0
-  for (const { review_id } of items) {
+  for (const { review_id, decider } of items) {
+    const by = decider === 'client' ? person : agent
     const path = `/api/v1/reviews/${review_id}/decision`
-    const answer = await person.ask({ method: 'POST', path, json: { decision: 'approve', comment: 'example run' } })
+    const answer = await by.ask({ method: 'POST', path, json: { decision: 'approve', comment: 'example run' } })
     if (answer.status < 300) decided += 1
     else expectStatus(answer, [404, 409], path) // somebody, or its time, was faster
   }

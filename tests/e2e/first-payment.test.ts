@@ -9,11 +9,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort, startInstance } from '../../deploy/chaos/instance.ts'
+import { askAdmin } from '../../deploy/admin-socket.ts'
 import { acquire } from '../../examples/acquire/acquisition.ts'
+import type { Admin } from '../../examples/acquire/admin.ts'
 import { applicants } from '../../examples/acquire/applicants.ts'
+import { openHouse } from '../../examples/acquire/house.ts'
 import { client } from '../../examples/acquire/http.ts'
 import { followAll, holdClock, releaseClock } from '../../examples/acquire/lifecycle.ts'
 import { companies } from '../../examples/companies.ts'
+
+const adminIn =
+  (dataDir: string): Admin =>
+  async (...[noun, verb, ...args]) => {
+    const lines: string[] = []
+    await askAdmin(dataDir, { command: `${noun} ${verb}`, args }, (line) => lines.push(line))
+    return lines
+  }
 
 const password = 'first payment: one password'
 
@@ -51,8 +62,11 @@ test(
     const acquired = await Promise.all(
       list.map((one) => acquire(one, { client: ask, password, deadlineAt, pollMs: 100 })),
     )
+    await using house = await openHouse({ client: ask, admin: adminIn(dataDir) })
+    await house.lookAfter(acquired)
     await releaseClock(ask)
-    const followed = await followAll(acquired, { client: ask, password, deadlineAt, ended: () => undefined })
+    const { agent } = house
+    const followed = await followAll(acquired, { client: ask, password, agent, deadlineAt, ended: () => undefined })
     const endOf = ({ domain }: (typeof list)[number]) =>
       followed.find(({ applicant }) => applicant.domain === domain)?.end
     expect([pays!, declines!, ignores!].map(endOf)).toEqual(['paid', 'contract_declined', 'no_engagement'])

@@ -6,9 +6,13 @@ export interface Review {
   readonly priority: number
   readonly subject_type: string
   readonly subject_ref: string
-  readonly reason: string
+  /** Null where it is not for whoever asks. */
+  readonly reason: string | null
+  /** Who decides: the company itself too, or the seller's people alone. */
+  readonly decider: 'client' | 'seller'
   readonly risk: 'low' | 'medium' | 'high'
   readonly proposed_action: unknown
+  /** What whoever asks may decide: nothing, where it waits for somebody else. */
   readonly options: readonly ('approve' | 'reject' | 'edit' | 'escalate')[]
   readonly requester: string
   readonly requested_at: string
@@ -43,6 +47,12 @@ export function findingsOf({ proposed_action }: Review): readonly Finding[] {
   if (!Array.isArray(list)) return []
   return list.filter((each): each is Finding => typeof recordOf(each)?.['finding_type'] === 'string')
 }
+
+/** For a review that is not for whoever reads this. */
+export const waitsFor = ({ decider }: Review): string =>
+  decider === 'seller'
+    ? 'Waits for the seller: an agent who looks after this company decides it.'
+    : 'Waits for an owner or an admin of the company, or for an agent who looks after it.'
 
 export const riskTone = ({ risk }: Review): 'bad' | 'warn' | 'plain' =>
   risk === 'high' ? 'bad' : risk === 'medium' ? 'warn' : 'plain'

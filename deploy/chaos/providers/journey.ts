@@ -3,12 +3,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Acquired } from '../../../examples/acquire/acquisition.ts'
 import { acquire } from '../../../examples/acquire/acquisition.ts'
+import type { House } from '../../../examples/acquire/house.ts'
 import type { Client } from '../../../examples/acquire/http.ts'
 import { Person, decideAll, standingOf } from '../../../examples/acquire/lifecycle.ts'
 import type { PlannedCompany } from './plan.ts'
 
 export interface JourneyOptions {
   readonly client: Client
+  /** Who decides for us. */
+  readonly house: House
   /** When to give up, in ms since the epoch. */
   readonly deadlineAt: number
   /** True once the contract that is to be changed is out for signature. */
@@ -32,12 +35,13 @@ const password = 'chaos: one password for the whole run'
 
 /** @throws Error when it comes to no end in time */
 export async function travel(planned: PlannedCompany, options: JourneyOptions): Promise<Traveller> {
-  const { client, deadlineAt, mayChange, changed } = options
+  const { client, house, deadlineAt, mayChange, changed } = options
   const { company, domain } = planned
   const applicant = { company, domain, email: `ada@${domain}`, toReview: false }
   const acquired = await acquire(applicant, { client, password, deadlineAt, pollMs: 400 })
-  const person = new Person(acquired, { client, password, deadlineAt, ended: () => undefined })
-  const decide = async (): Promise<void> => void (await decideAll(person, acquired.organizationId))
+  await house.lookAfter([acquired])
+  const person = new Person(acquired, { client, password })
+  const decide = async (): Promise<void> => void (await decideAll(person, house.agent, acquired.organizationId))
   let reason = ''
   for (let looks = 0; Date.now() < deadlineAt; looks++) {
     await sleep(lookEveryMs)

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { House } from '../../../examples/acquire/house.ts'
 import type { Client } from '../../../examples/acquire/http.ts'
 import { businessTime } from '../../../examples/acquire/lifecycle.ts'
 import { evidenceIn } from './evidence.ts'
@@ -33,6 +34,7 @@ export async function playRound(season: Season, plans: readonly RunPlan[]): Prom
   const { resident, application } = season
   const ask = season.clientUntil(Date.now() + withinMs)
   if (!(await application.ready())) throw new Error(application.findings.join('; ') || 'the application did not start')
+  const house = await season.house()
   const planned = plans.flatMap(({ companies }) => companies)
   await tellSandbox(ask, plans)
   resident.faults.begin(plans)
@@ -51,7 +53,7 @@ export async function playRound(season: Season, plans: readonly RunPlan[]): Prom
   const deciding = keepDeciding(people, stop.signal)
   try {
     const travellers = await Promise.all(
-      journeys(season, ask, planned).map(async (journey) => {
+      journeys(season, house, ask, planned).map(async (journey) => {
         const traveller = await journey
         people.push(traveller)
         return traveller
@@ -88,7 +90,7 @@ async function tellSandbox(ask: Client, plans: readonly RunPlan[]): Promise<void
   if (answer.status !== 200) throw new Error(`/sandbox/script: status ${answer.status}`)
 }
 
-function journeys(season: Season, ask: Client, planned: readonly PlannedCompany[]): Promise<Traveller>[] {
+function journeys(season: Season, house: House, ask: Client, planned: readonly PlannedCompany[]): Promise<Traveller>[] {
   const { resident } = season
   const toChange = new Set(planned.filter(({ fate }) => fate === changes).map(({ domain }) => domain))
   const out = new Set<string>()
@@ -106,6 +108,7 @@ function journeys(season: Season, ask: Client, planned: readonly PlannedCompany[
     const { domain } = one
     return travel(one, {
       client: ask,
+      house,
       deadlineAt: Date.now() + withinMs,
       mayChange: () => out.has(domain),
       changed: () => {

@@ -5,8 +5,11 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openPool } from '../../../connectors/postgres/index.ts'
+import type { House } from '../../../examples/acquire/house.ts'
+import { openHouse } from '../../../examples/acquire/house.ts'
 import type { Client } from '../../../examples/acquire/http.ts'
 import { client } from '../../../examples/acquire/http.ts'
+import { askAdmin } from '../../admin-socket.ts'
 import { checkEventIds } from '../checks.ts'
 import { freePort } from '../instance.ts'
 import { embeddedDatabaseUrl } from '../rows.ts'
@@ -26,6 +29,8 @@ export interface Season {
   readonly application: Application
   /** Of all its runs so far. */
   readonly ends: CompanyEnd[]
+  /** Our own people, who decide what we give back and try again; made by the first who asks. */
+  house(): Promise<House>
   /** Asks the application, and the sandbox for what is the sandbox's, until the time. */
   clientUntil(deadlineAt: number): Client
   /** Said to the application when it is down the next time. */
@@ -40,6 +45,7 @@ export interface Season {
 }
 
 const providerTimeoutMs = 2_500
+const longestMs = 24 * 60 * 60 * 1000
 const bucket = 'lifecycle-documents'
 
 export async function openSeason(say: (line: string) => void): Promise<Season> {
@@ -57,6 +63,7 @@ export async function openSeason(say: (line: string) => void): Promise<Season> {
   const slowMs = providerTimeoutMs + 700
   const resident = await openResident({ directory: join(directory, 'providers'), codeSecret, slowMs, kill })
   const ends: CompanyEnd[] = []
+  let opened: Promise<House> | null = null
   let unsaid: readonly Used[] = []
   const between = async (): Promise<void> => {
     if (unsaid.length === 0) return
@@ -74,6 +81,11 @@ export async function openSeason(say: (line: string) => void): Promise<Season> {
       const theirs = client({ url: resident.sandbox.url, deadlineAt })
       return (call) => (call.path.startsWith('/sandbox/') && call.path !== '/sandbox/clock' ? theirs(call) : ours(call))
     },
+    house: () =>
+      (opened ??= openHouse({
+        client: client({ url, deadlineAt: Date.now() + longestMs }),
+        admin: (...words) => adminOf(dataDir, words),
+      })),
     use: (list) => {
       unsaid = [...unsaid, ...list]
     },
@@ -108,6 +120,12 @@ function settingsOf(sandboxUrl: string, codeSecret: string) {
     S3_TIMEOUT_MS: timeout,
     ...Object.fromEntries(vendors.map((vendor) => [`${vendor}_TIMEOUT_MS`, timeout])),
   }
+}
+
+async function adminOf(dataDir: string, [group = '', command = '', ...args]: readonly string[]): Promise<string[]> {
+  const lines: string[] = []
+  await askAdmin(dataDir, { command: `${group} ${command}`, args }, (line) => void lines.push(line))
+  return lines
 }
 
 async function heldAt(dataDir: string): Promise<Held> {

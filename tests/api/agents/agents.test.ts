@@ -286,33 +286,6 @@ describe('an observer (AG5)', () => {
   })
 })
 
-test('a client takes or leaves a price or a refund, and writes neither; an agent of theirs edits it', async () => {
-  const insert = `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type, subject_ref,
-      reason, risk, options, requester, requested_at, due_at, src_topic, src_part, src_offset, changed_at)
-    values ($1, $2, $3, 'open', $4, 's', 'why', 'high', '["approve", "reject", "edit"]', 'x', to_timestamp(0),
-      to_timestamp(4e9), 'review_events', 0, 1, to_timestamp(0))`
-  const { body } = await world.login(a.email)
-  const owner = { userId: '', token: String(body.access_token) }
-  const edit = { decision: 'edit', edits: { discount_basis_points: 10_000 } }
-  for (const [subject, isMoney] of [
-    ['document', true],
-    ['refund', true],
-    ['finding', false],
-  ] as const) {
-    await world.identity.owner.query(insert, [a.tenantId, a.organizationId, `edit-${subject}`, subject])
-    const path = `/reviews/edit-${subject}`
-    const told = world.commands.length
-    const options = isMoney ? ['approve', 'reject'] : ['approve', 'reject', 'edit']
-    expect((await world.get(path, owner)).body.options).toEqual(options)
-    expect(statusAndCode(await world.post(`${path}/decision`, owner, edit))).toBe(isMoney ? '422 not_an_option' : '202')
-    expect(world.commands.length - told).toBe(isMoney ? 0 : 1)
-    expect((await world.post(`${path}/decision`, owner, { decision: 'approve' })).status).toBe(202)
-    expect((await world.get(path, grace)).body.options).toEqual(['approve', 'reject', 'edit'])
-    expect((await world.post(`${path}/decision`, grace, edit)).status).toBe(202)
-    expect(statusAndCode(await world.post(`${path}/decision`, stranger, edit))).toBe('404 not_found')
-  }
-})
-
 describe('the house is no organization of its agents (AG2, AG4)', () => {
   test('colleagues of another team are not listed as members, and nobody is let go that way', async () => {
     for (const as of [grace, chief, stranger]) {

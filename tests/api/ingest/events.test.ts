@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { reviewDeciders } from '../../../schemas/index.ts'
 import { call, keyOf, organizationOf, person, raw, tenantA, tenantB, tokenOf } from '../http/world.ts'
 import type { World } from './world.ts'
 import { asked, now, openWorld } from './world.ts'
@@ -195,9 +196,11 @@ test("a decision is a person's, through this door as through the other", async (
     type: 'review_decision_requested',
     payload: { review_id: 'r1', decision: 'approve' },
   }
-  expect(await code(decided)).toBe('403 forbidden')
+  await world.review(tenantA, 'r1', 'finding')
+  expect(await code(decided, keyOf(tenantA))).toBe('403 forbidden')
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member' })))).toBe('403 forbidden')
-  expect((await post(decided, tokenOf(person(tenantA)))).status).toBe(202)
+  for (const role of ['owner', 'admin'])
+    expect((await post(decided, tokenOf(person(tenantA, { role })))).status).toBe(202)
   const edited = {
     ...decided,
     payload: { ...decided.payload, decision: 'edit', edits: { discount_basis_points: 10_000 } },
@@ -205,6 +208,38 @@ test("a decision is a person's, through this door as through the other", async (
   expect(await code(edited, tokenOf(person(tenantA)))).toBe('403 forbidden')
   // An agent's way is the review itself, in the tenant of the review.
   expect(await code(decided, tokenOf(person(tenantA, { role: 'member', userType: 'agent' })))).toBe('403 forbidden')
+})
+
+test("what is the seller's to decide is commanded by nobody of the client, and of an unknown review nothing is known", async () => {
+  const of = (type: string, review_id: string) => ({
+    topic: 'review_events',
+    type,
+    payload: type === 'review_decision_requested' ? { review_id, decision: 'approve' } : { review_id },
+  })
+  const commands = ['review_claim_requested', 'review_release_requested', 'review_decision_requested']
+  for (const tenant of [tenantA, tenantB]) {
+    const subjects = Object.keys(reviewDeciders).filter((subject) => subject !== 'finding')
+    expect(subjects).toEqual(expect.arrayContaining(['document', 'refund', 'step', 'prd', 'config']))
+    for (const subject of [...subjects, 'something_new']) await world.review(tenant, `the-${subject}`, subject)
+    await world.review(tenant, 'the-finding', 'finding')
+    await world.review(tenant, `own-${tenant}`, 'finding')
+    const before = (await world.written()).length
+    const owner = tokenOf(person(tenant))
+    const other = `own-${tenant === tenantA ? tenantB : tenantA}`
+    for (const type of commands) {
+      for (const id of [...subjects.map((subject) => `the-${subject}`), 'the-something_new', 'of-nobody', other])
+        for (const role of ['owner', 'admin'])
+          expect(await code(of(type, id), tokenOf(person(tenant, { role })))).toBe('403 sellers_decision')
+      expect(await code(of(type, 'the-finding'), tokenOf(person(tenant, { role: 'member' })))).toBe('403 forbidden')
+      expect(await code(of(type, 'the-finding'), keyOf(tenant))).toBe('403 forbidden')
+    }
+    // One among others, in a list too: nothing of it is written.
+    const list = [of('review_decision_requested', 'the-finding'), of('review_decision_requested', 'the-refund')]
+    const mixed = await post(list, owner)
+    expect(mixed).toMatchObject({ status: 403, body: { code: 'sellers_decision', index: 1 } })
+    expect((await world.written()).length).toBe(before)
+    for (const type of commands) expect((await post(of(type, 'the-finding'), owner)).status).toBe(202)
+  }
 })
 
 test('a client asks for a document by what it needs, and gives itself no discount', async () => {

@@ -6,6 +6,7 @@ import {
   ingestEndpoints,
   parsePosition,
   postgresReservations,
+  reviewSubjectsIn,
 } from '../../../api/index.ts'
 import type { Ingest, IngestOptions, IngestSettings } from '../../../api/index.ts'
 import { openMemoryLog, RecordCursor } from '../../../connectors/kafka/index.ts'
@@ -24,7 +25,7 @@ import {
 import type { AnyEvent } from '../../../schemas/index.ts'
 import { keyRingOf, memoryRegistry } from '../../schemas/fixtures.ts'
 import type { TestServer } from '../http/world.ts'
-import { serve, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
+import { organizationOf, serve, systemClock, systemRandom, tenantA, tenantB } from '../http/world.ts'
 
 const topics = [researchEvents, reviewEvents, communicationEvents, documentEvents, billingEvents]
 export const now = 1_767_225_600_000
@@ -46,6 +47,8 @@ export interface World extends AsyncDisposable {
   readonly events: string
   /** Another process over the same log and database. */
   another(more?: Partial<IngestSettings>, options?: Partial<IngestOptions>): Ingest
+  /** A row of the review queue, as the sink writes it. */
+  review(tenantId: string, reviewId: string, subject: string): Promise<void>
   /** Everything committed in the topics, in order per partition. */
   written(tenantId?: string): Promise<Written[]>
   at(position: string): Promise<Written | undefined>
@@ -57,6 +60,8 @@ export async function openWorld(
 ): Promise<World> {
   const database = await scratchDatabase()
   const pool = openPool(database.urls.auth, { applicationName: 'test', max: 8 })
+  const api = openPool(database.urls.api, { applicationName: 'test', max: 2 })
+  const owner = openPool(database.ownerUrl, { applicationName: 'test', max: 1 })
   const log = options.log ?? openMemoryLog({ clock: systemClock, random: systemRandom })
   await log.createTopics(topics.map(({ name }) => ({ name, partitions: 3, config: {} })))
   const keyRing = keyRingOf(tenantA, tenantB)
@@ -74,6 +79,7 @@ export async function openWorld(
       codec: (topic) => codecs.get(topic) as never,
       keyRing,
       reservations: postgresReservations(pool),
+      reviewSubjects: reviewSubjectsIn(api),
       clock: systemClock,
       time: () => now,
       random: systemRandom,
@@ -116,12 +122,20 @@ export async function openWorld(
     server,
     events: `${server.url}/api/v1/events`,
     another,
+    async review(tenantId, reviewId, subject) {
+      await owner.query(
+        `insert into lifecycle.review_queue (tenant_id, organization_id, review_id, status, subject_type, subject_ref, reason,
+           risk, options, requester, requested_at, due_at, src_topic, src_part, src_offset, changed_at)
+         values ($1, $2, $3, 'open', $4, 's', 'why', 'low', '["approve"]', 'r', now(), now(), 'review_events', 0, 1, now())`,
+        [tenantId, organizationOf(tenantId), reviewId, subject],
+      )
+    },
     written,
     at,
     async [Symbol.asyncDispose]() {
       await server.close()
       await Promise.all(ingests.map((each) => each.close()))
-      await pool.end()
+      await Promise.all([pool.end(), api.end(), owner.end()])
       await log.close()
       await database.drop()
     },

@@ -38,6 +38,8 @@ export interface Wish {
   readonly topic: EventTopic
   readonly type: string
   payload(mark: string): Readonly<Record<string, unknown>>
+  /** An agent of ours wishes it, who looks after the company: a command, as the review's own door makes it. */
+  readonly byAgent?: boolean
   /** Names the wish among those of its company. */
   readonly about: string
 }
@@ -70,7 +72,10 @@ export class Clients {
     this.#keys.set(tenantId, serial)
     const key = draw.chance(0.1, 'without a key', about) ? undefined : `request-${serial}`
     const send = (mark: string, at: number): void =>
-      this.#send({ principal: ownerOf(company), key, body: bodyOf(wish, mark), mark }, at)
+      this.#send(
+        { principal: wish.byAgent === true ? agentOf(company) : ownerOf(company), key, body: bodyOf(wish, mark), mark },
+        at,
+      )
     const within = draw.of([50, 1_000, 10_000], 'within', about)
     const times = key === undefined ? 1 : draw.between(1, 5, 'times', about)
     for (let n = 0; n < times; n++)
@@ -120,3 +125,6 @@ const ownerOf = ({ tenant: { tenantId }, organizationId, userId }: Company): Pri
   sessionId: userId,
   tokenId: userId,
 })
+
+const agentOf = (company: Company): Principal =>
+  ({ ...ownerOf(company), userType: 'agent', role: 'agent' }) as Principal

@@ -3,11 +3,13 @@
  * as any database is. What was fenced and taken over is noted, for the checks.
  */
 
-import type { Ingest, Reservation, Reservations } from '../../../api/index.ts'
+import type { Command, Ingest, Reservation, Reservations, ReviewSubjects, UserPrincipal } from '../../../api/index.ts'
 import { createIngest, ingestDefaults } from '../../../api/index.ts'
 import type { Log } from '../../../connectors/kafka/index.ts'
 import type { RuntimeSettings } from '../../../topology/index.ts'
 import { ApiProblem } from '../../../api/index.ts'
+import { reviewEvents } from '../../../schemas/index.ts'
+import { reviewQueueTable } from '../../../sinks/projections/review-queue.ts'
 import type { Machine } from '../program.ts'
 import type { ClientAnswer, Sending } from './clients.ts'
 import type { Codecs } from './codecs.ts'
@@ -28,6 +30,7 @@ export class Door {
       codec: (topic) => codecs.codec({ name: topic }),
       keyRing: codecs.keyRing,
       reservations: reservationsOf(machine, world),
+      reviewSubjects: subjectsOf(machine, world),
       clock,
       time: () => clock.now(),
       random,
@@ -65,7 +68,10 @@ export class Door {
 
   async #answer({ request: { principal, body, key } }: Sending): Promise<ClientAnswer> {
     try {
-      const { eventIds, positions } = await this.#ingest.submit(principal, body, key)
+      const isAgents = principal.kind === 'user' && principal.userType === 'agent'
+      const { eventIds, positions } = isAgents
+        ? await this.#ingest.command({ draft: draftOf(principal, body), request: body }, key)
+        : await this.#ingest.submit(principal, body, key)
       return { eventIds, positions }
     } catch (error) {
       if (error instanceof ApiProblem) return { refused: error.status, code: error.code }
@@ -88,6 +94,23 @@ function noting({ log, life }: Machine, world: FirstLight): Log {
       return typeof own === 'function' ? (own.bind(target) as unknown) : own
     },
   })
+}
+
+/** As the review's own door makes it: in the tenant of the review. */
+function draftOf({ tenantId, organizationId, userId: id }: UserPrincipal, body: unknown): Command['draft'] {
+  const { type, payload } = body as { readonly type: string; readonly payload: Command['draft']['payload'] }
+  return { topic: reviewEvents, type, payload, tenantId, organizationId, actor: { type: 'human_agent', id } }
+}
+
+/** The rows of the review queue, reached as any database is. */
+function subjectsOf({ outside }: Machine, { tables }: FirstLight): ReviewSubjects {
+  return ({ tenantId }, reviewIds) =>
+    outside('tables', () => {
+      const rows = tables.rows(reviewQueueTable).filter(({ key, values }) => {
+        return key['tenant_id'] === tenantId && reviewIds.includes(String(key['review_id'])) && values != null
+      })
+      return new Map(rows.map(({ key, values }) => [String(key['review_id']), String(values?.['subject_type'])]))
+    })
 }
 
 function reservationsOf({ outside, life }: Machine, world: FirstLight): Reservations {

@@ -243,8 +243,10 @@ export class People {
     if (company === undefined || draw.chance(0.15, 'never decided', review)) return
     const byResearch = row.values?.['requester'] === 'research'
     const decisions = byResearch ? (['approve', 'edit', 'reject'] as const) : (['approve', 'reject'] as const)
-    const send = (n: number, decision: string, at: number, review_id = review): void =>
-      this.#clients.want(company, decisionOf({ company, review_id, decision, about: `${review} ${n}` }), at)
+    const send = (n: number, decision: string, at: number, review_id = review): void => {
+      const byClient = byResearch && review_id === review
+      this.#clients.want(company, decisionOf({ company, review_id, decision, about: `${review} ${n}`, byClient }), at)
+    }
     const at = now + draw.between(500, 15_000, 'decides at', review)
     if (draw.chance(0.15, 'escalates', review)) send(0, 'escalate', now)
     send(1, draw.of(decisions, 'decision', review), at)
@@ -263,9 +265,13 @@ interface Decision {
   readonly review_id: string
   readonly decision: string
   readonly about: string
+  /** Unless told, an agent of ours decides. */
+  readonly byClient?: boolean
 }
 
-const decisionOf = ({ company, review_id, decision, about }: Decision): Wish => ({
+/** A company says yes or no to its own findings; corrections, and everything else, are said at the review itself. */
+const decisionOf = ({ company, review_id, decision, about, byClient = false }: Decision): Wish => ({
+  byAgent: !byClient || decision === 'edit',
   topic: reviewEvents as unknown as EventTopic,
   type: 'review_decision_requested',
   payload: (mark) => ({

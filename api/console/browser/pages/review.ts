@@ -10,7 +10,7 @@ import type { Answer } from '../http.ts'
 import { ApiError, get, post, sentenceOf } from '../http.ts'
 import { ago, announce, facts, pageHead, tag, value } from '../parts.ts'
 import type { Finding, Review } from '../review-item.ts'
-import { companyOf, findingsOf, riskTone } from '../review-item.ts'
+import { companyOf, findingsOf, riskTone, waitsFor } from '../review-item.ts'
 import type { Shown, Visit } from '../router.ts'
 import { root } from '../router.ts'
 import { me } from '../session.ts'
@@ -108,6 +108,7 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
   }
 
   function deciding(): Child {
+    if (shown.options.length === 0) return [h('h2', {}, 'Who decides'), h('p', { class: 'waits-for' }, waitsFor(shown))]
     const findings = findingsOf(shown)
     const edits = findings.length > 0 ? findingEdits(findings) : freeEdits()
     const comment = h('textarea', { id: 'comment', rows: 2, maxlength: 4_000 })
@@ -150,7 +151,7 @@ export async function review({ params, signal }: Visit): Promise<Shown> {
       h('p', { class: 'way' }, h('a', { href: `${root}/reviews` }, 'Reviews')),
       pageHead(
         heading,
-        capital(words(shown.reason)),
+        shown.reason === null ? '' : capital(words(shown.reason)),
         h('a', { href: `${root}/companies/${shown.organization_id}` }, 'Timeline of the company'),
       ),
       standing,
@@ -182,7 +183,10 @@ function standingOf(review: Review): Child {
 
 function proposed(review: Review): Child {
   const findings = findingsOf(review)
-  if (findings.length === 0) return value(review.proposed_action)
+  if (findings.length === 0)
+    return review.proposed_action === null
+      ? h('p', { class: 'quiet' }, 'What is proposed is not shown to you.')
+      : value(review.proposed_action)
   return h('ul', { class: 'findings' }, ...findings.map((finding) => h('li', {}, findingOf(finding))))
 }
 

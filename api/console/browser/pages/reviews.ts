@@ -8,7 +8,7 @@ import { capital, count, counted, title, words } from '../format.ts'
 import { get } from '../http.ts'
 import { ago, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Review } from '../review-item.ts'
-import { companyOf, riskTone } from '../review-item.ts'
+import { companyOf, riskTone, waitsFor } from '../review-item.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
 import { listen } from '../stream.ts'
@@ -121,17 +121,18 @@ function titleOf(review: Review): HTMLElement {
 }
 
 function item(review: Review): HTMLElement {
+  const isOpen = review.status === 'open' || review.status === 'claimed'
   return h(
     'article',
     { class: 'review-row' },
     // It grows while nobody decides, and says nothing afterwards.
-    (review.status === 'open' || review.status === 'claimed') &&
-      h('p', { class: 'priority' }, count(review.priority), h('small', {}, 'priority')),
+    isOpen && h('p', { class: 'priority' }, count(review.priority), h('small', {}, 'priority')),
     h(
       'div',
       { class: 'review-what' },
       titleOf(review),
-      h('p', {}, capital(words(review.reason))),
+      review.reason !== null && h('p', {}, capital(words(review.reason))),
+      isOpen && review.options.length === 0 && h('p', { class: 'quiet' }, waitsFor(review)),
       h('p', { class: 'tags' }, tag(title(review.subject_type)), tag(`${capital(review.risk)} risk`, riskTone(review))),
     ),
     h('p', { class: 'review-when' }, standing(review)),
