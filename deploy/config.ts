@@ -115,6 +115,8 @@ export interface Config {
   readonly roles: readonly Role[]
   readonly services: readonly string[] | 'all'
   readonly clock: 'real' | 'warp'
+  /** Without a slash at its end; null: the sandbox of this process. */
+  readonly sandboxUrl: string | null
   /** Where this process kills itself, and at which pass. */
   readonly crashPoint: string | null
   readonly http: {
@@ -243,6 +245,7 @@ function assemble(values: Values): Config {
     roles: values.ROLES,
     services: values.SERVICES === 'all' ? 'all' : values.SERVICES.split(',').map((name) => name.trim()),
     clock: values.CLOCK,
+    sandboxUrl: values.SANDBOX_URL?.replace(/\/+$/, '') ?? null,
     crashPoint: values.CRASH_POINT,
     http: {
       host: values.HOST,

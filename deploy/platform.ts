@@ -155,6 +155,7 @@ async function startDoors(
   const { url } = await server.listen(config.http.port, config.http.host)
   closers.push(() => server.close())
   running.providers.sandbox?.deliverTo(url)
+  running.providers.resident?.deliverTo(url)
   warp?.start()
   closers.push(async () => warp?.stop())
   return { url, endpoints }

@@ -21,6 +21,9 @@ import { signatures } from './esign.ts'
 import { machineClock } from './machine.ts'
 import { sandboxWebhookSecret } from './webhooks.ts'
 import { openObjectStore, readyOrLater } from './object-store.ts'
+import type { ResidentSandbox } from './resident-sandbox.ts'
+import { residentSandbox } from './resident-sandbox.ts'
+import { WarpClock } from './warp/warp-clock.ts'
 
 /** Where the pages of demos are served. */
 export const demoPath = '/d'
@@ -30,8 +33,10 @@ export type ProviderAddresses = Sandbox['baseUrls']
 
 export interface Providers {
   readonly list: readonly Provider[]
-  /** Null when every provider is live. */
+  /** Null when every provider is live, or in another process. */
   readonly sandbox: Sandbox | null
+  /** The sandbox in another process. */
+  readonly resident: ResidentSandbox | null
   readonly addresses: ProviderAddresses | null
   /** Documents and demos. */
   readonly objects: ObjectStore
@@ -39,7 +44,9 @@ export interface Providers {
 }
 
 export async function openProviders(foundation: Foundation): Promise<Providers> {
-  const needsSandbox = Object.values(foundation.config.providers).some(({ mode }) => mode === 'sandbox')
+  const { sandboxUrl, providers } = foundation.config
+  const resident = sandboxUrl === null ? null : await caughtUpWith(residentSandbox(sandboxUrl), foundation)
+  const needsSandbox = resident === null && Object.values(providers).some(({ mode }) => mode === 'sandbox')
   const objects = openObjectStore(foundation.config)
   await readyOrLater(objects)
   const sandbox = needsSandbox
@@ -50,12 +57,19 @@ export async function openProviders(foundation: Foundation): Promise<Providers> 
         webhookSecret: sandboxWebhookSecret(foundation.secrets),
       })
     : null
-  const addresses = sandbox?.baseUrls ?? null
+  const addresses = (resident ?? sandbox)?.baseUrls ?? null
   const close = async (): Promise<void> => {
     objects.close()
     await sandbox?.close()
   }
-  return { list: providersAt(foundation, addresses, objects), sandbox, addresses, objects, close }
+  return { list: providersAt(foundation, addresses, objects), sandbox, resident, addresses, objects, close }
+}
+
+/** It may have been told of a jump that we died before noting. */
+async function caughtUpWith(resident: ResidentSandbox, { time }: Foundation): Promise<ResidentSandbox> {
+  const { now } = await resident.follow(time.now())
+  if (time instanceof WarpClock) time.jumpTo(now)
+  return resident
 }
 
 /** @param addresses of the sandbox; null when every provider is live */

@@ -133,7 +133,9 @@ async function create(settings: DocuSignSettings, api: Api, call: ProviderCall):
   )
   if (!earlier.ok) return earlier.outcome
   const known = found.safeParse(parseJson(earlier.body))
-  const [first] = known.success ? (known.data.envelopes ?? []) : []
+  // Something in between answered: whether there is one is not known.
+  if (!known.success) return unreadable
+  const [first] = known.data.envelopes ?? []
   if (first !== undefined) return done(200, { envelope_id: first.envelopeId })
   const [client, pdf] = await Promise.all([
     troubled(() => settings.signerOf(call.tenantId, call.organizationId)),
@@ -177,13 +179,14 @@ async function voidEnvelope(api: Api, call: ProviderCall): Promise<CallOutcome> 
   const path = `/envelopes/${encodeURIComponent(asked.data.envelope_id)}`
   const json = { status: 'voided', voidedReason: asked.data.reason.slice(0, longestReason) }
   const answer = await api({ method: 'PUT', path, json }, call.signal)
-  if (answer.ok) return done(200, { status: 'voided' })
+  if (answer.ok) return made.safeParse(parseJson(answer.body)).success ? done(200, { status: 'voided' }) : unreadable
   if (answer.status !== 400) return answer.outcome
   // What has ended cannot be voided: how it ended decides what follows.
   const now = await api({ method: 'GET', path }, call.signal)
   if (!now.ok) return now.outcome
   const read = standing.safeParse(parseJson(now.body))
-  const ended = read.success && ['completed', 'declined', 'voided'].includes(read.data.status)
+  if (!read.success) return unreadable
+  const ended = ['completed', 'declined', 'voided'].includes(read.data.status)
   return ended ? done(200, { status: read.data.status }) : answer.outcome
 }
 

@@ -10,6 +10,8 @@
  *               GET  /sandbox/analytics?limit=          { distinct, events }: imported by Mixpanel's, newest last
  *               GET  /sandbox/agenda?limit=             [{ at, kind, id }]: what is still to happen, next first
  *               GET · POST (adds) · PUT (replaces) · DELETE  /sandbox/script   { rules }
+ *   platform    POST /sandbox/follow  { now, platform_url }   a platform elsewhere tells its business time, where the sandbox
+ *               was opened to follow one: { now, busy, next_at }
  *
  * The script that sends companies to review:  [{ "companies": ["acme.example"], "answer": "low_confidence" }]
  */
@@ -26,8 +28,9 @@ import { anthropic } from './anthropic.ts'
 import type { CallLog } from './calls.ts'
 import { callLog } from './calls.ts'
 import { Deliveries } from './deliveries.ts'
-import type { Asked, StandIn, StandInContext } from './exchange.ts'
+import type { Answer, Asked, StandIn, StandInContext } from './exchange.ts'
 import { docuSign } from './docusign.ts'
+import { field, textField } from './exchange.ts'
 import { bodyOf, send, sendJson, sendProblem } from './http.ts'
 import type { MixpanelStandIn } from './mixpanel.ts'
 import { mixpanel } from './mixpanel.ts'
@@ -44,6 +47,7 @@ import { visitors } from './visitors.ts'
 import { webScraper } from './web-scraper.ts'
 
 export type { LoggedCall } from './calls.ts'
+export type { Answer, Asked } from './exchange.ts'
 export type { AnalyticsEvent } from './mixpanel.ts'
 export type { SandboxProvider, SandboxRule } from './script.ts'
 export type { SandboxMail } from './send-grid.ts'
@@ -62,7 +66,29 @@ export interface SandboxOptions {
   readonly platformUrl?: string
   /** Replaces the script that stands in the directory. */
   readonly script?: readonly SandboxRule[]
+  /** Stands around every provider's call. */
+  readonly around?: Around
+  /** Moves the clock on to what a platform in another process tells, in ms; true while somebody here is still at work. */
+  readonly follow?: (now: number) => boolean
 }
+
+/** A provider's call, recognised and not answered yet. */
+export interface SeenCall {
+  readonly provider: SandboxProvider
+  readonly operation: string
+  readonly companies: readonly string[]
+  readonly asked: Asked
+}
+
+/**
+ * Sends what it likes, or ends the connection. `answer` has the stand-in do what was asked, once, and logs the call; `error`
+ * spells one of the provider's own.
+ */
+export type Around = (
+  call: SeenCall,
+  handle: { readonly answer: () => Promise<Answer>; readonly error: (status: number) => string },
+  response: ServerResponse,
+) => Promise<void>
 
 export interface Sandbox {
   readonly url: string
@@ -84,6 +110,7 @@ interface Parts {
   readonly standIns: Readonly<Record<SandboxProvider, StandIn>>
   readonly agenda: Agenda
   readonly now: () => number
+  readonly around: Around | null
 }
 
 const prefixes: Readonly<Record<SandboxProvider, string>> = {
@@ -97,6 +124,10 @@ const prefixes: Readonly<Record<SandboxProvider, string>> = {
   s3: '/s3',
   stripe: '/stripe',
 }
+
+/** Where the providers answer, below the address of a sandbox. */
+export const sandboxAddresses = (url: string): Sandbox['baseUrls'] =>
+  Object.fromEntries(sandboxProviders.map((name) => [name, url + prefixes[name]])) as Sandbox['baseUrls']
 
 /** Listens on a free port of 127.0.0.1. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
@@ -117,8 +148,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     }
   const handler = answering(people)
   const provider = answering(provide)
+  const isBusy = (): boolean => answers > 0 || parts.agenda.isBusy
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
-    if (request.url?.startsWith('/sandbox') === true) handler(request, response)
+    // Whoever asks whether somebody is at work is not at work.
+    if (request.url === '/sandbox/follow') void followed(request, response).catch(() => response.destroy())
+    else if (request.url?.startsWith('/sandbox') === true) handler(request, response)
     else provider(request, response)
   })
   await new Promise<void>((resolve, reject) => {
@@ -129,13 +163,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   parts.agenda.start()
   return {
     url,
-    baseUrls: Object.fromEntries(sandboxProviders.map((name) => [name, url + prefixes[name]])) as Sandbox['baseUrls'],
+    baseUrls: sandboxAddresses(url),
     handler,
     deliverTo: (address) => {
       platformUrl = address
     },
     get isBusy() {
-      return answers > 0 || parts.agenda.isBusy
+      return isBusy()
     },
     async close() {
       parts.agenda.close()
@@ -145,6 +179,18 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       parts.calls.close()
       for (const name of sandboxProviders) parts.standIns[name].close?.()
     },
+  }
+
+  async function followed(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const told = jsonOf((await bodyOf(request))?.toString('utf8') ?? '')
+    const now = field(told, 'now')
+    if (!fromLoopback(request) || options.follow === undefined || typeof now !== 'number')
+      return sendProblem(response, 404, 'Not found', 'This sandbox follows nobody.')
+    platformUrl = textField(told, 'platform_url') ?? platformUrl
+    const held = options.follow(now)
+    // What became due begins in this turn at the latest.
+    await new Promise((resolve) => setImmediate(resolve))
+    sendJson(response, 200, { now: clock.now(), busy: held || isBusy(), next_at: parts.agenda.nextAt() })
   }
 
   function partsOf({ realNow, webhookSecret = 'sandbox' }: SandboxOptions, addressOf: () => string | null): Parts {
@@ -161,7 +207,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     })
     const analytics = mixpanel(join(directory, 'mixpanel.ndjson'), now)
     const standIns = openStandIns(context, mail, analytics)
-    return { script, calls: callLog(join(directory, 'calls.ndjson')), mail, analytics, standIns, agenda, now }
+    const calls = callLog(join(directory, 'calls.ndjson'))
+    return { script, calls, mail, analytics, standIns, agenda, now, around: options.around ?? null }
   }
 }
 
@@ -203,7 +250,23 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
   }
   const call = standIn.recognise(asked)
   if (call === null) return send(response, { status: 404, body: standIn.error(404) }, null)
-  const rule = parts.script.take({ provider, ...call, body })
+  if (parts.around !== null) {
+    const answer = async (): Promise<Answer> => (await answered(parts, standIn, call, asked)).answer
+    return parts.around({ provider, ...call, asked }, { answer, error: (status) => standIn.error(status) }, response)
+  }
+  const { answer, rule } = await answered(parts, standIn, call, asked)
+  return send(response, answer, rule)
+}
+
+/** Does what is asked, as the script wants it, and logs it. */
+async function answered(
+  parts: Parts,
+  standIn: StandIn,
+  call: { readonly operation: string; readonly companies: readonly string[] },
+  asked: Asked,
+): Promise<{ readonly answer: Answer; readonly rule: SandboxRule | null }> {
+  const provider = standIn.name
+  const rule = parts.script.take({ provider, ...call, body: asked.body })
   const answer =
     rule?.status === undefined && rule?.reset !== true
       ? {
@@ -212,7 +275,7 @@ async function provide(parts: Parts, request: IncomingMessage, response: ServerR
         }
       : { status: rule.status ?? 0, body: rule.body ?? standIn.error(rule.status ?? 500) }
   parts.calls.append({ at: new Date(parts.now()).toISOString(), provider, ...call, status: answer.status })
-  return send(response, answer, rule)
+  return { answer, rule }
 }
 
 /** The doors for people and scripts. */

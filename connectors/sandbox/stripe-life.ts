@@ -4,7 +4,7 @@
  * same ids.
  *
  * Scripts: operation `pay`, one rule for each attempt
- *   pays (default) · declined: tried again later · hard_declined: not tried again
+ *   pays (default) · declined: tried again later · hard_declined: not tried again, paid by hand `after_ms` later where told
  *   never_pays: nobody pays the first invoice; later ones are declined · pays_late: declined, and paid by hand `after_ms`
  *   later (5 days unless told)
  * and operation `give_up`, when the last attempt has failed: unpaid (default) · uncollectible · canceled.
@@ -152,7 +152,10 @@ export class StripeLife {
           this.#note('stripe-late', before, invoice.id, this.seconds + Math.ceil((rule.after_ms ?? lateByMs) / 1000))
         return
       case 'hard_declined':
-        return this.#fails(before, invoice, subscription, true)
+        this.#fails(before, invoice, subscription, true)
+        if (rule.after_ms !== undefined)
+          this.#note('stripe-late', before, invoice.id, this.seconds + Math.ceil(rule.after_ms / 1000))
+        return
       default:
         this.act(before, (account) => this.#pays(account, invoice, subscription, invoice.attempt_count + 1))
     }

@@ -5,6 +5,7 @@
  *  S32  The bucket keeps versions before the first put: made and switched on where that is missing and allowed, else one
  *       clear line. Without versions a put would destroy what events refer to.
  *  S33  The sha256 travels with the bytes (S3 checks it) and stays beside them as metadata; `get` checks it again.
+ *  S34  An answer without what S3 always says of a version is not S3's, whatever its status: nothing is known, ask again.
  */
 
 import {
@@ -66,7 +67,8 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
       ...(put.ifMatch === undefined ? {} : { IfMatch: put.ifMatch }),
     })
     const { VersionId, ETag } = await asked(`put ${key}`, () => client.send(command, sendOptions(put)))
-    if (VersionId === undefined || ETag === undefined)
+    if (ETag === undefined) throw notOfS3(`put ${key}`)
+    if (VersionId === undefined)
       throw new StorageError(
         'invalid',
         `S3: the bucket ${bucket} stored ${key} without a version; switch versioning on`,
@@ -81,6 +83,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
     return asked(`get ${key}`, async () => {
       const found = await client.send(command, sendOptions(call)).catch(missing)
       if (found === null) return null
+      if (found.VersionId === undefined) throw notOfS3(`get ${key}`)
       const content = Buffer.from((await found.Body?.transformToByteArray()) ?? [])
       const sha256 = sha256Of(content)
       if (found.Metadata?.['sha256'] !== undefined && found.Metadata['sha256'] !== sha256)
@@ -94,6 +97,7 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
     const command = new HeadObjectCommand(addressOf(key, versionId))
     return asked(`head ${key}`, async () => {
       const found = await client.send(command, sendOptions(call)).catch(missing)
+      if (found !== null && found.VersionId === undefined) throw notOfS3(`head ${key}`)
       return found === null ? null : storedOf(key, found)
     })
   }
@@ -107,7 +111,8 @@ export function s3Store(options: S3StoreOptions): ObjectStore {
     if ((await head(key, undefined, call)) === null) return null
     const command = new DeleteObjectCommand({ Bucket: bucket, Key: key })
     const { VersionId } = await asked(`remove ${key}`, () => client.send(command, sendOptions(call)))
-    return { version_id: VersionId ?? '' }
+    if (VersionId === undefined) throw notOfS3(`remove ${key}`)
+    return { version_id: VersionId }
   }
 
   const addressOf = (key: string, versionId: string | undefined) => ({
@@ -138,6 +143,10 @@ function clientOf({ endpoint, region, accessKeyId, secretAccessKey, timeoutMs }:
   })
 }
 
+/** S34 */
+const notOfS3 = (what: string): StorageError =>
+  new StorageError('retry', `S3 answered something that is not its own (${what})`)
+
 const sendOptions = (call: StorageCall | undefined) => (call?.signal === undefined ? {} : { abortSignal: call.signal })
 
 /** Not there, or a delete marker on top. S3 answers 405 for a version that is a delete marker. */
@@ -154,6 +163,7 @@ async function listed(client: S3Client, bucket: string, key: string, call?: Stor
       new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...next } as { Bucket: string; Prefix: string }),
       sendOptions(call),
     )
+    if (page.Name === undefined) throw notOfS3(`versions of ${key}`)
     for (const [list, deleted] of [
       [page.Versions, false],
       [page.DeleteMarkers, true],
@@ -177,6 +187,7 @@ async function listed(client: S3Client, bucket: string, key: string, call?: Stor
 }
 
 interface ListPage {
+  readonly Name?: string | undefined
   readonly Versions?: readonly ListedVersion[] | undefined
   readonly DeleteMarkers?: readonly ListedVersion[] | undefined
   readonly IsTruncated?: boolean | undefined
@@ -208,15 +219,16 @@ async function openBucket(client: S3Client, { bucket, region }: S3StoreOptions):
     ),
   )
   if (!exists) await send('make the bucket', makeBucket(client, bucket, region))
-  const { Status } = await send(
-    'see the versioning of',
-    client.send(new GetBucketVersioningCommand({ Bucket: bucket })),
-  )
-  if (Status === 'Enabled') return
+  const isVersioned = async (): Promise<boolean> => {
+    const asked = client.send(new GetBucketVersioningCommand({ Bucket: bucket }))
+    return (await send('see the versioning of', asked)).Status === 'Enabled'
+  }
+  if (await isVersioned()) return
   await send(
     'switch versions on in',
     client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status: 'Enabled' } })),
   )
+  if (!(await isVersioned())) throw notOfS3(`switch versions on in ${bucket}`)
 }
 
 async function makeBucket(client: S3Client, bucket: string, region: string): Promise<void> {

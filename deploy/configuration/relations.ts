@@ -194,6 +194,12 @@ const warped: readonly Relation[] = [
       ? `CLOCK: warp is given with a key for ${live}; wanted the sandbox alone: real services do not jump with it`
       : null
   },
+  ({ clock, sandboxUrl }) =>
+    sandboxUrl !== null && clock !== 'warp'
+      ? 'SANDBOX_URL: is given without CLOCK=warp; wanted both, or neither for the sandbox of this process'
+      : null,
+  ({ sandboxUrl }) =>
+    isPlainHttpElsewhere(sandboxUrl) ? 'SANDBOX_URL: is on another machine; wanted an address of this one' : null,
 ]
 
 const secretVariables = {

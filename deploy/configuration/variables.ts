@@ -170,6 +170,10 @@ export const variables = {
     pattern: /^C(0[1-9]|[12]\d|3[0-3])(:[1-9]\d{0,8})?$/,
   }),
   CLOCK: choice(['real', 'warp'], { meaning: 'warp: business time jumps when nothing is to do', fallback: 'real' }),
+  SANDBOX_URL: url({
+    meaning: 'development only, with CLOCK=warp: a sandbox in another process, which follows our business time',
+    protocols: ['http:'],
+  }),
   TOPIC_PARTITIONS: whole({ meaning: 'partitions of a topic when it is created', fallback: '3', min: 1, max: 1024 }),
   LOG_FSYNC: choice(['always', 'interval', 'never'], {
     meaning: 'when the embedded log syncs: before it acknowledges, every interval, or as the system likes',

@@ -12,6 +12,7 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
   const { foundation, providers, relay, sinks, streams } = running
   const { time } = foundation
   if (!(time instanceof WarpClock)) return null
+  const { resident } = running.providers
   return new Warp({
     warped: time,
     clock: machineClock,
@@ -29,6 +30,7 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
     moved: () => {
       for (const application of streams.here) application.wake()
     },
+    follower: resident === null ? null : (now) => resident.follow(now),
     notice,
   })
 }

@@ -9,6 +9,7 @@
  * WP3  A hold ends by itself, so that a script that died does not stop time.
  * WP5  Time that nobody looks at stands still: after ten minutes of real time without a request it waits for the next one. Else a
  *      platform left alone with one paying client would live through centuries of invoices by the morning.
+ * WP6  Who follows the clock from another process is at rest before a jump, and hears of it before anybody here works on.
  */
 
 import type { Clock } from '../../topology/index.ts'
@@ -24,6 +25,8 @@ export interface WarpOptions {
   readonly nextDue: () => number | null
   /** Tells the applications that time has moved. */
   readonly moved: () => void
+  /** Tells business time to who follows from another process, and how it stands there; null when nobody does. */
+  readonly follower: ((now: number) => Promise<{ readonly busy: boolean; readonly next_at: number | null }>) | null
   /** One line for the operator. */
   readonly notice: (line: string) => void
 }
@@ -101,21 +104,34 @@ export class Warp {
   }
 
   async #look(): Promise<void> {
-    const { warped, isIdle, moved } = this.#options
+    const { warped, isIdle, moved, follower } = this.#options
     if (this.#isUnseen()) return
-    // Whether anybody works is asked only where there is something to jump to.
-    if (this.holders.length > 0 || this.#nextDue() === null || !(await isIdle())) return
-    const next = this.#nextDue()
-    if (next === null || this.#stopped || this.holders.length > 0) return
+    // Whether anybody works is asked only where there may be something to jump to.
+    if (this.holders.length > 0 || (follower === null && this.#nextDue() === null) || !(await isIdle())) return
+    const there = await this.#restElsewhere()
+    if (there === 'busy') return
+    const due = [this.#nextDue(), there].filter((at) => at !== null)
+    if (due.length === 0 || this.#stopped || this.holders.length > 0) return
+    const next = Math.min(...due)
     const share = Math.floor((next - warped.now()) * alongShare)
     const along = Math.min(alongAtMostMs, Math.max(alongAtLeastMs, share))
     this.#jumps += 1
     try {
       warped.jumpTo(next + along)
+      await follower?.(warped.now())
     } finally {
       moved()
     }
     this.#lastTrouble = ''
+  }
+
+  /** WP6: at rest before we were found idle, and after. @returns when something is due there; null when nothing is */
+  async #restElsewhere(): Promise<number | null | 'busy'> {
+    const { warped, isIdle, follower } = this.#options
+    if (follower === null) return null
+    if ((await follower(warped.now())).busy || !(await isIdle())) return 'busy'
+    const { busy, next_at } = await follower(warped.now())
+    return busy ? 'busy' : next_at
   }
 
   #isUnseen(): boolean {

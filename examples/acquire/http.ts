@@ -11,6 +11,7 @@ export interface Call {
   readonly path: string
   readonly json?: unknown
   readonly token?: string
+  readonly idempotencyKey?: string
 }
 
 export type Client = (call: Call) => Promise<Answer>
@@ -59,6 +60,7 @@ async function once(options: ClientOptions, call: Call): Promise<{ answer: Answe
       headers: {
         ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
         ...(call.token === undefined ? {} : { authorization: `Bearer ${call.token}` }),
+        ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
       },
       ...(call.json === undefined ? {} : { body: JSON.stringify(call.json) }),
       signal: AbortSignal.timeout(options.requestTimeoutMs ?? 30_000),

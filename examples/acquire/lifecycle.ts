@@ -5,7 +5,7 @@ import { expectStatus, Refused } from './acquisition.ts'
 import type { Applicant } from './applicants.ts'
 import type { End } from './fates.ts'
 import { ends } from './fates.ts'
-import type { Answer, Client } from './http.ts'
+import type { Answer, Call, Client } from './http.ts'
 import { sleep } from './http.ts'
 
 export interface Followed {
@@ -62,7 +62,7 @@ export class Person {
     this.#token = token
   }
 
-  async ask(request: { readonly method?: 'POST'; readonly path: string; readonly json?: unknown }): Promise<Answer> {
+  async ask(request: Omit<Call, 'token'>): Promise<Answer> {
     const answer = await this.#options.client({ ...request, token: this.#token })
     if (answer.status !== 401) return answer
     const { client, password } = this.#options
@@ -126,7 +126,7 @@ interface Lifecycle {
   readonly steps: readonly { readonly step: string; readonly status: string }[]
 }
 
-async function standingOf(
+export async function standingOf(
   person: Person,
   { applicant, organizationId }: Acquired,
 ): Promise<Omit<Followed, 'decisions'>> {

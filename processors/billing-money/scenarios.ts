@@ -93,6 +93,27 @@ export const scenarios: readonly Scenario[] = [
     ],
   },
   {
+    it: 'takes the word of the payment service for a subscription whose making was never answered',
+    play: [
+      ...live.slice(0, 3),
+      {
+        when: webhook('customer.subscription.created', subscription('incomplete'), seconds(2)),
+        then: [fact('subscription_created', { status: 'incomplete' })],
+      },
+      { when: refusal(seconds(3), 'retry'), then: [called('create_subscription')] },
+      // The calls have ended without an answer that says it was made.
+      { when: refusal(seconds(9), 'auth') },
+      {
+        when: webhook(
+          'customer.subscription.updated',
+          subscription('active', { previous: { status: 'incomplete' } }),
+          seconds(70),
+        ),
+        then: [fact('subscription_activated', { mrr: 80_000 })],
+      },
+    ],
+  },
+  {
     it: 'says what is paid and active in its order, though it is told backwards (5.4.2)',
     play: [
       ...live.slice(0, 3),

@@ -5,6 +5,7 @@
  * 1. A contract (by its document) is ordered once.
  * 2. The customer is made once, before anything else; a contract while a subscription runs changes that subscription.
  * 3. A contract that fails says so once, and what the payment service makes of it later is taken back.
+ * 4. A contract whose subscription the payment service has told of has not failed, whatever became of our calls for it.
  */
 
 import { billingEvents } from '../../schemas/index.ts'
@@ -103,6 +104,10 @@ export function subscriptionMade(state: BillingState, job: Job, outcome: Outcome
   const order = orderOf(state, job.ref)
   const taken = order?.status === 'compensated'
   if (!outcome.ok || id === null) {
+    // 4: nobody heard an answer, and a webhook says that it is there, perhaps paid.
+    const told = state.subscriptions.find(({ document_id }) => document_id === job.ref)
+    if (told !== undefined && !taken)
+      return still(withOrder(state, job.ref, { subscription_id: told.id, status: 'set' }))
     const reason = outcome.ok ? 'invalid' : outcome.reason
     return failedOrder(state, job.ref, taken ? 'compensation' : reason, endOf(order))
   }

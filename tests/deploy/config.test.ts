@@ -313,6 +313,11 @@ describe('settings that are fine alone but not together', () => {
     [{ CLOCK: 'warp', ROLES: 'api' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
     [{ CLOCK: 'warp', SERVICES: 'research' }, 'CLOCK: warp is given with a part of the platform; wanted all'],
     [{ CLOCK: 'warp', PERPLEXITY_API_KEY: 'hunter22' }, 'CLOCK: warp is given with a key for perplexity; wanted'],
+    [{ SANDBOX_URL: 'http://127.0.0.1:9000' }, 'SANDBOX_URL: is given without CLOCK=warp; wanted both'],
+    [
+      { CLOCK: 'warp', SANDBOX_URL: 'http://sandbox.test' },
+      'SANDBOX_URL: is on another machine; wanted an address of this one',
+    ],
     [{ PROCESSING_GUARANTEE: 'at_least_once' }, 'PROCESSING_GUARANTEE: at_least_once is given, but'],
     [{ PERPLEXITY_BASE_URL: 'https://p.test' }, 'PERPLEXITY_BASE_URL: is given without PERPLEXITY_API_KEY'],
     [

@@ -138,6 +138,34 @@ describe('the signed file', () => {
   })
 })
 
+describe('a page of something in between', () => {
+  const page = { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><p>Hello</p>', times: 1 }
+
+  test('is no word on whether there is an envelope: nothing is made on it', async () => {
+    const { client, calls } = await practice([{ provider: 'docusign', operation: 'list_envelopes', ...page }])
+    expect(await client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'retry' })
+    expect(await calls('create_envelope')).toBe(0)
+    expect((await client.call(call('create_envelope', envelope()))).class).toBe('ok')
+  })
+
+  test('has voided nothing', async () => {
+    const { client } = await practice([{ provider: 'docusign', operation: 'void_envelope', ...page }])
+    const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
+    const asked = call('void_envelope', { envelope_id, reason: 'change' })
+    expect(await client.call(asked)).toMatchObject({ class: 'retry' })
+    expect(await client.call(asked)).toMatchObject({ class: 'ok', output: { status: 'voided' } })
+  })
+
+  test('is no word on how an envelope stands that cannot be voided', async () => {
+    const { client } = await practice([{ provider: 'docusign', operation: 'envelope', ...page }])
+    const envelope_id = idOf(await client.call(call('create_envelope', envelope())))
+    const asked = call('void_envelope', { envelope_id, reason: 'change' })
+    await client.call(asked)
+    expect(await client.call(asked)).toMatchObject({ class: 'retry' })
+    expect(await client.call(asked)).toMatchObject({ class: 'ok', output: { status: 'voided' } })
+  })
+})
+
 describe('what goes wrong', () => {
   const rule = { provider: 'docusign' as const, operation: 'list_envelopes', times: 1 }
 

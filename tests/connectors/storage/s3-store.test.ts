@@ -88,6 +88,34 @@ test('other bytes than were put are damaged (S33)', async () => {
   expect(await failureOf(store.get(key))).toMatchObject({ reason: 'damaged' })
 })
 
+const page = { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><html><p>Hello</p></html>' }
+
+test.each<[string, string, (store: ObjectStore) => Promise<unknown>]>([
+  ['a put', 'put_object', (store) => store.put(key, Buffer.from('y'), text)],
+  ['a get', 'get_object', (store) => store.get(key)],
+  ['a head', 'head_object', (store) => store.head(key)],
+  ['a list', 'list_versions', (store) => store.versions(key)],
+  ['a removal', 'delete_object', (store) => store.remove(key)],
+])(
+  '%s that a page of something in between answers is asked again, and nothing is believed (S34)',
+  async (_, operation, ask) => {
+    const { store } = await failing({ operation, ...page, times: 1 })
+    if (operation !== 'put_object') await store.put(key, Buffer.from('x'), text)
+    expect(await failureOf(ask(store))).toMatchObject({ reason: 'retry' })
+    await store.put('tenants/t2/a.txt', Buffer.from('theirs'), text)
+    await ask(store)
+    expect((await store.get('tenants/t2/a.txt'))?.content.toString()).toBe('theirs')
+  },
+)
+
+test('versions that a page says are switched on are looked at again (S34)', async () => {
+  const to = await sandbox({ provider: 's3', operation: 'put_versioning', ...page, times: 1 })
+  const store = storeAt(to.baseUrls.s3)
+  expect(await failureOf(store.ready())).toMatchObject({ reason: 'retry' })
+  await store.ready()
+  expect((await store.put(key, Buffer.from('x'), text)).version_id).not.toBe('')
+})
+
 test('the bucket is made and keeps versions before the first put; asked once (S32)', async () => {
   const to = await sandbox()
   const store = storeAt(to.baseUrls.s3)
@@ -95,7 +123,8 @@ test('the bucket is made and keeps versions before the first put; asked once (S3
   await store.put('tenants/t2/a.txt', Buffer.from('x'), text)
   const { calls } = await get<{ calls: LoggedCall[] }>(`${to.url}/sandbox/calls?provider=s3`)
   expect(calls.map(({ operation }) => operation)).toEqual([
-    ...['head_bucket', 'create_bucket', 'get_versioning', 'put_versioning', 'put_object', 'put_object'],
+    ...['head_bucket', 'create_bucket', 'get_versioning', 'put_versioning', 'get_versioning'],
+    ...['put_object', 'put_object'],
   ])
 })
 

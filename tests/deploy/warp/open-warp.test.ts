@@ -49,6 +49,7 @@ const platform = () => {
     places: () => [place],
   }
   const providers = {
+    resident: null,
     sandbox: {
       get isBusy() {
         return !parts.sandbox

@@ -45,7 +45,12 @@ describe('warped clock', () => {
 })
 
 describe('warp', () => {
-  const open = (next: { idle: boolean; due: number | null }, asked: () => void = () => undefined) => {
+  type Follower = ConstructorParameters<typeof Warp>[0]['follower']
+  const open = (
+    next: { idle: boolean; due: number | null },
+    asked: () => void = () => undefined,
+    follower: Follower = null,
+  ) => {
     const clock = new HandClock(start)
     const warped = new WarpClock(join(directory, 'business-time'), start)
     const notices: string[] = []
@@ -61,6 +66,7 @@ describe('warp', () => {
       moved: () => {
         moved += 1
       },
+      follower,
       notice: (line) => notices.push(line),
     })
     warp.start()
@@ -92,6 +98,37 @@ describe('warp', () => {
     expect(await look()).toBe(10_200_000)
     next.due = start + 10_200_000 + 30 * day
     expect(await look()).toBe(10_200_000 + 30 * day + 600_000)
+  })
+
+  it('stands still while who follows from elsewhere works, jumps to what is due there, and tells it first (WP6)', async () => {
+    const there = { busy: true, next_at: (start + 700) as number | null }
+    const told: number[] = []
+    let whenTold = -1
+    const { warped, look, moved } = open({ idle: true, due: null }, undefined, (now) => {
+      told.push(now - start)
+      if (now > start && whenTold < 0) {
+        whenTold = moved()
+        there.next_at = null
+      }
+      return Promise.resolve(there)
+    })
+    expect(await look()).toBe(0)
+    there.busy = false
+    expect(await look()).toBe(700 + alongAtLeastMs)
+    expect(told.at(-1)).toBe(700 + alongAtLeastMs)
+    expect([whenTold, moved()]).toEqual([0, 1])
+    await look()
+    expect(warped.now() - start).toBe(700 + alongAtLeastMs)
+  })
+
+  it('goes on when who follows was away for a while (WP6)', async () => {
+    let isThere = false
+    const { look } = open({ idle: true, due: null }, undefined, () =>
+      isThere ? Promise.resolve({ busy: false, next_at: start + 5 }) : Promise.reject(new Error('nobody answers')),
+    )
+    expect(await look()).toBe(0)
+    isThere = true
+    expect(await look()).toBe(5 + alongAtLeastMs)
   })
 
   it('stands still while somebody holds it, and no longer than that (WP3)', async () => {

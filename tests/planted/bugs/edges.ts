@@ -3,6 +3,7 @@
 import type { PlantedBug } from '../bug.ts'
 import { bug, bySeeds } from '../bug.ts'
 
+const providerCalls = 'tests/deploy/chaos-provider-calls.test.ts'
 const transaction = 'tests/connectors/postgres/transaction.test.ts'
 
 const run = 'sinks/projection-run.ts'
@@ -125,5 +126,36 @@ export const edgeBugs: readonly PlantedBug[] = [
 `,
     '      const scope = [\n',
     { file: 'tests/api/query/query.test.ts', test: 'row 42: a cursor that was edited, borrowed' },
+  ),
+  // What the providers themselves must see.
+  bug(
+    'each try of a payment has a key of its own',
+    'connectors/payments/operations.ts',
+    '({ idempotencyKey: `${call.callId}${part}` })',
+    '({ idempotencyKey: `${call.callId}${part}:${call.attempt}` })',
+    { file: providerCalls, test: 'makes one of each' },
+  ),
+  bug(
+    'each try of an envelope is a transaction of its own',
+    'connectors/esign/envelope.ts',
+    'transactionId: asked.transaction_id,',
+    'transactionId: `${asked.transaction_id} ${performance.now()}`,',
+    { file: providerCalls, test: 'makes one of each' },
+  ),
+  bug(
+    'each try of a usage report is counted by a name of its own',
+    'connectors/payments/operations.ts',
+    `    identifier,
+    timestamp:`,
+    `    identifier: \`\${identifier}:\${exchange.call.attempt}\`,
+    timestamp:`,
+    { file: providerCalls, test: 'makes one of each' },
+  ),
+  bug(
+    'a page is taken for the word that an envelope is voided',
+    'connectors/esign/docusign.ts',
+    `return made.safeParse(parseJson(answer.body)).success ? done(200, { status: 'voided' }) : unreadable`,
+    `return done(200, { status: 'voided' })`,
+    { file: providerCalls, test: 'makes one of each' },
   ),
 ]
