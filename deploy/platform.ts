@@ -54,7 +54,7 @@ import { startStreams } from './streams/index.ts'
 import { sweepTimeline } from './timeline-sweep.ts'
 import { visibility } from './visibility.ts'
 import { openWebhooks } from './webhooks.ts'
-import { openWarp, warpHandler } from './warp/open-warp.ts'
+import { isAsked, openWarp, warpHandler } from './warp/open-warp.ts'
 import type { Warp } from './warp/warp.ts'
 
 export interface Platform {
@@ -299,6 +299,9 @@ function httpOf(
     clock: machineClock,
     random: machineRandom,
     time: () => foundation.time.now(),
+    onRequest: (path) => {
+      if (isAsked(path)) warp?.seen()
+    },
     authenticate: (token) => identity.authenticate(token),
     authenticateApiKey: (key) => identity.authenticateApiKey(key),
     spendQuota: (key) => identity.spendQuota(key),

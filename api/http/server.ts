@@ -43,6 +43,8 @@ export interface HttpServerOptions extends Authenticators {
   readonly random: Random
   /** Business time in ms, told with every answer of the API; the clock's unless given. */
   readonly time?: () => number
+  /** Told of each request, by its path. */
+  readonly onRequest?: (path: string) => void
   health(): HealthReport | Promise<HealthReport>
   ready(): boolean | Promise<boolean>
 }
@@ -93,6 +95,7 @@ function application(options: HttpServerOptions, closing: AbortSignal): Express 
 
   app.use((request: Request, response: Response, next: NextFunction) => {
     open(request, response)
+    options.onRequest?.(request.path)
     const waitMs = unlimited.has(request.path) ? 0 : limit.take(request.socket.remoteAddress ?? '')
     if (waitMs > 0) throw tooManyRequests(waitMs)
     checkAnnouncedLength(request, settings.bodyLimitBytes)

@@ -19,11 +19,9 @@ export const timelineItem = z.object({
   correlation_id: z.string(),
   source: z.string().meta({ example: 'lifecycle-saga' }),
   actor: z.object({ type: z.string(), id: z.string() }),
-  summary: z
-    .record(z.string(), z.unknown())
-    .meta({
-      description: "The payload without personal and long fields, and for a client without what is the seller's alone",
-    }),
+  summary: z.record(z.string(), z.unknown()).meta({
+    description: "The payload without personal and long fields, and for a client without what is the seller's alone",
+  }),
 })
 export type TimelineItem = z.infer<typeof timelineItem>
 

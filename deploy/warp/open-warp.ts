@@ -33,6 +33,9 @@ export function openWarp(running: Running, notice: (line: string) => void): Warp
   })
 }
 
+/** Whether a person or a program asks (WP5), and not a watchdog, a provider's webhook or a demo's visitor, who practise too. */
+export const isAsked = (path: string): boolean => /^\/(api|console|sandbox)(\/|$)/.test(path)
+
 /**
  * `GET /sandbox/clock` tells business time; `POST /sandbox/clock {"hold": "<who>", "for_ms": 60000}` stops it for so long of
  * real time, `{"release": "<who>"}` lets it go on.

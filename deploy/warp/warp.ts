@@ -7,6 +7,8 @@
  *      comes with it (two minutes, and more the farther the jump goes): else a thousand clients a second apart were a thousand
  *      jumps. Each still happens under its own time, and in the order of these.
  * WP3  A hold ends by itself, so that a script that died does not stop time.
+ * WP5  Time that nobody looks at stands still: after ten minutes of real time without a request it waits for the next one. Else a
+ *      platform left alone with one paying client would live through centuries of invoices by the morning.
  */
 
 import type { Clock } from '../../topology/index.ts'
@@ -32,6 +34,7 @@ const alongAtMostMs = 10 * 60 * 1000
 export const alongAtLeastMs = 2 * 60 * 1000
 const lookEveryMs = 5
 const holdAtMostMs = 10 * 60 * 1000
+export const unseenAtMostMs = 10 * 60 * 1000
 
 export class Warp {
   readonly #options: WarpOptions
@@ -41,9 +44,12 @@ export class Warp {
   #running: Promise<void> = Promise.resolve()
   #jumps = 0
   #lastTrouble = ''
+  #seenAt: number
+  #isLeftAlone = false
 
   constructor(options: WarpOptions) {
     this.#options = options
+    this.#seenAt = options.clock.now()
   }
 
   get now(): number {
@@ -70,6 +76,12 @@ export class Warp {
     this.#holds.delete(name)
   }
 
+  /** Somebody asked something (WP5). */
+  seen(): void {
+    this.#seenAt = this.#options.clock.now()
+    this.#isLeftAlone = false
+  }
+
   start(): void {
     this.#wait()
   }
@@ -90,6 +102,7 @@ export class Warp {
 
   async #look(): Promise<void> {
     const { warped, isIdle, moved } = this.#options
+    if (this.#isUnseen()) return
     // Whether anybody works is asked only where there is something to jump to.
     if (this.holders.length > 0 || this.#nextDue() === null || !(await isIdle())) return
     const next = this.#nextDue()
@@ -103,6 +116,15 @@ export class Warp {
       moved()
     }
     this.#lastTrouble = ''
+  }
+
+  #isUnseen(): boolean {
+    const { clock, notice } = this.#options
+    if (clock.now() - this.#seenAt <= unseenAtMostMs) return false
+    if (!this.#isLeftAlone)
+      notice('business time stands still: nobody has asked anything for ten minutes; the next request lets it go on')
+    this.#isLeftAlone = true
+    return true
   }
 
   /** When the next thing is due, of all; null when nothing is. */

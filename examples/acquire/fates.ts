@@ -71,13 +71,16 @@ export function fateScript(list: readonly Applicant[], seed: number): readonly R
   const some = list.filter(({ domain }) => createHash('sha256').update(`${domain} ${seed}`).digest().readUInt8(0) < 64)
   const companies = some.map(({ domain }) => domain)
   if (companies.length === 0) return people
-  const webhook = { operation: 'webhook', companies, times: companies.length }
-  return [
-    ...people,
-    { ...webhook, duplicate: 1 },
-    { ...webhook, late_ms: 3_600_000 },
-    { ...webhook, signature: 'wrong' },
-  ]
+  // For each provider by itself: mails are told of first, and would use up what is meant for all.
+  const faults = ['docusign', 'stripe', 'sendgrid'].flatMap((provider): Rule[] => {
+    const webhook = { provider, operation: 'webhook', companies, times: companies.length }
+    return [
+      { ...webhook, duplicate: 1 },
+      { ...webhook, late_ms: 3_600_000 },
+      { ...webhook, signature: 'wrong' },
+    ]
+  })
+  return [...people, ...faults]
 }
 
 /** Ends before there is a price. */

@@ -11,13 +11,32 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
+import type { Company } from '../../examples/companies.ts'
 import { companies } from '../../examples/companies.ts'
 import { findChromium, launch } from './chromium.ts'
 import type { Organization } from './world.ts'
 import { agentEmail, operatorEmail, World } from './world.ts'
 
-const images = fileURLToPath(new URL('../../docs/images/', import.meta.url))
-const largestBytes = 300_000
+/** Files in docs/images, without their ending. */
+export const pictures = [
+  'console-board',
+  'console-board-on-a-phone',
+  'console-company',
+  'console-company-on-a-phone',
+  'console-dead-letters',
+  'console-review',
+  'console-review-on-a-phone',
+  'console-reviews',
+  'console-topics',
+  'console-topology',
+  'demo',
+  'demo-on-a-phone',
+  'proposal',
+] as const
+type Picture = (typeof pictures)[number]
+
+export const images = fileURLToPath(new URL('../../docs/images/', import.meta.url))
+export const largestBytes = 300_000
 const require = createRequire(import.meta.url)
 
 const desktop = { width: 1440, height: 900 }
@@ -72,14 +91,7 @@ async function fillWorld(world: World): Promise<readonly Organization[]> {
   await world.hire(agentEmail)
   const all: Organization[] = []
   for (const { count, thenMs } of waves) {
-    const list = companies.slice(all.length, all.length + count)
-    all.push(
-      ...(await Promise.all(
-        list.map(({ name, domain, industry }) =>
-          world.register(`ada@${domain}`, name, (tenantId) => world.assign(tenantId), industry),
-        ),
-      )),
-    )
+    all.push(...(await signUp(world, companies.slice(all.length, all.length + count), (id) => world.assign(id))))
     if (thenMs > 0) await pass(world, thenMs)
     if (all.length === waves[0]!.count) await poisonOne(world, all[1]!)
   }
@@ -89,6 +101,24 @@ async function fillWorld(world: World): Promise<readonly Organization[]> {
     return items.length >= doubtful.length ? true : null
   })
   return all
+}
+
+/** A few at a time: what is hashed at once is bounded, and more is refused. */
+async function signUp(
+  world: World,
+  list: readonly Company[],
+  before?: (tenantId: string) => Promise<void>,
+): Promise<Organization[]> {
+  const made: Organization[] = []
+  for (let at = 0; at < list.length; at += 3)
+    made.push(
+      ...(await Promise.all(
+        list
+          .slice(at, at + 3)
+          .map(({ name, domain, industry }) => world.register(`ada@${domain}`, name, before, industry)),
+      )),
+    )
+  return made
 }
 
 /** A record that nobody can read, and others behind it. */
@@ -131,8 +161,9 @@ class Camera {
     await page.locator('.loading, [aria-busy=true]').first().waitFor({ state: 'detached' })
   }
 
-  async take(page: Page, name: string): Promise<void> {
-    // What has just arrived is marked for a while.
+  async take(page: Page, name: Picture): Promise<void> {
+    // What has just arrived is marked for a while, and what is under the pointer as long as it is.
+    await page.mouse.move(1, 1)
     await page.waitForTimeout(1_000)
     const path = join(images, `${name}.png`)
     await page.screenshot({ path, animations: 'disabled' })
@@ -157,8 +188,8 @@ async function agentPictures(camera: Camera, world: World): Promise<void> {
     const page = await camera.sit(agentEmail, size)
     await page.locator('.board article').first().waitFor()
     await camera.take(page, `console-board${end}`)
-    await camera.go(page, `/companies/${newest.organization_id}`)
-    const event = page.locator('li.event').filter({ hasText: 'Subscription activated' }).first()
+    await camera.go(page, `/companies/${newest.organization_id}?topic=client_events`)
+    const event = page.locator('li.event').filter({ hasText: 'Billing → Scoping' }).first()
     await event.getByRole('button').first().click()
     await event.getByText('Led to').waitFor()
     await page.evaluate(() => scrollTo(0, 0))
@@ -187,9 +218,7 @@ async function operatorPictures(camera: Camera, world: World): Promise<void> {
   await camera.take(page, 'console-topics')
   await camera.go(page, '/topology')
   await page.locator('.graph.map').waitFor()
-  const more = Promise.allSettled(
-    companies.slice(40, 60).map(({ name, domain }) => world.register(`ada@${domain}`, name)),
-  )
+  const more = signUp(world, companies.slice(40, 52))
   await page
     .locator('.edge.waits')
     .first()
@@ -244,7 +273,7 @@ async function proposalPicture(camera: Camera, world: World, { email }: Organiza
   await page.evaluate(`(async () => {
     const pdf = await import('/pdf.mjs')
     pdf.GlobalWorkerOptions.workerSrc = '/worker.mjs'
-    const page = await (await pdf.getDocument('/proposal.pdf').promise).getPage(1)
+    const page = await (await pdf.getDocument({ url: new URL('/proposal.pdf', location.href).href }).promise).getPage(1)
     const canvas = document.querySelector('canvas')
     const viewport = page.getViewport({ scale: 794 / page.getViewport({ scale: 1 }).width })
     canvas.width = viewport.width
@@ -286,7 +315,8 @@ async function main(): Promise<void> {
     const paid = all[0]!
     await agentPictures(camera, world)
     await operatorPictures(camera, world)
-    await demoPictures(camera, world, paid)
+    // A demo is shown for two weeks: of somebody who began today.
+    await demoPictures(camera, world, all[waves[0]!.count + waves[1]!.count + waves[2]!.count]!)
     await proposalPicture(camera, world, paid)
   } finally {
     await browser.close()
@@ -294,10 +324,11 @@ async function main(): Promise<void> {
   }
 }
 
-await main().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : String(error))
-    process.exit(1)
-  },
-)
+if (import.meta.main)
+  await main().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : String(error))
+      process.exit(1)
+    },
+  )

@@ -136,9 +136,9 @@ describe('the board', () => {
 
   const at = Date.parse('2026-01-04T00:00:00.000Z')
   test.each([
-    [{}, at, 'Demo under way', 'plain'],
+    [{}, at, 'Demo', 'plain'],
     [{}, at + 3 * day, 'Demo 48 h late'.replace('48 h', duration(2 * day)), 'warn'],
-    [{ current_step: 'nda' }, at, 'NDA under way', 'plain'],
+    [{ current_step: 'nda' }, at, 'NDA', 'plain'],
     [{ waiting_reviews: 1 }, at + 9 * day, 'Waits for a person', 'warn'],
     [{ step_status: 'timed_out', waiting_reviews: 1 }, at, 'Demo timed out', 'bad'],
     [{ step_status: 'completed' }, at + 9 * day, 'Demo done', 'ok'],

@@ -7,13 +7,23 @@ import { documentData } from '../../processors/documents/content.ts'
 import { quote } from '../../processors/documents/pricing.ts'
 import { documentTypes } from '../../processors/documents/state.ts'
 
-test('numbers are written as people read them, and an offer says once that it is without tax', () => {
+test('numbers are written as people read them, and an offer says what comes on top', () => {
   const figures = { seats: 129, conversations: 1_051_590, interval: 'month', discountBasisPoints: 0 } as const
   const of = { document_type: 'pricing', quote: quote(documentsDefaults.pricing, figures) } as const
   const data = documentData(documentsDefaults, of, { company_name: 'Acme', domain: null }, 0)
-  expect(JSON.stringify(data)).toContain('"1,051,590 a month"')
-  expect(JSON.stringify(data)).toContain('"129 seats"')
-  expect(data).toMatchObject({ notes: [] })
+  expect(data).toMatchObject({
+    prices: {
+      lines: [
+        { description: 'Seats', quantity: 129, unit: 'seats', unit_price_minor: 3_600, amount_minor: 129 * 3_600 },
+        { description: 'Conversations', detail: '1,051,590 a month; each further one US$0.03' },
+      ],
+    },
+    notes: [
+      'The first 1,000 conversations of a month cost nothing.',
+      'More seats or conversations are charged at the prices of this offer.',
+      'The offer stands until the date above; its prices hold for the first term.',
+    ],
+  })
 })
 
 test.each(documentTypes)('%s', (document_type) => {

@@ -48,7 +48,7 @@ export interface StepWords {
   readonly tone: Tone
 }
 
-/** How its step stands; null where there is nothing to say. @param nowMs business time */
+/** How its step stands, by its name alone while it is under way; null where there is nothing to say. @param nowMs business time */
 export function stepWords(card: Card, nowMs: number): StepWords | null {
   const { current_step, step_status, deadline, status, waiting_reviews } = card
   if (status === 'completed') return { text: 'Completed', tone: 'ok' }
@@ -63,5 +63,5 @@ export function stepWords(card: Card, nowMs: number): StepWords | null {
   if (step_status === 'completed') return { text: `${step} done`, tone: 'ok' }
   const lateMs = deadline === null ? 0 : nowMs - Date.parse(deadline)
   if (lateMs > 0) return { text: `${step} ${duration(lateMs)} late`, tone: 'warn' }
-  return { text: `${step} under way`, tone: 'plain' }
+  return { text: step, tone: 'plain' }
 }

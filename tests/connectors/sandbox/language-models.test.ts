@@ -111,7 +111,10 @@ describe('a demo', () => {
 
   test('speaks of one finding of each type before a second of any', async () => {
     const [volume, rival, stack] = findings
-    const more = [{ ...rival, finding_id: 'f-rival-2' }, { ...rival, finding_id: 'f-rival-3' }]
+    const more = [
+      { ...rival, finding_id: 'f-rival-2' },
+      { ...rival, finding_id: 'f-rival-3' },
+    ]
     const { pain_points: pains } = await asks(await sandbox(), {}, { findings: [rival, ...more, volume, stack] })
     expect(pains.map(({ finding_id: id }) => id)).toEqual(['f-rival', 'f-volume', 'f-stack'])
   })

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { machineClock } from '../../../deploy/machine.ts'
 import type { Running } from '../../../deploy/running.ts'
-import { openWarp, warpHandler } from '../../../deploy/warp/open-warp.ts'
+import { isAsked, openWarp, warpHandler } from '../../../deploy/warp/open-warp.ts'
 import { WarpClock } from '../../../deploy/warp/warp-clock.ts'
 import type { Warp } from '../../../deploy/warp/warp.ts'
 
@@ -162,4 +162,11 @@ describe('the handler of the clock', () => {
       expect((await ask(of, 'POST', body)).status, body.slice(0, 20)).toBe(400)
     expect(of.holders).toEqual([])
   })
+})
+
+it('takes people and programs for somebody who asks, and neither watchdogs nor who only practises (WP5)', () => {
+  for (const path of ['/api/v1/events', '/console', '/console/board', '/sandbox/clock', '/sandbox/mail'])
+    expect([path, isAsked(path)]).toEqual([path, true])
+  for (const path of ['/ready', '/health', '/metrics', '/webhooks/stripe/main', '/d/a-token/events', '/consoles', '/'])
+    expect([path, isAsked(path)]).toEqual([path, false])
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WarpClock } from '../../../deploy/warp/warp-clock.ts'
-import { Warp, alongAtLeastMs } from '../../../deploy/warp/warp.ts'
+import { Warp, alongAtLeastMs, unseenAtMostMs } from '../../../deploy/warp/warp.ts'
 import { HandClock } from '../../../topology/testing/hand-clock.ts'
 
 const start = 1_767_225_600_000
@@ -129,6 +129,24 @@ describe('warp', () => {
     const other = open(next, () => (next.due = null))
     expect(await other.look()).toBe(0)
     expect([other.warp.jumps, other.moved()]).toEqual([0, 0])
+  })
+
+  it('stands still when nobody has asked anything for ten minutes, says so once, and goes on with the next who does (WP5)', async () => {
+    const next: { idle: boolean; due: number | null } = { idle: true, due: null }
+    const { warp, look, clock, notices } = open(next)
+    await clock.turnTo(clock.now() + unseenAtMostMs - 100)
+    next.due = start + 50
+    expect(await look()).toBeGreaterThanOrEqual(50)
+    await clock.turnTo(clock.now() + 1_000)
+    const at = await look()
+    next.due = start + day
+    expect(await look()).toBe(at)
+    expect(notices).toEqual([expect.stringContaining('nobody has asked anything')])
+    warp.seen()
+    expect(await look()).toBeGreaterThanOrEqual(day)
+    await clock.turnTo(clock.now() + unseenAtMostMs + 100)
+    await look()
+    expect(notices).toHaveLength(2)
   })
 
   it('holds for ten minutes at most, whatever is asked for (WP3)', async () => {
