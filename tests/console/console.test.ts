@@ -33,7 +33,7 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
     await world.start()
     const rules = [
       {
-        companies: ['doubtful.example', 'hopeless.example', 'undecided.example', 'keys.example'],
+        companies: ['doubtful', 'hopeless', 'undecided', 'between', 'behind', 'keys'].map((name) => `${name}.example`),
         answer: 'low_confidence',
       },
     ]
@@ -360,6 +360,41 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
     expect(await page.locator('.business-time').isVisible()).toBe(false)
     expect(complaints).toEqual([])
   })
+
+  test('what came between the first look and the first news is there, and a row that came after its event too', async () => {
+    const { page } = await seated(agentEmail)
+    let [listen, answered]: [() => void, number] = [() => undefined, 0]
+    const mayListen = new Promise<void>((resolve) => (listen = resolve))
+    await page.route('**/api/v1/stream**', async (route) => {
+      await mayListen
+      await route.continue()
+    })
+    await page.route('**/api/v1/reviews?**', async (route) => {
+      const isBehind = route.request().url().includes('min_position') && answered++ === 0
+      if (!isBehind) return route.continue()
+      const json = { title: 'Not yet visible', status: 504, code: 'not_yet_visible', detail: 'Not yet.' }
+      await route.fulfill({ status: 504, contentType: 'application/problem+json', json })
+    })
+    await go(page, '/reviews')
+    await page.locator('ul.queue, .empty').first().waitFor()
+    const waits = async (name: string): Promise<void> => {
+      const one = await world.register(`ola@${name.toLowerCase()}.example`, name, (tenantId) => world.assign(tenantId))
+      const token = await world.tokenOf(agentEmail)
+      const path = `/api/v1/reviews?status=waiting&organization_id=${one.organizationId}`
+      await world.until(`review of ${name}`, async () => {
+        const { body } = await world.call('GET', path, undefined, token)
+        return body.items.length > 0 ? true : null
+      })
+    }
+    const heading = (name: string) => page.getByRole('heading', { level: 2, name })
+    await waits('Between')
+    expect(await heading('Between').count()).toBe(0)
+    listen()
+    await heading('Between').waitFor()
+    await waits('Behind')
+    await heading('Behind').waitFor()
+    expect(answered).toBeGreaterThan(0)
+  }, 90_000)
 
   test('a process that runs some of the tasks says that it shows the keys of these', async () => {
     const { page } = await seated(operatorEmail)

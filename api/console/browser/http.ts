@@ -26,6 +26,25 @@ export const base = '/api/v1'
 export const get = async <T>(path: string, parameters: Parameters = {}, signal?: AbortSignal): Promise<T> =>
   (await send<T>('GET', path + queryOf(parameters), undefined, signal)).body
 
+/**
+ * A read that has seen what an event or a command did. One that comes late is not waited for: what there is by then is read, and the
+ * next event asks again.
+ * @param position of the event; null for none
+ */
+export async function getSeen<T>(
+  path: string,
+  parameters: Parameters,
+  position: string | null,
+  signal?: AbortSignal,
+): Promise<T> {
+  try {
+    return await get<T>(path, { ...parameters, min_position: position }, signal)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'not_yet_visible')) throw error
+    return get<T>(path, parameters, signal)
+  }
+}
+
 export const post = <T>(path: string, body?: unknown): Promise<Answer<T>> => send<T>('POST', path, body)
 
 export function queryOf(parameters: Parameters): string {

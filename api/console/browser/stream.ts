@@ -7,6 +7,8 @@ import { end, renew, token } from './session.ts'
 export type StreamState = 'live' | 'waiting'
 
 export interface Listener<T> {
+  /** From here on everything is heard. What happened before, also since the page was first read, is to be read. */
+  begun(): void
   event(item: T): void
   state(state: StreamState): void
 }
@@ -23,11 +25,13 @@ export async function listen<T>(
   let lastEventId: string | null = null
   let waitMs = firstWaitMs
   while (!signal.aborted) {
+    const isNew = lastEventId === null
     try {
       await readOnce(parameters, lastEventId, signal, (event, id, data) => {
         waitMs = firstWaitMs
         if (id !== null) lastEventId = id
         if (event === 'start') listener.state('live')
+        if (event === 'start' && isNew) listener.begun()
         if (event === 'event') listener.event(JSON.parse(data) as T)
       })
       continue

@@ -5,7 +5,7 @@ import { columnsOf, fitting, stageOf, stepWords } from '../board-view.ts'
 import { now } from '../clock.ts'
 import { fill, h } from '../dom.ts'
 import { count, counted, title } from '../format.ts'
-import { get } from '../http.ts'
+import { get, getSeen } from '../http.ts'
 import { ago, announce, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
@@ -109,8 +109,8 @@ export function board({ signal, query }: Visit): Shown {
 
   /** A read that waits for the event sees what the event did. */
   async function refresh(organizationId: string, position: string): Promise<void> {
-    const parameters = { organization_id: organizationId, min_position: position }
-    const [card] = (await get<CardPage>('/lifecycle', parameters, signal)).items
+    const parameters = { organization_id: organizationId }
+    const [card] = (await getSeen<CardPage>('/lifecycle', parameters, position, signal)).items
     if (card === undefined) return
     const before = cards.get(organizationId)
     cards.set(organizationId, card)
@@ -133,12 +133,19 @@ export function board({ signal, query }: Visit): Shown {
     }, settleMs)
   }
 
+  const begun = (): void =>
+    void load().then(
+      () => {
+        if (!signal.aborted) draw()
+      },
+      () => undefined,
+    )
+
   async function begin(): Promise<void> {
     try {
-      // The stream first: what happens while the board is read is heard, and read again.
       void listen<TimelineItem>(
         { topics: 'client_events,auth_events,review_events' },
-        { event: heard, state: (state) => mark.set(state === 'live') },
+        { begun, event: heard, state: (state) => mark.set(state === 'live') },
         signal,
       )
       await load()

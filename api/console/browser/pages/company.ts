@@ -3,7 +3,7 @@
 import type { Child } from '../dom.ts'
 import { fill, h } from '../dom.ts'
 import { capital, counted, dayOf, momentOf, timeOf, title, took, words } from '../format.ts'
-import { get } from '../http.ts'
+import { get, getSeen } from '../http.ts'
 import { ago, empty, facts, field, into, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
@@ -165,7 +165,10 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   }
 
   let settling = false
+  /** Where the lifecycle was last moved. */
+  let moved: string | null = null
   function heard(item: TimelineItem): void {
+    if (item.topic === 'client_events') moved = item.position
     items.set(item.event_id, item)
     fresh.add(item.event_id)
     if (settling) return
@@ -174,13 +177,23 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
       settling = false
       if (signal.aborted) return
       draw()
-      void showStand()
+      void showStand(moved)
     }, 200)
   }
 
-  async function showStand(): Promise<void> {
-    const lifecycle = await lifecycleOf(id, signal).catch(() => null)
-    if (!signal.aborted) fill(stand, standOf(organization, lifecycle))
+  /** @param position of what is to be seen by now */
+  async function showStand(position: string | null = null): Promise<void> {
+    const lifecycle = await lifecycleOf(id, position, signal).catch(() => undefined)
+    if (!signal.aborted && lifecycle !== undefined) fill(stand, standOf(organization, lifecycle))
+  }
+
+  /** What happened between the first look and the stream's beginning. */
+  async function newest(): Promise<void> {
+    const parameters = { limit: pageSize, topic: topic.value }
+    const page = await get<EventPage>(`/organizations/${id}/timeline`, parameters, signal)
+    for (const item of page.items) items.set(item.event_id, item)
+    draw()
+    await showStand()
   }
 
   topic.addEventListener('change', () => {
@@ -191,7 +204,11 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
   void begin()
   void listen<TimelineItem>(
     { topics: topicNames.join(','), organization_id: id },
-    { event: heard, state: (state) => mark.set(state === 'live') },
+    {
+      begun: () => void newest().catch(() => undefined),
+      event: heard,
+      state: (state) => mark.set(state === 'live'),
+    },
     signal,
   )
   const lead = [organization.domain, organization.industry].filter((text) => text !== null).join(' · ')
@@ -208,8 +225,9 @@ export async function company({ params, query, signal }: Visit): Promise<Shown> 
 }
 
 /** Null while it has not begun: the board knows that, and then nobody asks for its steps. */
-async function lifecycleOf(id: string, signal: AbortSignal): Promise<Lifecycle | null> {
-  const board = await get<{ items: readonly { stage: string | null }[] }>('/lifecycle', { organization_id: id }, signal)
+async function lifecycleOf(id: string, position: string | null, signal: AbortSignal): Promise<Lifecycle | null> {
+  const of = { organization_id: id }
+  const board = await getSeen<{ items: readonly { stage: string | null }[] }>('/lifecycle', of, position, signal)
   return (board.items[0]?.stage ?? null) === null ? null : get<Lifecycle>(`/lifecycle/${id}`, {}, signal)
 }
 

@@ -5,13 +5,14 @@ import { fill, h } from '../dom.ts'
 import { companyName } from '../company-names.ts'
 import { now } from '../clock.ts'
 import { capital, count, counted, title, words } from '../format.ts'
-import { get } from '../http.ts'
+import { get, getSeen } from '../http.ts'
 import { ago, empty, liveMark, loading, pageHead, tag, trouble } from '../parts.ts'
 import type { Review } from '../review-item.ts'
 import { companyOf, riskTone, waitsFor } from '../review-item.ts'
 import type { Shown, Visit } from '../router.ts'
 import { note, root } from '../router.ts'
 import { listen } from '../stream.ts'
+import type { TimelineItem } from '../timeline-item.ts'
 import type { Tone } from '../tone.ts'
 
 interface ReviewPage {
@@ -24,6 +25,9 @@ const views = [
   ['decided', 'Decided'],
   ['expired', 'Expired'],
 ] as const
+
+/** News that come together are read together. */
+const settleMs = 500
 
 export function reviews({ query, signal }: Visit): Shown {
   const mark = liveMark()
@@ -73,14 +77,19 @@ export function reviews({ query, signal }: Visit): Shown {
       )
   }
 
-  async function load(): Promise<void> {
+  let loads = 0
+
+  /** @param position of what is to be seen by now; of several reads the last one counts, whichever is answered last */
+  async function load(position: string | null = null): Promise<void> {
+    const turn = ++loads
     try {
-      const page = await get<ReviewPage>('/reviews', { status: view, limit: 50 }, signal)
+      const page = await getSeen<ReviewPage>('/reviews', { status: view, limit: 50 }, position, signal)
+      if (turn !== loads) return
       items = page.items
       cursor = page.next_cursor
       if (!signal.aborted) draw()
     } catch (error) {
-      if (!signal.aborted)
+      if (!signal.aborted && turn === loads)
         fill(
           list,
           trouble(error, () => void load()),
@@ -95,19 +104,25 @@ export function reviews({ query, signal }: Visit): Shown {
     draw()
   }
 
-  let settling = false
-  function heard(): void {
-    if (settling) return
-    settling = true
+  const news = new Map<number, string>()
+  function heard({ partition, position }: TimelineItem): void {
+    const isSettling = news.size > 0
+    news.set(partition, position)
+    if (isSettling) return
     setTimeout(() => {
-      settling = false
-      if (!signal.aborted) void load()
-    }, 500)
+      const seen = [...news.values()].join(',')
+      news.clear()
+      if (!signal.aborted) void load(seen)
+    }, settleMs)
   }
 
   drawTabs()
   void load()
-  void listen({ topics: 'review_events' }, { event: heard, state: (state) => mark.set(state === 'live') }, signal)
+  void listen<TimelineItem>(
+    { topics: 'review_events' },
+    { begun: () => void load(), event: heard, state: (state) => mark.set(state === 'live') },
+    signal,
+  )
   return { title: 'Reviews', content: [pageHead('Reviews', lead, [mark.element, tabs]), list] }
 }
 
