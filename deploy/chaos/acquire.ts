@@ -11,8 +11,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,7 +19,7 @@ import { fileURLToPath } from 'node:url'
 import type { ChaosArguments } from './arguments.ts'
 import { checkEventIds, checkRebuild } from './checks.ts'
 import type { Instance } from './instance.ts'
-import { freePort, startInstance } from './instance.ts'
+import { newHome, startInstance } from './instance.ts'
 import type { KillMoment } from './seeded.ts'
 import { killMoments } from './seeded.ts'
 import { startLogFindings } from './start-log.ts'
@@ -91,13 +90,7 @@ export async function runAcquire(options: ChaosArguments): Promise<AcquireReport
 }
 
 async function newSite(options: ChaosArguments): Promise<Site> {
-  const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
-  // The embedded PostgreSQL may run under an account of its own, which must be able to pass.
-  chmodSync(directory, 0o755)
-  const dataDir = join(directory, 'data')
-  const logFile = join(directory, 'instance.log')
-  writeFileSync(logFile, '')
-  const port = await freePort()
+  const { directory, dataDir, logFile, port, url } = await newHome()
   const settings = {
     PORT: String(port),
     HOST: '127.0.0.1',
@@ -108,7 +101,6 @@ async function newSite(options: ChaosArguments): Promise<Site> {
     // Only bytes may cause a flush, so that the bound is what is tested.
     STATE_FLUSH_MS: '3600000',
   }
-  const url = `http://127.0.0.1:${port}`
   const parts: Site['parts'] = new Set()
   const start = (): Instance => {
     const instance = startInstance({ url, settings, logFile })

@@ -2,9 +2,11 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,6 +26,26 @@ export interface Instance {
   kill(): Promise<Exit>
   /** Asks it to end and waits. */
   stop(): Promise<Exit>
+}
+
+export interface Home {
+  readonly directory: string
+  readonly dataDir: string
+  readonly logFile: string
+  readonly port: number
+  readonly url: string
+}
+
+/** A directory and a port for an instance, new and its own. */
+export async function newHome(): Promise<Home> {
+  const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
+  // The embedded PostgreSQL may run under an account of its own, which must be able to pass.
+  chmodSync(directory, 0o755)
+  const dataDir = join(directory, 'data')
+  const logFile = join(directory, 'instance.log')
+  writeFileSync(logFile, '')
+  const port = await freePort()
+  return { directory, dataDir, logFile, port, url: `http://127.0.0.1:${port}` }
 }
 
 const main = fileURLToPath(new URL('../bin/start.ts', import.meta.url))

@@ -15,7 +15,8 @@ export const ends = [
 ] as const
 export type End = (typeof ends)[number]
 
-type Rule = Readonly<Record<string, unknown>>
+/** One of the script that the sandbox is told. */
+export type Rule = Readonly<Record<string, unknown>>
 
 interface Fate {
   readonly name: string
@@ -29,7 +30,8 @@ interface Fate {
 const visit = (answer: string) => (companies: readonly string[]) => [
   { provider: 'sendgrid', operation: 'visit', companies, answer },
 ]
-const signing = (subject: string, answer: string) => (companies: readonly string[]) => [
+/** What the signers of such a document do. */
+export const signing = (subject: string, answer: string) => (companies: readonly string[]) => [
   {
     provider: 'docusign',
     operation: 'create_envelope',
@@ -38,7 +40,8 @@ const signing = (subject: string, answer: string) => (companies: readonly string
     answer,
   },
 ]
-const paying =
+/** How invoices are paid. */
+export const paying =
   (answer: string, more: Rule = {}) =>
   (companies: readonly string[]) => [{ provider: 'stripe', operation: 'pay', companies, answer, ...more }]
 

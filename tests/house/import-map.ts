@@ -103,6 +103,7 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'deploy/machine.ts': 'likewise: time and chance of the machine',
   'examples/acquire.ts': 'started as a process of its own',
   'examples/acquire/acquisition.ts': "a company's way from sign-up on, which chaos has its own companies go",
+  'examples/acquire/fates.ts': 'how its companies behave, as the sandbox is told',
   'examples/acquire/house.ts': 'who decides for us meanwhile',
   'examples/acquire/http.ts': 'its client, which outlives kills of the server',
   'examples/acquire/lifecycle.ts': 'its way to the end',

@@ -1,6 +1,7 @@
 /** What the companies of a run do, told to the stand-ins as a script, and where each must end. */
 
-type Rule = Readonly<Record<string, unknown>>
+import type { Rule } from '../../../examples/acquire/fates.ts'
+import { paying, signing } from '../../../examples/acquire/fates.ts'
 
 export interface Fate {
   readonly name: string
@@ -13,18 +14,6 @@ export interface Fate {
   readonly cancelAfterS?: number
 }
 
-const signing = (subject: string, answer: string) => (companies: readonly string[]) => [
-  {
-    provider: 'docusign',
-    operation: 'create_envelope',
-    companies,
-    contains: `"emailSubject":"${subject} for `,
-    answer,
-  },
-]
-const paying =
-  (answer: string, more: Rule = {}) =>
-  (companies: readonly string[]) => [{ provider: 'stripe', operation: 'pay', companies, answer, ...more }]
 const minute = 60_000
 /** What the payment service tells of them comes when we have given up. */
 const toldLate = (companies: readonly string[]) => [

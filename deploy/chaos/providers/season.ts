@@ -1,8 +1,7 @@
 /** What several runs share: a directory, an application on it, and providers that outlive its lives. */
 
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { openPool } from '../../../connectors/postgres/index.ts'
 import type { House } from '../../../examples/acquire/house.ts'
@@ -11,7 +10,7 @@ import type { Client } from '../../../examples/acquire/http.ts'
 import { client } from '../../../examples/acquire/http.ts'
 import { askAdmin } from '../../admin-socket.ts'
 import { checkEventIds } from '../checks.ts'
-import { freePort } from '../instance.ts'
+import { newHome } from '../instance.ts'
 import { embeddedDatabaseUrl } from '../rows.ts'
 import { startLogFindings } from '../start-log.ts'
 import { Application } from './application.ts'
@@ -49,14 +48,7 @@ const longestMs = 24 * 60 * 60 * 1000
 const bucket = 'lifecycle-documents'
 
 export async function openSeason(say: (line: string) => void): Promise<Season> {
-  const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
-  // The embedded PostgreSQL may run under an account of its own, which must be able to pass.
-  chmodSync(directory, 0o755)
-  const dataDir = join(directory, 'data')
-  const logFile = join(directory, 'instance.log')
-  writeFileSync(logFile, '')
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
+  const { directory, dataDir, logFile, port, url } = await newHome()
   const codeSecret = randomBytes(32).toString('hex')
   let application: Application | null = null
   const kill = (why: string): void => application?.kill(why)
