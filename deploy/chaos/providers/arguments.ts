@@ -21,7 +21,7 @@ export interface ProvidersArguments {
 
 export const providersUsage = [
   'npm run chaos -- --providers [options]',
-  '  --runs n                seeded runs: n and the plans of n seeds (200)',
+  '  --runs n                seeded runs (200); from 200 on, more until every operation has met every fault',
   '  --seed n                of the first run; those after it count up. Repeats what an earlier run said',
   '  --kills n               kill -9 that each run plans (1); runs under way together meet the kills of all of them',
   '  --companies n           companies of a run (3)',

@@ -60,10 +60,10 @@ export async function runProviders(options: ProvidersArguments): Promise<Provide
   const none = { repeats: { mails: 0, questions: 0 }, spared: 0, runs: 0, companies: 0, calls: 0, faults: 0 }
   const totals: Totals = { met: new Map(), findings: [], kills: {}, created: {}, ...none }
   const minutes = (): number => (performance.now() - begun) / 60_000
-  while (totals.runs < options.runs && totals.findings.length === 0 && minutes() < options.minutes)
+  while (wanted(options, totals) > 0 && totals.findings.length === 0 && minutes() < options.minutes)
     await playSeason(options, totals, minutes)
   const isWhole = totals.runs >= options.runs
-  const findings = [...totals.findings, ...(isWhole && totals.runs >= wholeSet ? missing(totals.met) : [])]
+  const findings = [...totals.findings, ...(options.runs >= wholeSet && isWhole ? missing(totals.met) : [])]
   const { met, ...counted } = totals
   return {
     ...{ program: 'providers', seed: options.seed, next_seed: isWhole ? null : options.seed + totals.runs },
@@ -74,8 +74,14 @@ export async function runProviders(options: ProvidersArguments): Promise<Provide
   }
 }
 
-/** From so many runs on, every operation must have met every fault. */
+/** In a set of so many runs every operation must have met every fault. */
 const wholeSet = 200
+
+/** @returns runs still to play: those asked for and, in a whole set, as many at a time until every operation has met every fault */
+function wanted({ runs, atOnce }: ProvidersArguments, totals: Totals): number {
+  if (totals.runs < runs) return runs - totals.runs
+  return runs >= wholeSet && missing(totals.met).length > 0 ? atOnce : 0
+}
 
 async function playSeason(options: ProvidersArguments, totals: Totals, minutes: () => number): Promise<void> {
   const season = await openSeason(say)
@@ -84,15 +90,21 @@ async function playSeason(options: ProvidersArguments, totals: Totals, minutes: 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
   const before = totals.findings.length
   try {
-    const last = Math.min(options.runs, totals.runs + options.season)
+    const last = totals.runs + Math.min(wanted(options, totals), options.season)
     while (totals.runs < last && totals.findings.length === before && minutes() < options.minutes)
       await playOne(season, options, totals, Math.min(options.atOnce, last - totals.runs))
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted)
     totals.findings.push(...(await season.close()))
     sumUp(season, totals)
+    sayMissing(totals)
     if (totals.findings.length === before && !options.keep) season.remove()
   }
+}
+
+function sayMissing({ met }: Totals): void {
+  const pairs = missing(met)
+  if (pairs.length > 0) say(`to come yet, ${pairs.length}: ${pairs.join(', ')}`)
 }
 
 async function playOne(season: Season, options: ProvidersArguments, totals: Totals, runs: number): Promise<void> {
