@@ -127,6 +127,8 @@ export interface Config {
     readonly bodyLimitBytes: number
     /** 0 is no limit. */
     readonly rateLimitPerMinute: number
+    /** Addresses and networks. */
+    readonly trustedProxies: readonly string[]
   }
   readonly console: {
     /** Addresses in lower case. */
@@ -253,6 +255,7 @@ function assemble(values: Values): Config {
       publicUrl: (values.PUBLIC_URL ?? `http://${hostInUrl(values.HOST)}:${values.PORT}`).replace(/\/+$/, ''),
       bodyLimitBytes: values.BODY_LIMIT_BYTES,
       rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+      trustedProxies: values.TRUSTED_PROXIES,
     },
     console: { operators: operatorsOf(values.CONSOLE_OPERATORS) },
     timelineDays: values.TIMELINE_DAYS,

@@ -293,6 +293,7 @@ function httpOf(
       bodyLimitBytes: config.http.bodyLimitBytes,
       // Where a month passes in minutes, its visitors and webhooks do too, all from this machine.
       requestsPerMinute: config.clock === 'warp' ? 0 : config.http.rateLimitPerMinute,
+      trustedProxies: config.http.trustedProxies,
     },
     version,
     logger: loggerOf(config),

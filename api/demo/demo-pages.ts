@@ -20,6 +20,7 @@ import type { Pool } from '../../connectors/postgres/index.ts'
 import type { Json } from '../../schemas/index.ts'
 import type { Clock, Random } from '../../topology/clock.ts'
 import { readBody } from '../http/body.ts'
+import { exchangeOf } from '../http/exchange.ts'
 import { parseJson } from '../http/json.ts'
 import { ApiProblem } from '../http/problem.ts'
 import type { RateLimit } from '../http/rate-limit.ts'
@@ -103,14 +104,14 @@ export function demoPages(options: DemoPagesOptions): Mount {
   }
 
   async function tell(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
-    const { demo, viewer } = await visitor(request, address, beacons)
+    const { demo, viewer } = await visitor(request, response, address, beacons)
     const told = await bodyOf(request, response, beacon, settings.beaconBytes)
     await append(demo, eventOf(demo, viewer, told), told)
     response.writeHead(204).end()
   }
 
   async function ask(request: IncomingMessage, response: ServerResponse, address: Address): Promise<void> {
-    const { demo, viewer } = await visitor(request, address, questions)
+    const { demo, viewer } = await visitor(request, response, address, questions)
     if (viewer.device === 'bot') throw new ApiProblem(403, 'forbidden', 'Questions are for people.')
     const told = await bodyOf(request, response, question, settings.questionBytes)
     const message_id = options.random.bytes(16).toString('hex')
@@ -129,12 +130,13 @@ export function demoPages(options: DemoPagesOptions): Mount {
   /** DP2. */
   async function visitor(
     request: IncomingMessage,
+    response: ServerResponse,
     at: Address,
     limit: Limits,
   ): Promise<{ readonly demo: SharedDemo; readonly viewer: Viewer }> {
     const demo = await openDemo(at)
     const userAgent = (request.headers['user-agent'] ?? '').slice(0, 500)
-    const address = request.socket.remoteAddress ?? ''
+    const { address } = exchangeOf(response)
     const hash = links.viewerOf(demo.tenantId, address, userAgent)
     const waitMs =
       limit.viewer.take(hash) || limit.address.take(address) || limit.demo.take(`${demo.tenantId} ${demo.demoId}`)

@@ -8,6 +8,8 @@ import type { Clock, Random } from '../../topology/clock.ts'
 
 export interface Exchange {
   readonly requestId: string
+  /** Of the client: the connection's, or what a trusted proxy says (H3 of server.ts). */
+  readonly address: string
   /** The template of the path, e.g. `/api/v1/reviews/:review_id`. Never the path itself: it holds ids. */
   route: string
 }
@@ -15,7 +17,7 @@ export interface Exchange {
 const exchanges = new WeakMap<ServerResponse, Exchange>()
 
 export const exchangeOf = (response: ServerResponse): Exchange =>
-  exchanges.get(response) ?? { requestId: 'unknown', route: 'unmatched' }
+  exchanges.get(response) ?? { requestId: 'unknown', address: '', route: 'unmatched' }
 
 export interface ExchangeOptions {
   readonly metrics: Registry
@@ -39,8 +41,8 @@ export function exchangeOpener({ metrics, logger, clock, random }: ExchangeOptio
     registers: [metrics],
   })
 
-  return (request: IncomingMessage, response: ServerResponse): Exchange => {
-    const exchange: Exchange = { requestId: random.bytes(12).toString('hex'), route: 'unmatched' }
+  return (request: IncomingMessage, response: ServerResponse, address: string): Exchange => {
+    const exchange: Exchange = { requestId: random.bytes(12).toString('hex'), address, route: 'unmatched' }
     exchanges.set(response, exchange)
     const start = clock.now()
     const method = request.method ?? ''

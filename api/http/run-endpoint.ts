@@ -7,6 +7,7 @@ import type { Authenticators } from './credentials.ts'
 import { principalOf } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 import { sendEventStream } from './event-stream.ts'
+import { exchangeOf } from './exchange.ts'
 import { parseJson } from './json.ts'
 import { ApiProblem } from './problem.ts'
 import { strict, validBody, validQuery } from './validate.ts'
@@ -46,7 +47,7 @@ export function endpointHandler(endpoint: Endpoint, environment: EndpointEnviron
       query,
       body,
       principal,
-      ip: request.socket.remoteAddress ?? '',
+      ip: exchangeOf(response).address,
       header: (name) => single(request.headers[name.toLowerCase()]),
       stillIn: () => stillIn(endpoint, request, authenticators),
     })

@@ -3,7 +3,8 @@
  *
  * H1 What is mounted is the list of endpoints, nothing else: the OpenAPI document is made from the same list.
  * H2 A request waits for nothing unbounded: bytes, time, sockets and requests per address all have a limit.
- * H3 Who asks stands in the Authorization header. Forwarded addresses, tenant headers and method overrides are not read.
+ * H3 Who asks stands in the Authorization header. Tenant headers and method overrides are not read; X-Forwarded-For says a client's
+ *    address for its limits when the connection comes from a trusted proxy, read from its end up to the first that is none.
  * H4 Every failure is a problem+json that says nothing of the inside; what is unknown is logged under its request id.
  */
 
@@ -88,15 +89,16 @@ function application(options: HttpServerOptions, closing: AbortSignal): Express 
   const app = express()
   for (const off of ['x-powered-by', 'etag', 'query parser']) app.disable(off)
   for (const on of ['case sensitive routing', 'strict routing']) app.enable(on)
+  app.set('trust proxy', settings.trustedProxies)
   const open = exchangeOpener({ metrics, logger, clock, random })
   const list = operations(options)
   const unlimited = new Set(list.map(({ path }) => path))
   const limit = rateLimit(settings.requestsPerMinute, clock)
 
   app.use((request: Request, response: Response, next: NextFunction) => {
-    open(request, response)
+    const { address } = open(request, response, request.ip ?? '')
     options.onRequest?.(request.path)
-    const waitMs = unlimited.has(request.path) ? 0 : limit.take(request.socket.remoteAddress ?? '')
+    const waitMs = unlimited.has(request.path) ? 0 : limit.take(address)
     if (waitMs > 0) throw tooManyRequests(waitMs)
     checkAnnouncedLength(request, settings.bodyLimitBytes)
     next()

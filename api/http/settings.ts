@@ -5,6 +5,8 @@ export interface HttpSettings {
   readonly bodyLimitBytes: number
   /** Per client address; 0 is no limit. */
   readonly requestsPerMinute: number
+  /** Addresses and networks (`10.0.0.0/8`) of proxies in front of us: what they say of a client's address is believed. */
+  readonly trustedProxies: readonly string[]
   /** For the whole request to arrive, in ms. */
   readonly requestTimeoutMs: number
   readonly headersTimeoutMs: number
@@ -23,6 +25,7 @@ export interface HttpSettings {
 export const httpDefaults: HttpSettings = Object.freeze({
   bodyLimitBytes: 1024 * 1024,
   requestsPerMinute: 1000,
+  trustedProxies: Object.freeze([]),
   requestTimeoutMs: 15_000,
   headersTimeoutMs: 5_000,
   timeoutCheckMs: 1_000,

@@ -84,6 +84,19 @@ export function lines(
   return variable(options, `up to ${most} lines of ${longest} characters with ; between them`, schema)
 }
 
+/** Addresses and networks of IP with commas between them; `none` is no one. */
+export function networks(options: Described): Variable<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((text) => (text === 'none' ? [] : text.split(',').map((each) => each.trim())))
+    .pipe(z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).max(100))
+  return variable(
+    options,
+    'none, or addresses and networks such as 10.0.0.0/8 with commas between them',
+    schema as unknown as z.ZodType<readonly string[], string>,
+  )
+}
+
 /** An address; `null` when it is not given. A password inside is never shown. */
 export function url(options: {
   readonly meaning: string

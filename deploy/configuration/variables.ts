@@ -1,7 +1,20 @@
 /** Every variable of ours. README's table and the defaults (`tests/golden/config.txt`) are checked against it. */
 
 import type { Variable } from './variable.ts'
-import { choice, endpointSecrets, given, lines, list, pem, secret, secrets, text, url, whole } from './variable.ts'
+import {
+  choice,
+  endpointSecrets,
+  given,
+  lines,
+  list,
+  networks,
+  pem,
+  secret,
+  secrets,
+  text,
+  url,
+  whole,
+} from './variable.ts'
 
 export const roles = ['api', 'worker', 'effects', 'sinks'] as const
 export type Role = (typeof roles)[number]
@@ -191,6 +204,10 @@ export const variables = {
     fallback: '1000',
     min: 0,
     max: 100_000_000,
+  }),
+  TRUSTED_PROXIES: networks({
+    meaning: "proxies in front of us: the address that limits count by is then their X-Forwarded-For's",
+    fallback: 'none',
   }),
   BODY_LIMIT_BYTES: whole({
     meaning: 'largest HTTP body',

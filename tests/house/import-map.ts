@@ -111,6 +111,7 @@ export const furtherDoors: Readonly<Record<string, string>> = {
   'api/http/endpoint.ts': 'what an endpoint is; the door would load the server',
   'api/http/body.ts': 'reads bytes; the door would load the server',
   'api/http/rate-limit.ts': 'counts requests; the door would load the server',
+  'api/http/exchange.ts': 'what is known of a request under way; the door would load the server',
   'api/http/server.ts': 'what a mount is, types alone',
   'api/http/validate.ts': 'checks bodies; the door would load the server',
   'api/http/json.ts': 'one strict parser; the door would load the server',

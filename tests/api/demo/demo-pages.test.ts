@@ -301,11 +301,15 @@ describe('what a page tells', () => {
 
 /** Pages of their own, so that their limits begin anew. */
 async function limited(more: Partial<typeof demoPageDefaults>) {
-  const fresh = await serve([], {}, { mounts: { '/d': pagesWith({ ...demoPageDefaults, ...more }) } })
-  const chat = (token: string, agent: string) =>
+  const fresh = await serve(
+    [],
+    { trustedProxies: ['127.0.0.1'] },
+    { mounts: { '/d': pagesWith({ ...demoPageDefaults, ...more }) } },
+  )
+  const chat = (token: string, agent: string, forwardedFor = '192.0.2.1') =>
     fetch(`${fresh.url}/d/${token}/chat`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'user-agent': agent },
+      headers: { 'content-type': 'application/json', 'user-agent': agent, 'x-forwarded-for': forwardedFor },
       body: JSON.stringify({ session_id: session, text: 'a' }),
     }).then(({ status }) => status)
   return { fresh, chat }
@@ -317,6 +321,7 @@ test('a viewer who gives the browser another name each time is stopped by the ad
   const statuses: number[] = []
   for (let n = 0; n < 8; n++) statuses.push(await chat(n % 2 === 0 ? tokenA : tokenB, `${browser} ${n}`))
   expect(statuses).toEqual([202, 202, 202, 202, 202, 429, 429, 429])
+  expect(await chat(tokenA, browser, '192.0.2.2')).toBe(202)
 })
 
 test("questions about one demo have a pace, wherever they come from; another tenant's goes on (DP2)", async () => {

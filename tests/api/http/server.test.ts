@@ -235,6 +235,28 @@ test('row 19: forwarded addresses and tenant headers are not read (H3)', async (
   expect(body).toEqual({ tenant: tenantA, id: '1', ip: '127.0.0.1' })
 })
 
+test('a trusted proxy says whose address it is, past the proxies that are trusted too; anybody else is not believed (H3)', async () => {
+  const said = 'spoofed, 9.9.9.9, 198.51.100.7, 10.1.2.3'
+  const ipSeen = async (trustedProxies: readonly string[]): Promise<unknown> => {
+    await using behind = await serve(endpoints, { trustedProxies })
+    const headers = { 'X-Forwarded-For': said }
+    const { body } = await call(`${behind.url}/api/v1/things/1`, { token: tokenOf(person(tenantA)), headers })
+    return body['ip']
+  }
+  expect(await ipSeen([])).toBe('127.0.0.1')
+  expect(await ipSeen(['10.0.0.0/8'])).toBe('127.0.0.1')
+  expect(await ipSeen(['127.0.0.0/8'])).toBe('10.1.2.3')
+  expect(await ipSeen(['127.0.0.1', '10.0.0.0/8'])).toBe('198.51.100.7')
+})
+
+test('behind a trusted proxy each client has its own allowance (H3)', async () => {
+  await using behind = await serve(endpoints, { requestsPerMinute: 2, trustedProxies: ['127.0.0.1'] })
+  const status = async (address: string) =>
+    (await call(`${behind.url}/nothing`, { headers: { 'X-Forwarded-For': address } })).status
+  expect([await status('9.9.9.9'), await status('9.9.9.9'), await status('9.9.9.9')]).toEqual([404, 404, 429])
+  expect(await status('8.8.8.8')).toBe(404)
+})
+
 test.each([
   undefined,
   'text/plain',
