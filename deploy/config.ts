@@ -67,6 +67,8 @@ export interface LlmConfig {
   readonly effort: 'low' | 'medium' | 'high' | null
   /** Null is no limit. */
   readonly tenantDailyBudgetMicrodollars: number | null
+  /** Of that budget: how far a demo's visitors may bring the day's sum. */
+  readonly visitorsPercent: number
 }
 
 export interface DocuSignConfig extends ProviderConfig {
@@ -424,6 +426,7 @@ function llmOf(values: Values): LlmConfig {
     primaryAttempts: values.LLM_PRIMARY_ATTEMPTS,
     effort: values.LLM_EFFORT === 'default' ? null : values.LLM_EFFORT,
     tenantDailyBudgetMicrodollars: budget === 0 ? null : budget,
+    visitorsPercent: values.LLM_VISITORS_PERCENT,
   }
 }
 

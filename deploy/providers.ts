@@ -123,7 +123,7 @@ function languageModels(foundation: StreamFoundation, addresses: ProviderAddress
   const { llm } = foundation.config.providers
   const vendors = [llm.openai, llm.anthropic].filter((vendor) => vendor !== null)
   return llmProvider({
-    llm: languageModelAt(foundation, addresses),
+    llm: modelOf(foundation, addresses, 1),
     mode: llm.mode,
     rate: rateOf(llm.ratePerMinute),
     concurrency: llm.concurrency,
@@ -131,10 +131,18 @@ function languageModels(foundation: StreamFoundation, addresses: ProviderAddress
   })
 }
 
-/** What speaks itself with a model: agents. Whoever only asks for one call goes through the effect worker. */
-export function languageModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
+/**
+ * What visitors of a demo talk with. Anybody with the link may ask, so once a tenant's day has come to their share of its
+ * budget they are told no, and the rest is left for what the tenant's own lifecycle asks.
+ */
+export function visitorsModelAt(foundation: StreamFoundation, addresses: ProviderAddresses | null): Llm {
+  return modelOf(foundation, addresses, foundation.config.providers.llm.visitorsPercent / 100)
+}
+
+/** @param budgetShare up to which part of its budget of a day a tenant's calls are made */
+function modelOf(foundation: StreamFoundation, addresses: ProviderAddresses | null, budgetShare: number): Llm {
   const { llm } = foundation.config.providers
-  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDailyMicrodollars } = llm
+  const { openai, anthropic, primaryAttempts, effort, tenantDailyBudgetMicrodollars: tenantDaily } = llm
   const ledger = sqlLedger(foundation.pools.effects)
   return createLlm({
     openai: vendorSettings('openai', openai, addresses),
@@ -143,7 +151,7 @@ export function languageModelAt(foundation: StreamFoundation, addresses: Provide
     effort,
     embedding: openai === null ? null : { model: llm.embeddingModel },
     prices: pricesOf(llm),
-    budget: tenantDailyMicrodollars === null ? null : { ledger, tenantDailyMicrodollars },
+    budget: tenantDaily === null ? null : { ledger, tenantDailyMicrodollars: Math.floor(tenantDaily * budgetShare) },
     now: () => machineClock.now(),
     // A warped month has the budgets of its days: it is in the sandbox, where nothing is paid.
     time: () => foundation.time.now(),

@@ -315,6 +315,13 @@ export const variables = {
     min: 0,
     max: 1_000_000_000_000,
   }),
+  LLM_VISITORS_PERCENT: whole({
+    meaning:
+      "how far questions of a demo's visitors may bring a tenant's day, in percent of that budget; the rest is for its lifecycle",
+    fallback: '50',
+    min: 0,
+    max: 100,
+  }),
   SENDGRID_FROM_EMAIL: text({
     meaning: 'sender of our mail',
     fallback: 'no-reply@lifecycle.example',

@@ -13,7 +13,7 @@ import type { StreamFoundation } from '../foundation.ts'
 import { machineClock } from '../machine.ts'
 import { serviceSettings } from './service-settings.ts'
 
-/** @param model what the agents speak with */
+/** @param model what visitors of a demo talk with */
 export function hostedTopologies(
   foundation: StreamFoundation,
   providers: readonly Provider[],

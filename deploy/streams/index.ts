@@ -6,7 +6,7 @@
 import type { ApplicationWorker } from '../../topology/index.ts'
 import type { Foundation } from '../foundation.ts'
 import type { Providers } from '../providers.ts'
-import { languageModelAt } from '../providers.ts'
+import { visitorsModelAt } from '../providers.ts'
 import type { HostedApplication } from './hosted-application.ts'
 import { hostedHere, merged } from './hosted-application.ts'
 import { StreamThread } from './stream-thread.ts'
@@ -29,7 +29,7 @@ export async function startStreams(
   failed: (error: Error) => void,
 ): Promise<Streams> {
   if (foundation.config.stream.workers > 1) return startThreads(foundation, providers, notice, failed)
-  const model = languageModelAt(foundation, providers.addresses)
+  const model = visitorsModelAt(foundation, providers.addresses)
   const options = { foundation, providers: providers.list, model, index: 0, notice, failed }
   const { worker, close } = await startStreamWorker(options)
   return { applications: worker.applications.map(hostedHere), here: worker.applications, close }

@@ -16,7 +16,7 @@ import { hostedTopologies } from './hosted-topologies.ts'
 export interface StreamWorkerOptions {
   readonly foundation: StreamFoundation
   readonly providers: readonly Provider[]
-  /** What the agents speak with. */
+  /** What visitors of a demo talk with. */
   readonly model: ChatModel
   /** Which of STREAM_WORKERS it is, from 0. */
   readonly index: number

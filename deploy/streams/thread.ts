@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { ApplicationWorker } from '../../topology/index.ts'
 import { openStreamFoundation } from '../foundation.ts'
 import { openObjectStore } from '../object-store.ts'
-import { languageModelAt, providersAt } from '../providers.ts'
+import { visitorsModelAt, providersAt } from '../providers.ts'
 import { hostedHere } from './hosted-application.ts'
 import type { Question, Said, ThreadSeed } from './stream-thread.ts'
 import type { StreamWorker } from './stream-worker.ts'
@@ -28,7 +28,7 @@ async function run(): Promise<() => Promise<void>> {
   try {
     const objects = openObjectStore(foundation.config)
     const providers = providersAt(foundation, seed.providers, objects)
-    const model = languageModelAt(foundation, seed.providers)
+    const model = visitorsModelAt(foundation, seed.providers)
     const stream = await startStreamWorker({ foundation, providers, model, index: seed.index, notice, failed })
     // Its connections would keep the thread alive.
     const close = (): Promise<void> =>

@@ -14,7 +14,7 @@ import type { StreamFoundation } from '../../deploy/foundation.ts'
 import { scratchDatabase } from '../../deploy/local/scratch-database.ts'
 import { machineClock } from '../../deploy/machine.ts'
 import { openObjectStore } from '../../deploy/object-store.ts'
-import { providersAt } from '../../deploy/providers.ts'
+import { providersAt, visitorsModelAt } from '../../deploy/providers.ts'
 import type { Json } from '../../schemas/index.ts'
 import { openaiSays, scripted } from '../connectors/llm/start.ts'
 import { call } from '../connectors/sandbox/start.ts'
@@ -62,6 +62,36 @@ test('language models answer out of the sandbox, within the budget of their tena
     await ledger.reserve({ tenantId: tenants[0]!, day: today, microdollars: 3_000 - spent }, 3_000)
     expect(await ask(tenants[0]!, 1)).toMatchObject({ class: 'quota', output: null })
     expect(await ask(tenants[1]!, 1)).toMatchObject({ class: 'ok' })
+  } finally {
+    await sandbox.close()
+    await effects.end()
+    await rm(directory, { recursive: true })
+  }
+})
+
+test("a demo's visitors may bring a tenant's day to half of its budget; its own calls go on, another tenant's visitors too", async () => {
+  await using database = await scratchDatabase()
+  const effects = openPool(database.urls.effects, { applicationName: 'test-effects' })
+  const directory = await mkdtemp(join(tmpdir(), 'providers-'))
+  const sandbox = await startSandbox({ directory, clock: machineClock })
+  try {
+    const config = configOf({ LLM_TENANT_DAILY_BUDGET_MICRODOLLARS: '10000' })
+    const foundation = {
+      ...{ config, time: machineClock, pools: { effects }, secrets: { code: 'c'.repeat(32) } },
+    } as unknown as StreamFoundation
+    const visitors = visitorsModelAt(foundation, sandbox.baseUrls)
+    const own = providersAt(foundation, sandbox.baseUrls, openObjectStore(config)).find(({ name }) => name === 'llm')!
+    const asked = async (tenantId: string) =>
+      (await visitors.complete({ ...request, tenantId, attempt: 1, signal: AbortSignal.timeout(10_000) })).class
+    expect(await asked(tenants[0]!)).toBe('ok')
+    const day = dayOf(Date.now())
+    const spent = await sqlLedger(effects).spent(tenants[0]!, day)
+    await sqlLedger(effects).reserve({ tenantId: tenants[0]!, day, microdollars: 5_000 - spent }, 10_000)
+    expect(await asked(tenants[0]!)).toBe('quota')
+    expect(
+      await own.call(call('complete', request as unknown as Json, { tenantId: tenants[0]!, attempt: 1 })),
+    ).toMatchObject({ class: 'ok' })
+    expect(await asked(tenants[1]!)).toBe('ok')
   } finally {
     await sandbox.close()
     await effects.end()
