@@ -1,17 +1,15 @@
 /** The console in a real browser against the whole platform: what people do with it, and how it behaves. */
 
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { findChromium, launch } from './chromium.ts'
+import { findChromium, launch } from '../browser/chromium.ts'
+import { findingsOn } from '../browser/looked-at.ts'
 import type { Organization } from './world.ts'
 import { agentEmail, operatorEmail, World } from './world.ts'
 
 const found = await findChromium()
 const path = 'path' in found ? found.path : null
 const why = 'lacks' in found ? ` (skipped: ${found.lacks})` : ''
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 interface Seat {
   readonly page: Page
@@ -431,21 +429,7 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
         const look = async (page: Page, place: string): Promise<void> => {
           await page.locator('.loading, [aria-busy=true]').first().waitFor({ state: 'detached' })
           await page.waitForTimeout(300)
-          const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-          if (wide > 0) findings.push(`${place} is ${String(wide)} px too wide`)
-          await page.evaluate(axe)
-          const { grave, contrasts } = await page.evaluate<{
-            grave: string[]
-            contrasts: number
-          }>(`axe.run().then((result) => ({
-            grave: result.violations
-              .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-              .map(({ id, nodes }) => id + ' ' + nodes[0].html + ' ' + nodes[0].failureSummary),
-            contrasts: result.passes.filter(({ id }) => id === 'color-contrast').flatMap(({ nodes }) => nodes).length,
-          }))`)
-          findings.push(...grave.map((finding) => `${place}: ${finding}`))
-          // It was computed, of more than the frame.
-          if (contrasts < 3) findings.push(`${place}: contrast of ${String(contrasts)} texts only`)
+          findings.push(...(await findingsOn(page)).map((finding) => `${place}: ${finding}`))
         }
         const door = await sit(options)
         await look(door.page, 'door')
@@ -605,11 +589,21 @@ describe.skipIf(path === null)(`the console in Chromium${why}`, () => {
 
     test('what the server does not answer is a sentence with a way to try again', async () => {
       const { page } = await seated(agentEmail)
-      await page.route('**/api/v1/reviews?*', (route) => route.abort())
+      let asked = 0
+      await page.route('**/api/v1/reviews?*', (route) => {
+        asked += 1
+        return route.abort()
+      })
       await go(page, '/reviews')
       await page.getByText('The platform does not answer.').waitFor()
+      const before = asked
+      const again = page.getByRole('button', { name: 'Try again' })
+      await again.click()
+      await expect.poll(() => asked).toBeGreaterThan(before)
+      await page.getByText('The platform does not answer.').waitFor()
       await page.unroute('**/api/v1/reviews?*')
-      await page.getByRole('button', { name: 'Try again' }).click()
+      // News of a review may have it read before anybody presses: the button is gone then.
+      await again.click({ timeout: 2_000 }).catch(() => undefined)
       await page
         .getByText(/waiting for a person|Nothing waits/)
         .first()

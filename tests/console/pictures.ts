@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import type { Company } from '../../examples/companies.ts'
 import { companies } from '../../examples/companies.ts'
-import { findChromium, launch } from './chromium.ts'
+import { findChromium, launch } from '../browser/chromium.ts'
 import type { Organization } from './world.ts'
 import { agentEmail, operatorEmail, World } from './world.ts'
 

@@ -159,9 +159,9 @@ const chatPart = (company: string): Html =>
   >
     <h2 id="ask">Ask anything</h2>
     <div class="chat">
-      <ul class="log" id="log" role="log" aria-live="polite" aria-label="Conversation">
-        <li data-role="assistant">Hello! What would you like to know about this demo for ${company}?</li>
-      </ul>
+      <div class="log" id="log" role="log" aria-live="polite" aria-label="Conversation">
+        <p data-role="assistant">Hello! What would you like to know about this demo for ${company}?</p>
+      </div>
       <form class="say" id="say">
         <label class="visually-hidden" for="text">Your question</label
         ><input id="text" name="text" maxlength="2000" autocomplete="off" placeholder="Your question" /><button

@@ -110,7 +110,7 @@ export const script = `
   var pending = 0
   var timer = null
   function add(role, text) {
-    var line = document.createElement('li')
+    var line = document.createElement('p')
     line.dataset.role = role
     line.textContent = text
     log.appendChild(line)

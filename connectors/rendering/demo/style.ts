@@ -50,12 +50,12 @@ p{margin:0;text-wrap:pretty}
 .end{background:var(--tint);border-radius:calc(var(--radius) + 8px);padding:clamp(1.75rem,6vw,4rem);text-align:center;display:grid;justify-items:center;gap:1.25rem}
 .end p{color:var(--soft)}
 .chat{margin-top:1.5rem;background:var(--paper);border:1px solid var(--line);border-radius:var(--radius);display:flex;flex-direction:column;min-height:16rem;max-height:min(34rem,80vh)}
-.log{list-style:none;margin:0;padding:1.25rem;overflow-y:auto;flex:1;display:flex;flex-direction:column;gap:.7rem}
-.log li{max-width:min(85%,34rem);padding:.65rem 1rem;border-radius:14px;background:var(--ground)}
-.log li:not(:first-child){white-space:pre-wrap}
-.log li:not([data-role=user],[data-role=note]){align-self:flex-start}
-.log li[data-role=user]{align-self:flex-end;background:var(--accent);color:var(--accent-ink)}
-.log li[data-role=note]{align-self:center;background:none;color:var(--soft);font-size:.95rem;text-align:center}
+.log{padding:1.25rem;overflow-y:auto;flex:1;display:flex;flex-direction:column;gap:.7rem}
+.log p{max-width:min(85%,34rem);padding:.65rem 1rem;border-radius:14px;background:var(--ground)}
+.log p:not(:first-child){white-space:pre-wrap}
+.log p:not([data-role=user],[data-role=note]){align-self:flex-start}
+.log p[data-role=user]{align-self:flex-end;background:var(--accent);color:var(--accent-ink)}
+.log p[data-role=note]{align-self:center;background:none;color:var(--soft);font-size:.95rem;text-align:center}
 .say{display:flex;gap:.6rem;padding:.9rem;border-top:1px solid var(--line)}
 .say input{flex:1;min-width:0;min-height:3rem;border:1px solid var(--soft);border-radius:999px;padding:.5rem 1.1rem;font:inherit;background:var(--paper);color:var(--ink)}
 .foot{color:var(--soft);font-size:.9rem;padding-block:2rem 3rem;border-top:1px solid var(--line);margin-top:clamp(2rem,5vw,4rem)}

@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
@@ -14,6 +15,9 @@ const macOs = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'
 
 export type Found = { readonly path: string } | { readonly lacks: string }
 
+/** Tests that come to it at the same time take turns, and the second finds it done. */
+const installation = 'command -v chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }'
+
 /** Where it is, or why it cannot be had, in one line. */
 export async function findChromium(): Promise<Found> {
   const found = installed()
@@ -21,11 +25,9 @@ export async function findChromium(): Promise<Found> {
   if (process.getuid?.() !== 0 || inPath('apt-get') === null)
     return { lacks: 'no Chromium on this machine, and only root can install Debian’s: apt-get install chromium' }
   try {
-    const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    await run('apt-get', ['update'], { timeout: 180_000, env: environment })
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], {
-      timeout: 400_000,
-      env: environment,
+    await run('flock', [join(tmpdir(), 'chromium.lock'), 'sh', '-c', installation], {
+      timeout: 600_000,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       maxBuffer: 64 * 1024 * 1024,
     })
   } catch (error) {
