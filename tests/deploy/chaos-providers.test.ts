@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { readProvidersArguments } from '../../deploy/chaos/providers/arguments.ts'
 import type { Met } from '../../deploy/chaos/providers/coverage.ts'
-import { add, missing, mustMeet } from '../../deploy/chaos/providers/coverage.ts'
+import { add, missing, mustMeet, runsToCome } from '../../deploy/chaos/providers/coverage.ts'
 import type { CustomerSeen, EnvelopeSeen, Evidence, InvoiceSeen } from '../../deploy/chaos/providers/evidence.ts'
 import { others, uses } from '../../deploy/chaos/providers/fates.ts'
 import type { ProviderCall } from '../../deploy/chaos/providers/faults.ts'
@@ -59,6 +59,10 @@ describe('the plan', () => {
     const few: Met = new Map()
     add(few, every.slice(1))
     expect(missing(few)).toEqual([`${mustMeet[0]!} has not met ${faultKinds[0]}`])
+    const set = { runs: 200, atOnce: 16 }
+    expect([runsToCome(set, { runs: 192, met }), runsToCome(set, { runs: 200, met })]).toEqual([8, 0])
+    expect([runsToCome(set, { runs: 200, met: few }), runsToCome(set, { runs: 216, met })]).toEqual([16, 0])
+    expect(runsToCome({ ...set, runs: 199 }, { runs: 199, met: few })).toBe(0)
   })
 })
 
@@ -321,7 +325,7 @@ describe('the judge', () => {
 describe('its command line', () => {
   test('has defaults', () => {
     expect(readProvidersArguments(['--providers'], 5)).toEqual({
-      ...{ program: 'providers', runs: 200, seed: 5, kills: 1, companies: 3, atOnce: 4, season: 24, minutes: 120 },
+      ...{ program: 'providers', runs: 200, seed: 5, kills: 1, companies: 3, atOnce: 16, season: 32, minutes: 150 },
       ...{ keep: false, json: null },
     })
     expect(readProvidersArguments(['--providers', '--kills', '0', '--runs', '3', '--keep'], 5)).toMatchObject({

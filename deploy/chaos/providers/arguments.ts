@@ -25,13 +25,13 @@ export const providersUsage = [
   '  --seed n                of the first run; those after it count up. Repeats what an earlier run said',
   '  --kills n               kill -9 that each run plans (1); runs under way together meet the kills of all of them',
   '  --companies n           companies of a run (3)',
-  '  --at-once n             runs under way together (4)',
-  '  --season n              runs on one DATA_DIR and one set of providers (24)',
-  '  --minutes n             begin nothing more after so many (120); the report says how to go on',
+  '  --at-once n             runs under way together (16)',
+  '  --season n              runs on one DATA_DIR and one set of providers (32)',
+  '  --minutes n             begin nothing more after so many (150); the report says how to go on',
   '  --keep, --json file     as above',
 ].join('\n')
 
-const defaults = { runs: 200, kills: 1, companies: 3, 'at-once': 4, season: 24, minutes: 120 }
+const defaults = { runs: 200, kills: 1, companies: 3, 'at-once': 16, season: 32, minutes: 150 }
 
 /** @returns the arguments, or one line that says what is wrong */
 export function readProvidersArguments(argv: readonly string[], freshSeed: number): ProvidersArguments | string {

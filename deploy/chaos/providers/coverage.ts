@@ -1,5 +1,6 @@
 /** Which operation has met which fault, over all runs. */
 
+import type { ProvidersArguments } from './arguments.ts'
 import type { FaultKind, ProviderCall } from './faults.ts'
 import { faultKinds, isPromised } from './faults.ts'
 
@@ -36,6 +37,18 @@ export function missing(met: Met): string[] {
   return mustMeet.flatMap((name) =>
     faultKinds.filter((kind) => (met.get(name)?.get(kind) ?? 0) === 0).map((kind) => `${name} has not met ${kind}`),
   )
+}
+
+/** A set in which every operation must have met every fault. */
+export const isWholeSet = ({ runs }: Pick<ProvidersArguments, 'runs'>): boolean => runs >= 200
+
+/** Those asked for and, in a whole set, as many at a time until nothing is missing. */
+export function runsToCome(
+  options: Pick<ProvidersArguments, 'runs' | 'atOnce'>,
+  played: { readonly runs: number; readonly met: Met },
+): number {
+  if (played.runs < options.runs) return options.runs - played.runs
+  return isWholeSet(options) && missing(played.met).length > 0 ? options.atOnce : 0
 }
 
 export function tableOf(met: Met): string[] {

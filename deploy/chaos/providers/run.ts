@@ -9,7 +9,7 @@
 
 import process from 'node:process'
 import type { ProvidersArguments } from './arguments.ts'
-import { add, missing, tableOf } from './coverage.ts'
+import { add, isWholeSet, missing, runsToCome, tableOf } from './coverage.ts'
 import type { Met } from './coverage.ts'
 import { evidenceIn } from './evidence.ts'
 import type { ProviderCall } from './faults.ts'
@@ -60,10 +60,10 @@ export async function runProviders(options: ProvidersArguments): Promise<Provide
   const none = { repeats: { mails: 0, questions: 0 }, spared: 0, runs: 0, companies: 0, calls: 0, faults: 0 }
   const totals: Totals = { met: new Map(), findings: [], kills: {}, created: {}, ...none }
   const minutes = (): number => (performance.now() - begun) / 60_000
-  while (wanted(options, totals) > 0 && totals.findings.length === 0 && minutes() < options.minutes)
+  while (runsToCome(options, totals) > 0 && totals.findings.length === 0 && minutes() < options.minutes)
     await playSeason(options, totals, minutes)
   const isWhole = totals.runs >= options.runs
-  const findings = [...totals.findings, ...(options.runs >= wholeSet && isWhole ? missing(totals.met) : [])]
+  const findings = [...totals.findings, ...(isWhole && isWholeSet(options) ? missing(totals.met) : [])]
   const { met, ...counted } = totals
   return {
     ...{ program: 'providers', seed: options.seed, next_seed: isWhole ? null : options.seed + totals.runs },
@@ -74,15 +74,6 @@ export async function runProviders(options: ProvidersArguments): Promise<Provide
   }
 }
 
-/** In a set of so many runs every operation must have met every fault. */
-const wholeSet = 200
-
-/** @returns runs still to play: those asked for and, in a whole set, as many at a time until every operation has met every fault */
-function wanted({ runs, atOnce }: ProvidersArguments, totals: Totals): number {
-  if (totals.runs < runs) return runs - totals.runs
-  return runs >= wholeSet && missing(totals.met).length > 0 ? atOnce : 0
-}
-
 async function playSeason(options: ProvidersArguments, totals: Totals, minutes: () => number): Promise<void> {
   const season = await openSeason(say)
   say(`season from seed ${options.seed + totals.runs}, data in ${season.directory}`)
@@ -90,7 +81,7 @@ async function playSeason(options: ProvidersArguments, totals: Totals, minutes: 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted)
   const before = totals.findings.length
   try {
-    const last = totals.runs + Math.min(wanted(options, totals), options.season)
+    const last = totals.runs + Math.min(runsToCome(options, totals), options.season)
     while (totals.runs < last && totals.findings.length === before && minutes() < options.minutes)
       await playOne(season, options, totals, Math.min(options.atOnce, last - totals.runs))
   } finally {
