@@ -7,6 +7,7 @@ import type { Json } from '../../schemas/index.ts'
 import { communicationEvents } from '../../schemas/index.ts'
 import type { Emission, Step, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
+import { decimalsOf } from '../minor-units.ts'
 import type { OutreachState, Waiting } from './state.ts'
 
 export interface Letter {
@@ -74,7 +75,13 @@ export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0,
 export function moneyOf(amount: number, currency: string): string {
   const code = currency.toUpperCase()
   if (!/^[A-Z]{3}$/.test(code)) return `${String(amount)} ${currency}`
-  const format = new Intl.NumberFormat('en-US', { style: 'currency', currency: code, currencyDisplay: 'code' })
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2
+  const digits = decimalsOf(code)
+  const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+  const format = new Intl.NumberFormat('en-US', {
+    style: 'currency',
+    currency: code,
+    currencyDisplay: 'code',
+    ...fraction,
+  })
   return format.format(amount / 10 ** digits).replaceAll('\u00a0', ' ')
 }

@@ -48,10 +48,14 @@ export const count = (value: number): string => countForm.format(value)
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`
 
-/** @param minor integer minor units of a currency of ISO 4217 */
+const noDecimals = /^(?:BIF|CLP|DJF|GNF|JPY|KMF|KRW|MGA|PYG|RWF|VND|VUV|XAF|XOF|XPF)$/i
+const threeDecimals = /^(?:BHD|IQD|JOD|KWD|LYD|OMR|TND)$/i
+
+/** @param minor integer minor units as the payment service counts them: as `processors/minor-units.ts` */
 export function money(minor: number, currency: string): string {
-  const form = new Intl.NumberFormat(undefined, { style: 'currency', currency })
-  return form.format(minor / 10 ** (form.resolvedOptions().maximumFractionDigits ?? 2))
+  const digits = noDecimals.test(currency) ? 0 : threeDecimals.test(currency) ? 3 : 2
+  const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+  return new Intl.NumberFormat(undefined, { style: 'currency', currency, ...fraction }).format(minor / 10 ** digits)
 }
 
 /** @param part of one */
