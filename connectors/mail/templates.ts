@@ -180,6 +180,15 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
     subject: 'Thank you, your payment has arrived',
     text: ['Hello {first_name},', '', 'invoice {invoice} is paid, and nothing is limited any more.'].join('\n'),
   },
+  payment_after_end: {
+    subject: 'Thank you, your payment has arrived',
+    text: [
+      'Hello {first_name},',
+      '',
+      'invoice {invoice} is paid, and nothing is owed of it any more. Your subscription had ended before and stays so;',
+      'if you want to come back, answer this message.',
+    ].join('\n'),
+  },
 })
 
 export type Rendered =

@@ -235,17 +235,33 @@ export function started(
   return withEarly(settings, { state: running, emit: begun, timers: { [sagaTimers.research]: deadline } }, context)
 }
 
-/** Of a client that had paid: what its payments do to it later. */
+/**
+ * Of a client that had paid: what its payments do to it later. It has left with the subscription it pays for, no other one,
+ * and comes back with another: an invoice of the one that ended, paid late or never, moves nobody who has left.
+ */
 function afterPayment(state: SagaState, fact: Fact): Move {
   if (fact.step !== 'billing') return { state }
-  const stage = stageAfter(fact)
-  if (stage === null) return { state }
-  const staged = toStage(state, stage, fact.reason)
-  return { state: staged.state, emit: staged.emit }
+  switch (fact.kind) {
+    case 'completed': {
+      const done = state.done.map((each) => (each.step === 'billing' ? { ...each, ref: fact.ref } : each))
+      return state.stage === 'churned'
+        ? moved({ ...state, done }, stageWhenPaid, 'subscription_activated')
+        : { state: { ...state, done } }
+    }
+    case 'suspended':
+      return state.stage === 'churned' ? { state } : moved(state, 'suspended', fact.reason)
+    case 'recovered':
+      return state.stage === 'churned' ? { state } : moved(state, stageWhenPaid, fact.reason)
+    case 'canceled':
+      return state.done.some(({ step, ref }) => step === 'billing' && ref !== fact.ref)
+        ? { state }
+        : moved(state, 'churned', fact.reason)
+    default:
+      return { state }
+  }
 }
 
-function stageAfter({ kind }: Fact): Stage | null {
-  if (kind === 'suspended') return 'suspended'
-  if (kind === 'recovered') return stageWhenPaid
-  return kind === 'canceled' ? 'churned' : null
+function moved(state: SagaState, stage: Stage, reason: string): Move {
+  const staged = toStage(state, stage, reason)
+  return { state: staged.state, emit: staged.emit }
 }

@@ -122,9 +122,9 @@ export const billing = (type: string, at: number, payload: Readonly<Record<strin
   payload,
   at,
 })
-export const activated = (at: number): ScenarioInput =>
+export const activated = (at: number, subscription_id = 'sub_1'): ScenarioInput =>
   billing('subscription_activated', at, {
-    subscription_id: 'sub_1',
+    subscription_id,
     plan: 'growth',
     currency: 'USD',
     mrr: 1,

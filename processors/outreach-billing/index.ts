@@ -45,8 +45,9 @@ export const outreachBilling = () =>
           return write(known, { ...letter, purpose: 'transactional' }, context)
         }
         case 'dunning_stage_changed': {
-          const { invoice_id: invoice, to } = input
-          const template = letters[to]
+          const { invoice_id: invoice, from, to } = input
+          // Paid after the subscription was ended for it: nothing comes back by that.
+          const template = from === 'canceled' && to === 'recovered' ? 'payment_after_end' : letters[to]
           // Who was asked for another card has read that the payment failed.
           if (template === undefined || (to === 'grace' && isWritten(known, methodKey(invoice)))) return { state }
           const letter = { key: `dunning:${invoice}:${to}`, template, data: { invoice } }

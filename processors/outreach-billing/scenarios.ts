@@ -37,6 +37,15 @@ export const scenarios: readonly Scenario[] = [
         when: issued('JPY', 168_000, seconds(4), 'in_2'),
         then: letter('invoice:in_2', 'invoice', { amount: 'JPY 168,000', invoice: 'in_2', due: '2026-01-01' }),
       },
+      // Two decimals with the payment service, though nobody writes them.
+      {
+        when: issued('HUF', 16_800_000, seconds(4), 'in_4'),
+        then: letter('invoice:in_4', 'invoice', { amount: 'HUF 168,000.00', invoice: 'in_4' }),
+      },
+      {
+        when: issued('KWD', 168_000, seconds(4), 'in_5'),
+        then: letter('invoice:in_5', 'invoice', { amount: 'KWD 168.000', invoice: 'in_5' }),
+      },
       { when: issued('USD', 0, seconds(5), 'in_3') },
     ],
   },
@@ -71,5 +80,13 @@ export const scenarios: readonly Scenario[] = [
   {
     it: 'tells that a subscription has ended (5.4.3)',
     play: [...known, { when: stage('suspended', 'canceled', 30), then: wrote('canceled', 'subscription_canceled') }],
+  },
+  {
+    it: 'thanks who pays after the end, and promises nothing back (5.4.3)',
+    play: [
+      ...known,
+      { when: stage('suspended', 'canceled', 30), then: wrote('canceled', 'subscription_canceled') },
+      { when: stage('canceled', 'recovered', 40), then: wrote('recovered', 'payment_after_end') },
+    ],
   },
 ]

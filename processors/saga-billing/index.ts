@@ -25,6 +25,8 @@ export const sagaBilling = (settings: SagaSettings) =>
     },
   })
 
+const suspending: readonly string[] = ['suspended', 'canceled']
+
 type Told = Pick<Fact, 'kind' | 'ref' | 'reason'>
 
 function factOf(input: EventOf<typeof billingEvents.events> | { readonly event_type: '$timer' }): Told | null {
@@ -45,7 +47,10 @@ function factOf(input: EventOf<typeof billingEvents.events> | { readonly event_t
       return { kind: 'failed', ref: input.invoice_id, reason: 'uncollectible' }
     case 'dunning_stage_changed':
       if (input.to === 'suspended') return { kind: 'suspended', ref: input.invoice_id, reason: 'payment_failed' }
-      return input.to === 'recovered' ? { kind: 'recovered', ref: input.invoice_id, reason: 'invoice_paid' } : null
+      // An invoice that suspended nobody gives nothing back when it is paid: another one may still be unpaid.
+      return input.to === 'recovered' && suspending.includes(input.from)
+        ? { kind: 'recovered', ref: input.invoice_id, reason: 'invoice_paid' }
+        : null
     default:
       return null
   }

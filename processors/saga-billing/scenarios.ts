@@ -1,10 +1,10 @@
 import type { Scenario, ScenarioInput } from '../define.ts'
 import { activated, billing, days, stage, undoing, until } from '../lifecycle-saga/scenario-data.ts'
 
-const canceled = (at: number, reason: string) =>
-  billing('subscription_canceled', at, { subscription_id: 'sub_1', currency: 'USD', mrr: 1, reason })
-const dunning = (at: number, to: string) =>
-  billing('dunning_stage_changed', at, { invoice_id: 'in_1', from: 'grace', to, day: 21 })
+const canceled = (at: number, reason: string, subscription_id = 'sub_1') =>
+  billing('subscription_canceled', at, { subscription_id, currency: 'USD', mrr: 1, reason })
+const dunning = (at: number, to: string, from = 'grace', invoice_id = 'in_1') =>
+  billing('dunning_stage_changed', at, { invoice_id, from, to, day: 21 })
 const givenUp = (at: number) =>
   billing('invoice_uncollectible', at, { invoice_id: 'in_1', currency: 'USD', amount: 100 })
 const ends = { type: 'compensation_started', payload: { from_step: 'billing', reason: 'payment_failed' } }
@@ -70,10 +70,33 @@ export const scenarios: readonly Scenario[] = [
     it: 'suspends a client that does not pay any more, takes it back, and lets it go (4.5.12)',
     play: [
       ...until('billing'),
-      { when: dunning(days(60), 'suspended'), then: [stage('scoping', 'suspended')] },
-      { when: dunning(days(61), 'recovered'), then: [stage('suspended', 'scoping')] },
+      { when: dunning(days(60), 'suspended', 'restricted'), then: [stage('scoping', 'suspended')] },
+      { when: dunning(days(61), 'recovered', 'suspended'), then: [stage('suspended', 'scoping')] },
       { when: dunning(days(90), 'final_notice') },
       { when: canceled(days(100), 'payment_failed'), then: [stage('scoping', 'churned')] },
+    ],
+  },
+  {
+    it: 'leaves a client suspended when another invoice of it is paid (4.5.12)',
+    play: [
+      ...until('billing'),
+      { when: dunning(days(60), 'suspended', 'restricted'), then: [stage('scoping', 'suspended')] },
+      { when: dunning(days(61), 'recovered', 'reminder_1', 'in_2') },
+      { when: dunning(days(62), 'recovered', 'suspended'), then: [stage('suspended', 'scoping')] },
+    ],
+  },
+  {
+    it: 'takes nobody back who has left, whatever becomes of the last invoice, until another subscription is active (4.5.12)',
+    play: [
+      ...until('billing'),
+      { when: canceled(days(50), 'voluntary'), then: [stage('scoping', 'churned')] },
+      { when: dunning(days(60), 'suspended', 'restricted') },
+      { when: dunning(days(69), 'canceled', 'suspended') },
+      { when: dunning(days(70), 'recovered', 'canceled') },
+      { when: activated(days(80), 'sub_2'), then: [stage('churned', 'scoping')] },
+      // What is told late of the subscription it had before.
+      { when: canceled(days(81), 'voluntary') },
+      { when: canceled(days(90), 'voluntary', 'sub_2'), then: [stage('scoping', 'churned')] },
     ],
   },
 ]
