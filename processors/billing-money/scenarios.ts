@@ -21,7 +21,7 @@ import {
   terms,
   webhook,
 } from '../billing/scenario-data.ts'
-import type { Scenario } from '../define.ts'
+import type { Scenario, ScenarioInput } from '../define.ts'
 import { between, last } from '../define.ts'
 
 const stage = (from: string, to: string, day: number) =>
@@ -37,6 +37,13 @@ const graced = {
   then: [fact('payment_failed', { attempt_count: 1, hard: false }), stage('none', 'grace', 0)],
 }
 const D = (day: number): number => days(30) + 1 + day * dayMs
+
+/** Seats from one number to another, under an id that says nothing of the order. */
+const moved = (stripe_event_id: string, from: number, to: number, at: number): ScenarioInput => {
+  const object = subscription('active', { items: seats(to), previous: { items: seats(from) } })
+  const input = webhook('customer.subscription.updated', object, at)
+  return 'payload' in input ? { ...input, payload: { ...input.payload, stripe_event_id } } : input
+}
 
 const stages = [
   ['grace', 0],
@@ -164,6 +171,41 @@ export const scenarios: readonly Scenario[] = [
           seconds(30),
         ),
         then: [fact('subscription_canceled', { mrr: 60_000, reason: 'voluntary', effective_at: seconds(30) })],
+      },
+    ],
+  },
+  {
+    it: 'follows two changes of one second by what each was before, whichever is told first (5.4.2)',
+    play: [
+      ...live,
+      // The later one comes first, and its id is the lower one: it waits for what it says was before.
+      { when: moved('evt_a', 50, 30, seconds(10)) },
+      {
+        when: moved('evt_b', 40, 50, seconds(10)),
+        then: [
+          fact('subscription_changed', { old_mrr: 80_000, new_mrr: 100_000, effective_at: seconds(10) }),
+          fact('subscription_changed', { old_mrr: 100_000, new_mrr: 60_000, effective_at: seconds(10) + 1 }),
+        ],
+      },
+      { when: { advanceTo: days(1) } },
+      {
+        when: webhook(
+          'customer.subscription.deleted',
+          subscription('canceled', { items: seats(30), ended_at: days(2) }),
+          days(2),
+        ),
+        then: [fact('subscription_canceled', { mrr: 60_000 })],
+      },
+    ],
+  },
+  {
+    it: 'says a change whose forerunner never comes, after a while',
+    play: [
+      ...live,
+      { when: moved('evt_a', 50, 30, seconds(10)) },
+      {
+        when: { advanceTo: days(1) },
+        then: [fact('subscription_changed', { old_mrr: 100_000, new_mrr: 60_000, effective_at: seconds(10) })],
       },
     ],
   },

@@ -48,7 +48,7 @@ function say(settings: BillingSettings, state: BillingState, settled: boolean, c
     state,
     ...state.subscriptions.map((known) => (now: BillingState): Move => {
       const { subscription, emit } = saySubscription(known, settled)
-      return { state: emit.length === 0 ? now : withSubscription(now, subscription), emit }
+      return { state: subscription === known ? now : withSubscription(now, subscription), emit }
     }),
     ...state.invoices.map((known) => (now: BillingState): Move => {
       const { invoice, emit } = sayInvoice(settings, known, settled, context.time)

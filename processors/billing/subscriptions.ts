@@ -7,11 +7,14 @@
  *    set of events says the same facts; each is said once.
  * 3. Facts come in their order: nothing before it began, an end only after it was active. What is missing is waited for
  *    until `settle`; then the newest version decides.
+ * 4. A change that begins at what nobody said waits for the one that says it (3): `changes.ts`.
  */
 
 import { billingEvents } from '../../schemas/index.ts'
 import type { Emission } from '../define.ts'
 import { emit } from '../define.ts'
+import type { Change } from './changes.ts'
+import { walk } from './changes.ts'
 import { counts, monthlyRevenue } from './mrr.ts'
 import type { SubscriptionObject, Told } from './objects.ts'
 import { isNewer, mrrOf, subscriptionRank } from './objects.ts'
@@ -55,8 +58,14 @@ export const hasEnded = ({ status, ending }: Subscription): boolean =>
 
 /** Lays one event over what is known. */
 export function learnt(known: Subscription, told: Told<SubscriptionObject>): Subscription {
-  return happened(latest(known, told), told)
+  const next = happened(latest(known, told), told)
+  // Versions of one second look alike: which of them was the last one follows from the changes.
+  const mrr = isOfChange(next) ? walk(next, true).value : 0
+  return mrr > 0 ? { ...next, mrr } : next
 }
+
+/** Whether the newest version is one that changed what it counts. */
+const isOfChange = ({ changes, version_id }: Subscription): boolean => changes.some(({ id }) => id === version_id)
 
 /** 1. */
 function latest(known: Subscription, { id, at, object }: Told<SubscriptionObject>): Subscription {
@@ -130,9 +139,8 @@ function reasonOf(known: Subscription, { cancel_reason }: SubscriptionObject): E
 }
 
 /** What the facts said so far make its MRR to be. */
-function toldMrr({ activation, changes }: Subscription): number {
-  return changes.findLast(({ told }) => told)?.new_mrr ?? activation?.mrr ?? 0
-}
+const toldMrr = (known: Subscription): number =>
+  walk({ ...known, changes: known.changes.filter(({ told }) => told) }, true).value
 
 /** 3: what can be said now; with `settled`, what is known is said as it stands. */
 export function say(
@@ -152,8 +160,11 @@ export function say(
   if (!subscription.activated_told && !subscription.canceled_told && subscription.activation != null)
     saying(activatedFact(subscription), { activated_told: true })
   if (subscription.activated_told) {
-    for (const change of subscription.changes) if (!change.told) said.push(changedFact(subscription, change))
-    subscription = { ...subscription, changes: subscription.changes.map((each) => ({ ...each, told: true })) }
+    const { next, silent } = walk(subscription, settled)
+    for (const { change, at } of next) said.push(changedFact(subscription, change, at))
+    const done = [...silent, ...next.map(({ change }) => change)]
+    const changes = subscription.changes.map((each) => (done.includes(each) ? { ...each, told: true } : each))
+    if (done.length > 0) subscription = { ...subscription, changes }
   }
   if (mayEnd(subscription, settled)) saying(canceledFact(subscription), { canceled_told: true })
   return { subscription, emit: said }
@@ -164,7 +175,7 @@ function mayEnd(known: Subscription, settled: boolean): boolean {
   const { ending, canceled_told, activated_told, cancel_reason } = known
   if (ending == null || canceled_told) return false
   if (settled || ending.reason === 'never_paid' || cancel_reason != null) return true
-  return activated_told && (toldMrr(known) === ending.mrr || toldMrr(known) === 0)
+  return activated_told && !waits(known) && (toldMrr(known) === ending.mrr || toldMrr(known) === 0)
 }
 
 /** The end of one that was active, where its client is gone; of any other there is nothing to end. */
@@ -173,12 +184,21 @@ export function lostRevenue(known: Subscription, at: number): readonly Emission[
   return [canceledFact({ ...known, ending: { mrr: toldMrr(known), at, reason: 'voluntary' } })]
 }
 
+/** Whether a change waits for its forerunner. */
+const waits = ({ activated_told, changes }: Subscription): boolean =>
+  activated_told && changes.some(({ told }) => !told)
+
+/** What it counts, as far as anybody told. */
+const mrrNow = (known: Subscription): number =>
+  isOfChange(known) ? walk(known, true).value : counts(known.status) ? known.mrr : 0
+
 /** Nothing more is said of it as long as nothing more comes. */
 export function isSettled(known: Subscription): boolean {
-  const { ending, canceled_told, status, mrr, created_told } = known
+  const { ending, canceled_told, created_told } = known
+  if (waits(known)) return false
   if (canceled_told) return true
   if (ending != null || !created_told) return false
-  return toldMrr(known) === (counts(status) ? mrr : 0)
+  return toldMrr(known) === mrrNow(known)
 }
 
 /** What the newest version says, as if the missing events had said it. */
@@ -188,8 +208,8 @@ function completed(known: Subscription): Subscription {
   if (known.ending != null || known.rank < 0) return created
   if (known.activation == null)
     return counts(status) ? { ...created, activation: { plan, mrr, at, period_start, period_end } } : created
-  const now = counts(status) ? mrr : 0
-  const before = known.changes.at(-1)?.new_mrr ?? known.activation.mrr
+  const now = mrrNow(known)
+  const before = walk(known, true).value
   if (before === now) return created
   const figures = { old_mrr: before, new_mrr: now, reason: reasonOfChange(status, before, now) }
   const change = { id: `settled:${version_id}`, at, ...figures, told: false }
@@ -210,20 +230,20 @@ function activatedFact({ id, currency, activation }: Subscription): Emission {
   return emit(billingEvents, 'subscription_activated', { subscription_id: id, currency, ...figures, effective_at: at })
 }
 
-function changedFact({ id, currency }: Subscription, change: Subscription['changes'][number]): Emission {
-  const { at, old_mrr, new_mrr, reason } = change
+function changedFact(known: Subscription, change: Change, effective_at: number): Emission {
+  const { old_mrr, new_mrr, reason } = change
   return emit(billingEvents, 'subscription_changed', {
-    subscription_id: id,
-    currency,
+    subscription_id: known.id,
+    currency: known.currency,
     old_mrr,
     new_mrr,
     movement: new_mrr > old_mrr ? 'expansion' : 'contraction',
     reason,
-    effective_at: at,
+    effective_at,
   })
 }
 
-function canceledFact({ id, currency, ending, activated_told }: Subscription): Emission {
+function canceledFact({ id, currency, ending, activated_told, changes }: Subscription): Emission {
   const { mrr, at, reason } = ending ?? { mrr: 0, at: 0, reason: 'voluntary' as const }
   const paid = activated_told
   return emit(billingEvents, 'subscription_canceled', {
@@ -231,6 +251,7 @@ function canceledFact({ id, currency, ending, activated_told }: Subscription): E
     currency,
     mrr: paid ? mrr : 0,
     reason: paid || reason === 'compensation' ? reason : 'never_paid',
-    effective_at: at,
+    // Not before the last change of its second.
+    effective_at: at + Math.max(0, changes.filter((change) => change.at === at).length - 1),
   })
 }

@@ -32,12 +32,14 @@ export const story = fc.record({
   months: fc.array(month, { minLength: 1, maxLength: 4 }),
   /** How often in a month the seats change and change back: versions that look alike. */
   wavers: fc.nat(2),
+  /** All of a month's changes of seats within one second. */
+  hurried: fc.boolean(),
   over: fc.constantFrom('runs on', 'ended', 'never paid'),
 })
 export type Story = typeof story extends fc.Arbitrary<infer T> ? T : never
 
 /** Tells a story: what happens, a second apart or more, two things in one second now and then. */
-export function told({ months, wavers, over }: Story): readonly Happened[] {
+export function told({ months, wavers, hurried, over }: Story): readonly Happened[] {
   const list: Happened[] = []
   let at = start
   let status = 'incomplete'
@@ -65,11 +67,12 @@ export function told({ months, wavers, over }: Story): readonly Happened[] {
     if (status === 'incomplete') changes({ status: 'active' }, { status }, 0)
     if (each.ends === 'given up' && status === 'active') changes({ status: 'unpaid' }, { status })
     else if (each.ends !== 'given up' && status === 'unpaid') changes({ status: 'active' }, { status })
+    at += 1_000
     const seatsTo = (next: number): void => {
       if (next === count) return
       const before = seats(count)
       count = next
-      changes({}, { items: before })
+      changes({}, { items: before }, hurried ? 0 : 1_000)
     }
     for (let turn = 0; turn < wavers; turn++) {
       seatsTo(count + 10)
