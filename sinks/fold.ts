@@ -58,7 +58,9 @@ function compose(earlier: RowWrite, later: RowWrite): RowWrite | null {
       return best === null ? later : null
     case 'patch':
       if (earlier.op === 'remove') return earlier
-      if (best !== null) return null
+      if (best !== null || later.whileEmpty !== undefined) return null
+      // What hangs on the row as it stands is done before anything that may change that.
+      if (earlier.op === 'patch' && earlier.whileEmpty !== undefined) return null
       return { ...earlier, values: { ...earlier.values, ...later.values }, offset: later.offset, at: later.at }
   }
 }

@@ -151,7 +151,8 @@ function valuesAfter(
     case 'remove':
       return null
     case 'patch':
-      return live === null ? undefined : { ...live, ...change.values }
+      if (live === null || (change.whileEmpty !== undefined && live[change.whileEmpty] != null)) return undefined
+      return { ...live, ...change.values }
     case 'put':
       if (row !== undefined && change.table.appendOnly) return undefined
       return row !== undefined && live !== null && !isBetter(row, live, change) ? undefined : change.values

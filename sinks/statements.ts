@@ -31,7 +31,7 @@ interface Given {
 export function statementsOf(wave: Wave, source: SinkSource): readonly Statement[] {
   const groups = new Map<string, RowWrite[]>()
   for (const row of wave.rows.values()) {
-    const columns = row.op === 'patch' ? Object.keys(row.values).join() : 'row'
+    const columns = row.op === 'patch' ? [row.whileEmpty ?? '', ...Object.keys(row.values)].join() : 'row'
     const group = `${row.table.name} ${columns}`
     const rows = groups.get(group)
     if (rows) rows.push(row)
@@ -75,7 +75,7 @@ function bestCondition({ best }: Table): string {
 }
 
 function patchStatement(rows: readonly RowWrite[], source: SinkSource): Statement {
-  const { table, values: first } = rows[0] as Extract<RowWrite, { values: Row }>
+  const { table, values: first, whileEmpty } = rows[0] as Extract<RowWrite, { values: Row }>
   const given = [
     ...keyColumns(table, rows),
     ...Object.keys(first).map((name) => ({
@@ -88,8 +88,9 @@ function patchStatement(rows: readonly RowWrite[], source: SinkSource): Statemen
   const changed = given.filter(({ name }) => !(name in table.key)).map(({ name }) => `${name} = v.${name}`)
   const same = Object.keys(table.key).map((name) => `t.${name} = v.${name}`)
   const { from, values } = unnest(given)
+  const empty = whileEmpty === undefined ? '' : ` and t.${whileEmpty} is null`
   return {
-    text: `update lifecycle.${table.name} as t set ${changed.join(', ')} from ${from} where ${same.join(' and ')} and v.src_offset > t.src_offset and t.deleted_at is null`,
+    text: `update lifecycle.${table.name} as t set ${changed.join(', ')} from ${from} where ${same.join(' and ')} and v.src_offset > t.src_offset and t.deleted_at is null${empty}`,
     values,
   }
 }

@@ -69,11 +69,18 @@ export type Row = Readonly<Record<string, Json>>
 
 /**
  * What happens to rows because of one event.
- * put: the whole row, made or replaced (also over a tombstone). patch: some columns of a live row, else nothing.
+ * put: the whole row, made or replaced (also over a tombstone). patch: some columns of a live row, else nothing; with
+ * `whileEmpty` only as long as that column holds nothing.
  * remove: a tombstone. remove-all: tombstones for the live rows whose key begins with this.
  */
 export type RowChange =
-  | { readonly op: 'put' | 'patch'; readonly table: Table; readonly key: Row; readonly values: Row }
+  | {
+      readonly op: 'put' | 'patch'
+      readonly table: Table
+      readonly key: Row
+      readonly values: Row
+      readonly whileEmpty?: string
+    }
   | { readonly op: 'remove'; readonly table: Table; readonly key: Row }
   | { readonly op: 'remove-all'; readonly table: Table; readonly key: Row }
 
@@ -93,6 +100,14 @@ export const patch = <K extends Columns, C extends Columns>(
   key: ValuesOf<K>,
   values: Partial<ValuesOf<C>>,
 ): RowChange => ({ op: 'patch', table, key: key as Row, values: values as Row })
+
+/** A patch of a row that holds nothing in a column yet, such as when it ended. */
+export const patchWhile = <K extends Columns, C extends Columns>(
+  table: Table<K, C>,
+  key: ValuesOf<K>,
+  values: Partial<ValuesOf<C>>,
+  whileEmpty: NullableKeys<C> & string,
+): RowChange => ({ op: 'patch', table, key: key as Row, values: values as Row, whileEmpty })
 
 export const remove = <K extends Columns, C extends Columns>(table: Table<K, C>, key: ValuesOf<K>): RowChange => ({
   op: 'remove',

@@ -2,7 +2,7 @@
 
 import { billingEvents } from '../../schemas/index.ts'
 import { defineProjection } from '../projection.ts'
-import { defineTable, instant, long, nullable, patch, put, text, uuid } from '../table.ts'
+import { defineTable, instant, long, nullable, patch, patchWhile, put, text, uuid } from '../table.ts'
 
 export const subscriptionsTable = defineTable('subscriptions', {
   key: { tenant_id: uuid, subscription_id: text },
@@ -57,7 +57,8 @@ export const subscriptions = defineProjection({
         ]
       case 'subscription_changed': {
         const status = event.new_mrr === 0 ? 'unpaid' : 'active'
-        return [patch(subscriptionsTable, keyOf(event), { status, mrr: event.new_mrr })]
+        // One that is told after the end was before it.
+        return [patchWhile(subscriptionsTable, keyOf(event), { status, mrr: event.new_mrr }, 'ended_at')]
       }
       case 'subscription_canceled':
         return [

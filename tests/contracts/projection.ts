@@ -6,10 +6,11 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Claim, PlacedChange, Row, RowChange, SinkBatch, SinkSource, Table, TablePort } from '../../sinks/index.ts'
-import { MemoryTables, patch, projections, put, remove, removeAll } from '../../sinks/index.ts'
+import { MemoryTables, patch, patchWhile, projections, put, remove, removeAll } from '../../sinks/index.ts'
 import { auditLogsTable } from '../../sinks/projections/audit-logs.ts'
 import { enrichmentDataTable } from '../../sinks/projections/enrichment-data.ts'
 import { reviewQueueTable } from '../../sinks/projections/review-queue.ts'
+import { subscriptionsTable } from '../../sinks/projections/subscriptions.ts'
 import { teamMembershipsTable } from '../../sinks/projections/team-memberships.ts'
 import type { CommitHook, CommitPoint } from '../../sinks/table-port.ts'
 
@@ -289,6 +290,31 @@ export function tablePortContract(name: string, open: () => Promise<TablesUnderT
       expect((await under.rows(teamMembershipsTable)).map(({ key, values }) => [key, values])).toEqual([
         [memberOf(tenantA, users[0]), null],
       ])
+    })
+
+    test('P10: a patch while a column is empty leaves a row that has something in it, in one batch and over several', async () => {
+      const under = await fresh()
+      const tables = under.tables()
+      const claim = await tables.claim(source(), 0n)
+      const key = (tenant_id: string) => ({ tenant_id, subscription_id: 'sub_1' })
+      const created = (tenant: string): RowChange =>
+        put(subscriptionsTable, key(tenant), {
+          ...{ organization_id: organization, customer_id: 'c', plan: 'p', status: 'created', created_at: start },
+        })
+      const changed = (tenant: string, status: string): RowChange =>
+        patchWhile(subscriptionsTable, key(tenant), { status }, 'ended_at')
+      const ended = (tenant: string): RowChange => patch(subscriptionsTable, key(tenant), { ended_at: start })
+      await tables.commit(
+        batchOf(claim, [
+          ...[created(tenantA), created(tenantB), changed(tenantA, 'active'), changed(tenantB, 'active')],
+          ...[ended(tenantA), changed(tenantA, 'late')],
+        ]),
+      )
+      const status = async () => byKey(await under.rows(subscriptionsTable)).map(({ values }) => values?.['status'])
+      expect(await status()).toEqual(['active', 'active'])
+      const changes = [at(changed(tenantA, 'later'), 6n), at(changed(tenantB, 'later'), 7n)]
+      await tables.commit({ claim, from: 6n, next: 8n, changes })
+      expect(await status()).toEqual(['active', 'later'])
     })
 
     test('remove-all ends the live rows below a prefix, of that tenant only', async () => {

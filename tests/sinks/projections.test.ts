@@ -627,6 +627,14 @@ describe('billing', () => {
     expect(await after(4)).toMatchObject([{ status: 'canceled', mrr: 0, end_reason: 'payment_failed', ended_at: 700 }])
   })
 
+  test('subscriptions: a change that is told after the end changes nothing of the row', async () => {
+    const changed = { ...sub, old_mrr: 80_000, new_mrr: 90_000, movement: 'expansion', reason: 'terms' }
+    const late: Said = ['subscription_changed', { ...changed, effective_at: 650 }]
+    expect(await rowsAfter(subscriptions, subscriptionsTable, [...said, late])).toEqual(
+      await rowsAfter(subscriptions, subscriptionsTable, said),
+    )
+  })
+
   test('mrr: a point for every fact, under its time, never changed', async () => {
     const points = await rowsAfter(mrr, mrrPointsTable, [...said, said[1]!])
     expect(points.map((row) => [row?.['mrr'], row?.['cause']])).toEqual([
