@@ -92,7 +92,7 @@ interface CustomerRow {
  */
 const customerMonths = `
   with points as (
-    select organization_id, subscription_id, currency, mrr, cause, effective_at,
+    select tenant_id, organization_id, subscription_id, currency, mrr, cause, effective_at,
       lead(effective_at, 1, 'infinity') over (
         partition by tenant_id, subscription_id
         order by effective_at, (mrr = 0), (cause <> 'activated'), event_id) as until
@@ -108,7 +108,7 @@ const customerMonths = `
     coalesce(bool_or(cause in ('payment_failed', 'unpaid', 'never_paid'))
       filter (where mrr = 0 and effective_at < after and until >= after and effective_at >= month), false) as involuntary
   from months join points on effective_at < after
-  group by month, currency, organization_id`
+  group by month, currency, tenant_id, organization_id`
 
 async function revenueOf(client: PoolClient, { months }: Range): Promise<unknown> {
   await client.query("set local timezone to 'UTC'")

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CustomerMonth } from '../../../sinks/index.ts'
 import { revenueMonth } from '../../../sinks/index.ts'
+import { insertAgents } from '../../contracts/agent-rows.ts'
 import { organizationOf, person, tenantA, tenantB } from '../http/world.ts'
 import type { World } from './world.ts'
 import { fill, openWorld, ownerA, ownerB } from './world.ts'
@@ -178,6 +179,37 @@ describe('months', () => {
       })
     }
   }, 60_000)
+
+  test('for an agent of two tenants whose organizations have one id are months of two customers (5.4.6)', async () => {
+    const [first, second] = ['0e000000-0000-4000-8000-000000000001', '0e000000-0000-4000-8000-000000000002']
+    const agent = person(first, { userId: '0e000000-0000-4000-8000-000000000099', userType: 'agent', role: 'member' })
+    await insertAgents(world.owner, { [agent.userId]: [agent.userId] })
+    for (const tenant of [first, second]) {
+      await world.owner.query(
+        'insert into auth.client_assignments (tenant_id, user_id, team_id, role, created_at) values ($1, $2, $2, $3, now())',
+        [tenant, agent.userId, 'owner'],
+      )
+      const point = {
+        tenant_id: tenant,
+        organization_id: organizationOf(first),
+        subscription_id: 's1',
+        currency: 'USD',
+      }
+      await world.insert('mrr_points', {
+        ...{ ...point, effective_at: '2025-01-10T00:00:00Z', event_id: 'e1', mrr: 5_000, cause: 'activated' },
+      })
+      const end = { mrr: tenant === first ? 0 : 7_000, cause: tenant === first ? 'voluntary' : 'terms' }
+      await world.insert('mrr_points', { ...point, effective_at: '2025-02-10T00:00:00Z', event_id: 'e2', ...end })
+    }
+    const { status, body } = await world.get('/revenue/mrr?from=2025-02&to=2025-02', agent)
+    expect(status).toBe(200)
+    expect(body.months).toMatchObject([
+      {
+        currency: 'USD',
+        months: [{ starting: 10_000, churn: 5_000, expansion: 2_000, ending: 7_000, customers_lost: 1 }],
+      },
+    ])
+  })
 
   test('say what they mean, and nothing where there is nothing', async () => {
     const { body } = await world.get('/revenue/mrr')
