@@ -4,6 +4,7 @@ import { clientEvents } from '../../schemas/index.ts'
 import {
   answer,
   called,
+  charge,
   compensation,
   dayMs,
   days,
@@ -18,6 +19,7 @@ import {
   webhook,
 } from '../billing/scenario-data.ts'
 import type { Scenario, ScenarioInput } from '../define.ts'
+import { last } from '../define.ts'
 
 const erased = (at: number): ScenarioInput => ({
   topic: clientEvents,
@@ -33,6 +35,13 @@ const lost = fact('subscription_canceled', {
 })
 const cancel = called('cancel_subscription', { subscription_id: 'sub_1', reason: 'compensation' })
 const canceled = fact('subscription_canceled', { subscription_id: 'sub_1', reason: 'compensation' })
+
+const paymentOf = (id: string): ScenarioInput =>
+  webhook('invoice_payment.paid', { object: 'invoice_payment', invoice: id, payment_intent: 'pi_1' }, seconds(5))
+const unanswered = Array.from({ length: 7 }, (_, n) => ({
+  when: refusal(days(12) + 2 + n, 'retry'),
+  then: [fact('call_requested', { operation: 'refund', attempt: n + 2 })],
+}))
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -149,6 +158,39 @@ export const scenarios: readonly Scenario[] = [
       {
         when: answer(days(12) + 4, { status: 'canceled', ended_at: days(12) }),
         then: [canceled, called('refund')],
+      },
+    ],
+  },
+  {
+    it: 'asks for a refund that nobody answered under its old key, and tells it once (5.4.8, 4.5.5)',
+    play: [
+      ...live,
+      { when: paymentOf('in_1') },
+      { when: compensation(days(12)), then: [cancel] },
+      {
+        when: answer(days(12) + 1, { status: 'canceled', ended_at: days(12) }),
+        then: [canceled, called('refund', { amount: 48_000 })],
+      },
+      ...unanswered,
+      { when: refusal(days(12) + 9, 'retry') },
+      // It was made all the same.
+      {
+        when: webhook('charge.refunded', charge(48_000, 0), days(12) + 10),
+        then: [fact('refund_issued', { amount: 48_000 })],
+      },
+      {
+        when: compensation(days(12) + 11, 2),
+        then: [
+          fact('subscription_failed', { reason: 'compensation' }),
+          fact('call_requested', {
+            operation: 'refund',
+            call_id: last('call_requested', 'call_id'),
+            request: { invoice_id: 'in_1', amount: 48_000 },
+          }),
+        ],
+      },
+      {
+        when: answer(days(12) + 12, { refund_id: 're_1', amount: 48_000, amount_refunded: 48_000 }),
       },
     ],
   },

@@ -41,12 +41,18 @@ export const isQueued = (state: BillingState, operation: Operation, ref: string)
 /** Adds a job, unless the same one waits. */
 export function enqueue(
   state: BillingState,
-  wish: { readonly operation: Operation; readonly ref: string; readonly details?: Job['details'] },
+  wish: {
+    readonly operation: Operation
+    readonly ref: string
+    readonly details?: Job['details']
+    /** Of a call before that nobody answered. */
+    readonly call_id?: string | undefined
+  },
   context: StepContext,
 ): BillingState {
   const { operation, ref, details = {} } = wish
   if (isQueued(state, operation, ref)) return state
-  const call_id = context.id(`call:${operation}:${ref}`)
+  const call_id = wish.call_id ?? context.id(`call:${operation}:${ref}`)
   return { ...state, jobs: [...state.jobs, { lane: laneOf(operation), operation, ref, details, call_id, attempt: 0 }] }
 }
 

@@ -27,6 +27,7 @@ export function refundWanted(
   context: StepContext,
 ): Move {
   if (invoice.refund !== 'none') return still(state)
+  if (invoice.refund_call != null) return still(refundAsked(state, invoice, invoice.refund_amount, context))
   const period = { start: invoice.period_start, end: invoice.period_end }
   const unused = unusedPart(invoice.amount_paid, period, state.compensation?.at ?? context.time)
   const amount = Math.min(unused, invoice.amount_paid - refundedOf(invoice))
@@ -55,7 +56,8 @@ function review(settings: BillingSettings, invoice: Invoice, context: StepContex
 function refundAsked(state: BillingState, invoice: Invoice, amount: number, context: StepContext): BillingState {
   const wished = withInvoice(state, { ...invoice, refund: 'asked', refund_amount: amount })
   const details = { invoice_id: invoice.id, amount, currency: invoice.currency, reason: 'compensation' }
-  return enqueue(wished, { operation: 'refund', ref: invoice.id, details }, context)
+  const call_id = invoice.refund_call ?? undefined
+  return enqueue(wished, { operation: 'refund', ref: invoice.id, details, call_id }, context)
 }
 
 type Decided = PayloadOf<typeof reviewEvents.events, 'review_decided'>
@@ -87,14 +89,19 @@ const waitingFor = (state: BillingState, reviewId: string): Invoice | undefined 
 /** The answer to our own refund. */
 export function refundMade(state: BillingState, job: Job, outcome: Outcome): Move {
   const invoice = invoiceOf(state, job.ref)
-  if (!outcome.ok) return heldRefunds(withInvoice(state, { ...invoice, refund: 'failed' }), invoice.id)
+  if (!outcome.ok) {
+    const refund_call = outcome.reason === 'exhausted' ? job.call_id : null
+    return heldRefunds(withInvoice(state, { ...invoice, refund: 'failed', refund_call }), invoice.id)
+  }
   const amount = numberOf(outcome.output, 'amount') ?? invoice.refund_amount
   const total = numberOf(outcome.output, 'amount_refunded') ?? refundedOf(invoice) + amount
   const refund_id = textOf(outcome.output, 'refund_id') ?? job.call_id
   const { currency } = invoice
-  const refunds = totals(invoice, total)
+  const refunds = invoice.refunds.includes(total) ? invoice.refunds : totals(invoice, total)
   const payment_intent = invoice.payment_intent ?? textOf(outcome.output, 'payment_intent')
-  const given = withInvoice(state, { ...invoice, refund: 'done', refunds, payment_intent })
+  const given = withInvoice(state, { ...invoice, refund: 'done', refund_call: null, refunds, payment_intent })
+  // The payment service may have told of it while nobody answered.
+  if (invoice.refunds.includes(total)) return heldRefunds(given, invoice.id)
   const told = { refund_id, invoice_id: invoice.id, currency, amount, reason: String(job.details['reason']) }
   const held = heldRefunds(given, invoice.id)
   return { state: held.state, emit: [emit(billingEvents, 'refund_issued', told), ...held.emit] }
