@@ -9,7 +9,7 @@ import type { Move } from '../billing/jobs.ts'
 import { enqueue, pump } from '../billing/jobs.ts'
 import { begun } from '../billing/orders.ts'
 import type { BillingSettings } from '../billing/settings.ts'
-import type { BillingState } from '../billing/state.ts'
+import type { BillingState, Job } from '../billing/state.ts'
 import { billingState, erasedState, nothingYet } from '../billing/state.ts'
 import { finish } from '../billing/step.ts'
 import { hasEnded, lostRevenue } from '../billing/subscriptions.ts'
@@ -44,12 +44,16 @@ export const billingClient = (settings: BillingSettings) =>
     },
   })
 
+const outlasting: readonly Job['operation'][] = ['create_subscription', 'cancel_subscription']
+
 /**
- * What runs is cancelled; a call in flight goes on, so that its answer is waited for. What was said of revenue ends now: after
+ * What runs is cancelled; a call in flight goes on, so that its answer is waited for, and what it made is cancelled too. What was said of revenue ends now: after
  * this nothing is known that could end it later.
  */
 function erased(state: BillingState, context: StepContext): Move {
-  const inFlight = state.jobs.filter((job) => job.attempt > 0 && job.operation === 'cancel_subscription')
+  const inFlight = state.jobs
+    .filter((job) => job.attempt > 0 && outlasting.includes(job.operation))
+    .map((job) => (job.operation === 'create_subscription' ? placed(state, job) : job))
   const running = state.subscriptions.filter((known) => !hasEnded(known))
   let next = erasedState(inFlight)
   for (const { id } of running)
@@ -61,3 +65,9 @@ function erased(state: BillingState, context: StepContext): Move {
   const { state: left, emit: asked = [] } = pump(next, context)
   return { state: left, emit: [...running.flatMap((known) => lostRevenue(known, context.time)), ...asked] }
 }
+
+/** Asked again it must be the same request, and its customer is forgotten with the rest. */
+const placed = ({ customer_id = null }: BillingState, job: Job): Job => ({
+  ...job,
+  details: { ...job.details, customer_id },
+})

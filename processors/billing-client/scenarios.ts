@@ -205,4 +205,17 @@ export const scenarios: readonly Scenario[] = [
       { when: signed(days(32), { document_id: 'doc2' }) },
     ],
   },
+  {
+    it: 'cancels what is made for a client that was erased meanwhile (5.0.8)',
+    play: [
+      ...live.slice(0, 3),
+      { when: erased(seconds(2)) },
+      { when: refusal(seconds(3), 'retry'), then: [called('create_subscription')] },
+      {
+        when: answer(seconds(4), { subscription_id: 'sub_1', status: 'incomplete', invoice_id: 'in_1' }),
+        then: [called('cancel_subscription', { subscription_id: 'sub_1', reason: 'voluntary' })],
+      },
+      { when: answer(seconds(5), { status: 'canceled', ended_at: seconds(5) }) },
+    ],
+  },
 ]

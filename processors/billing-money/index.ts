@@ -5,11 +5,11 @@
 
 import { billingEvents, reviewEvents } from '../../schemas/index.ts'
 import { jobEnded } from '../billing/answers.ts'
-import type { CallAnswer } from '../billing/jobs.ts'
-import { answered, pump } from '../billing/jobs.ts'
+import type { CallAnswer, Outcome } from '../billing/jobs.ts'
+import { answered, enqueue, pump, textOf } from '../billing/jobs.ts'
 import { requested } from '../billing/orders.ts'
 import type { BillingSettings } from '../billing/settings.ts'
-import type { BillingState } from '../billing/state.ts'
+import type { BillingState, Job } from '../billing/state.ts'
 import { billingState, nothingYet } from '../billing/state.ts'
 import { finish, timerFired, timers } from '../billing/step.ts'
 import { received } from '../billing/webhooks.ts'
@@ -52,7 +52,7 @@ function afterAnswer(
   if (result === null) return { state }
   const { move, ended } = result
   if (state?.status === 'erased') {
-    const next = pump(move.state, context)
+    const next = pump(ended === null ? move.state : unmade(move.state, ended, context), context)
     return { state: next.state, emit: [...move.emit, ...next.emit] }
   }
   return finish(
@@ -60,4 +60,16 @@ function afterAnswer(
     ended === null ? move : jobEnded(settings, move.state, ended.job, ended.outcome, context),
     context,
   )
+}
+
+/** A subscription that was made for a client which is erased by now. */
+function unmade(
+  state: BillingState,
+  { job, outcome }: { readonly job: Job; readonly outcome: Outcome },
+  context: StepContext,
+): BillingState {
+  const id = job.operation === 'create_subscription' && outcome.ok ? textOf(outcome.output, 'subscription_id') : null
+  if (id === null) return state
+  const details = { subscription_id: id, reason: 'voluntary' }
+  return enqueue(state, { operation: 'cancel_subscription', ref: id, details }, context)
 }

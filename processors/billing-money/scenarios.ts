@@ -45,6 +45,9 @@ const moved = (stripe_event_id: string, from: number, to: number, at: number): S
   return 'payload' in input ? { ...input, payload: { ...input.payload, stripe_event_id } } : input
 }
 
+const linked = (of: string, payment_intent: string, at: number): ScenarioInput =>
+  webhook('invoice_payment.paid', { object: 'invoice_payment', invoice: of, payment_intent }, at)
+
 const stages = [
   ['grace', 0],
   ['reminder_1', 3],
@@ -388,6 +391,37 @@ export const scenarios: readonly Scenario[] = [
       {
         when: webhook('charge.refunded', charge(9_000, 5_000), seconds(12)),
         then: [fact('refund_issued', { amount: 4_000 })],
+      },
+    ],
+  },
+  {
+    it: 'remembers whose payment it was when that is told before its invoice, after any number of invoices',
+    play: [
+      ...live,
+      ...Array.from({ length: 45 }, (_, n) => ({
+        when: webhook(
+          'invoice.finalized',
+          invoice('open', {
+            id: `in_${String(n + 10)}`,
+            period_start: days(30 * (n + 1)),
+            period_end: days(30 * (n + 2)),
+          }),
+          days(30 * (n + 1)),
+        ),
+        then: [fact('invoice_issued')],
+      })),
+      { when: linked('in_99', 'pi_1', days(1_400)) },
+      {
+        when: webhook(
+          'invoice.paid',
+          invoice('paid', { id: 'in_99', period_start: days(1_400), period_end: days(1_430) }),
+          days(1_400) + 1,
+        ),
+        then: [fact('invoice_issued'), fact('invoice_paid')],
+      },
+      {
+        when: webhook('charge.refunded', charge(5_000, 0), days(1_401)),
+        then: [fact('refund_issued', { invoice_id: 'in_99', amount: 5_000 })],
       },
     ],
   },

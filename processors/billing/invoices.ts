@@ -51,7 +51,9 @@ export const isForgotten = (state: BillingState, { object }: Told<InvoiceObject>
 export function withInvoice(state: BillingState, invoice: Invoice): BillingState {
   const invoices = replaced(state.invoices, invoice)
   if (invoices.length <= kept.invoices) return { ...state, invoices }
-  const oldest = [...invoices].sort((a, b) => Number(runs(a)) - Number(runs(b)) || a.period_start - b.period_start)[0]
+  // One that only its payment is known of yet is the newest.
+  const begunAt = ({ rank, period_start }: Invoice): number => (rank < 0 ? Number.MAX_SAFE_INTEGER : period_start)
+  const oldest = [...invoices].sort((a, b) => Number(runs(a)) - Number(runs(b)) || begunAt(a) - begunAt(b))[0]
   const invoice_floor = Math.max(state.invoice_floor, oldest?.period_start ?? 0)
   return { ...state, invoice_floor, invoices: invoices.filter((each) => each !== oldest) }
 }
