@@ -218,15 +218,24 @@ function itemOf({ price: { unit_amount, unit_amount_decimal, recurring }, quanti
   }
 }
 
-/** What recurs of the discounts: one that holds once is none. Discounts told by their id alone are not known here. */
-function discountOf({ discounts }: z.infer<typeof subscription>): { percent: number; amount: number } | null {
-  const coupons = (discounts ?? []).flatMap((each) => {
+const monthsOf: Readonly<Record<string, number>> = { month: 1, year: 12, week: 12 / 52, day: 12 / 365 }
+
+/** Months between two invoices. */
+function invoicedEvery({ items: { data } }: z.infer<typeof subscription>): number {
+  const recurring = data.find(({ price }) => price.recurring != null)?.price.recurring
+  return recurring == null ? 1 : (monthsOf[recurring.interval] ?? 1) * recurring.interval_count
+}
+
+/** What recurs of the discounts, an amount by the month: one that holds once is none. Discounts told by their id alone are not known here. */
+function discountOf(told: z.infer<typeof subscription>): { percent: number; amount: number } | null {
+  const coupons = (told.discounts ?? []).flatMap((each) => {
     const found = each?.coupon ?? each?.source?.coupon
     return found == null || typeof found === 'string' || found.duration === 'once' ? [] : [found]
   })
   if (coupons.length === 0) return null
   const kept = coupons.reduce((rest, { percent_off }) => rest * (1 - (percent_off ?? 0) / 100), 1)
-  return { percent: (1 - kept) * 100, amount: coupons.reduce((sum, { amount_off }) => sum + (amount_off ?? 0), 0) }
+  const off = coupons.reduce((sum, { amount_off }) => sum + (amount_off ?? 0), 0)
+  return { percent: (1 - kept) * 100, amount: off / invoicedEvery(told) }
 }
 
 function trimmedInvoice(told: z.infer<typeof invoice>): Trimmed {

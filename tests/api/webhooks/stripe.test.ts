@@ -97,6 +97,23 @@ const event = (type: string, object: unknown, previous_attributes?: unknown) =>
   )
 
 describe('what travels', () => {
+  test.each([
+    ['month', 1, 12_000],
+    ['month', 3, 4_000],
+    ['year', 1, 1_000],
+  ])('an amount off every invoice, by the month: every %s × %i (5.4.4)', (interval, interval_count, amount) => {
+    const price = { unit_amount: 120_000, recurring: { interval, interval_count, usage_type: 'licensed' } }
+    const discounts = [{ coupon: { amount_off: 12_000, duration: 'forever' } }]
+    const object = {
+      ...subscription,
+      items: { data: [{ ...item(1), price }] },
+      discounts,
+      metadata: metadata('tenant-a'),
+    }
+    const [told] = read(event('customer.subscription.updated', object))
+    expect(readObject(told?.payload['object'])).toMatchObject({ discount: { percent: 0, amount } })
+  })
+
   test.each(['tenant-a', 'tenant-b'])('of a subscription of %s: what decides, and nothing of a person', (tenant) => {
     const raw = event(
       'customer.subscription.updated',
