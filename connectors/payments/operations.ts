@@ -129,6 +129,8 @@ const updateSubscription: Operation = async (exchange) => {
     {
       items: [first === undefined ? item : { id: first.id, ...item }],
       proration_behavior: 'create_prorations',
+      // Who signs anew stays, though they had wanted to leave.
+      cancel_at_period_end: false,
       metadata: { ...metadataOf(exchange, wanted), document_id: before.metadata['document_id'] ?? wanted.document_id },
     },
     options(exchange),
