@@ -166,7 +166,9 @@ describe('usage', () => {
     const { customer_id } = await subscribed(to)
     const report = { customer_id, meter: 'messages', quantity: 120, window_start: start, identifier: 't|messages|1' }
     expect(await to.ask('report_usage', report)).toMatchObject({ class: 'ok', output: { identifier: 't|messages|1' } })
-    expect(await to.ask('report_usage', report)).toMatchObject({ class: 'ok' })
+    expect(await to.ask('report_usage', report)).toMatchObject({ class: 'ok', output: { identifier: 't|messages|1' } })
+    const unnamed = { ...report, identifier: 't|messages|2', customer_id: 'cus_none' }
+    expect(await to.ask('report_usage', unnamed)).toMatchObject({ class: 'invalid' })
     const another = new Stripe('sk_test_1', {
       host: '127.0.0.1',
       port: new URL(to.sandbox.url).port,
@@ -179,7 +181,7 @@ describe('usage', () => {
         payload: { stripe_customer_id: customer_id, value: '1' },
         identifier: 't|messages|1',
       } as never),
-    ).rejects.toMatchObject({ code: 'duplicate_meter_event' })
+    ).rejects.toMatchObject({ statusCode: 400, code: undefined, message: expect.stringContaining('t|messages|1') })
   })
 
   test('less than was reported is a negative quantity; a window of 35 days ago is refused (5.4.7)', async () => {
