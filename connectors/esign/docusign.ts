@@ -89,7 +89,10 @@ function apiOf(settings: DocuSignSettings, tokens: AccessTokens): Api {
       const http = await httpCall({
         ...call,
         url: base + path,
-        headers: { authorization: `Bearer ${token}` },
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(call.encoding === 'latin1' ? { accept: 'application/pdf' } : {}),
+        },
         timeoutMs: settings.timeoutMs,
         maxBytes: call.encoding === 'latin1' ? largestPdf : mebibyte,
         signal,

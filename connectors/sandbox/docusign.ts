@@ -81,6 +81,9 @@ export function docuSign(context: StandInContext): StandIn {
   function file(asked: Asked, of: (envelope: Envelope, sent: Buffer) => Buffer): Answer {
     const envelope = known(asked)
     if (envelope === undefined || !existsSync(fileOf(envelope.envelopeId))) return notFound()
+    // The official client asks for application/pdf; what else would come is not known here.
+    if (!/application\/pdf|\*\/\*/.test(String(asked.headers['accept'] ?? '*/*')))
+      return problem(406, 'INVALID_REQUEST_PARAMETER', 'A document is a PDF.')
     const body = of(envelope, readFileSync(fileOf(envelope.envelopeId)))
     return { status: 200, headers: { 'content-type': 'application/pdf' }, body }
   }

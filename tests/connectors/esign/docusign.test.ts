@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { call, envelope, hour, practice, start, signatureOf } from './platform.ts'
+import { envelopeRequest, wireEnvelope } from '../../../connectors/esign/envelope.ts'
+import { call, draft, envelope, hour, practice, start, signatureOf } from './platform.ts'
 
 const idOf = (outcome: { readonly output: unknown }): string =>
   (outcome.output as { readonly envelope_id: string }).envelope_id
@@ -26,6 +27,21 @@ describe('an envelope', () => {
     for (const { headers, raw } of heard) expect(headers['x-docusign-signature-1']).toBe(signatureOf(raw))
     const told = JSON.parse(heard[0]!.raw.toString()) as { data: { envelopeSummary: { customFields: unknown } } }
     expect(JSON.stringify(told.data.envelopeSummary.customFields)).toContain('"tenant_id","value":"tenant-a"')
+  })
+
+  test('has a place for each signature and its day, at the anchors of its column in our documents', () => {
+    const people = {
+      client: { name: 'Ada', email: 'ada@a.example' },
+      provider: { name: 'Grace', email: 'grace@l.example' },
+    }
+    const asked = envelopeRequest.parse(envelope())
+    const body = wireEnvelope(asked, { tenantId: 'a', organizationId: 'o', pdf: draft, people, webhookUrl: null })
+    const { signers } = body['recipients'] as { readonly signers: readonly { recipientId: string; tabs: unknown }[] }
+    const at = (anchorString: string) => [{ anchorString, anchorUnits: 'pixels', anchorIgnoreIfNotPresent: 'true' }]
+    expect(signers.map(({ recipientId, tabs }) => [recipientId, tabs])).toEqual([
+      ['1', { signHereTabs: at('/sig1/'), dateSignedTabs: at('/date1/') }],
+      ['2', { signHereTabs: at('/sig2/'), dateSignedTabs: at('/date2/') }],
+    ])
   })
 
   test('whose answer was lost is found by its transaction id: one envelope (5.3.6)', async () => {
