@@ -2,6 +2,7 @@
 
 import Stripe from 'stripe'
 import { describe, expect, test } from 'vitest'
+import { invoicePages } from '../../../connectors/payments/index.ts'
 import type { SandboxRule } from '../../../connectors/sandbox/index.ts'
 import type { World } from './stripe-world.ts'
 import { dayMs, start, subscribed, world } from './stripe-world.ts'
@@ -147,6 +148,17 @@ describe('a life', () => {
     const { invoice_id } = await subscribed(to)
     expect(await to.ask('void_invoice', { invoice_id })).toMatchObject({ output: { status: 'void', voided_at: start } })
     expect(await to.ask('void_invoice', { invoice_id })).toMatchObject({ output: { status: 'void', voided_at: start } })
+  })
+
+  test('the page on which an invoice is paid is told to its tenant alone', async () => {
+    const to = await world([pay('never_pays')])
+    const { invoice_id } = await subscribed(to)
+    const page = invoicePages({ baseUrl: to.sandbox.baseUrls.stripe, apiKey: 'sk_test_1', timeoutMs: 1_000 })
+    expect(await page('tenant-a', invoice_id)).toEqual({ pay_url: expect.stringContaining(invoice_id) as unknown })
+    expect(await page('tenant-b', invoice_id)).toBeNull()
+    expect(await page('tenant-a', 'in_none')).toBeNull()
+    const away = invoicePages({ baseUrl: 'http://127.0.0.1:1', apiKey: 'sk_test_1', timeoutMs: 1_000 })
+    await expect(away('tenant-a', invoice_id)).rejects.toThrow()
   })
 
   test('it outlives a restart', async () => {
