@@ -220,6 +220,27 @@ describe('what goes wrong', () => {
     expect(await calls('token')).toBe(2)
   })
 
+  test('the account is on the server that DocuSign names, and asked for there once', async () => {
+    const { client, calls } = await practice([], { baseUrl: null, accountId: 'SANDBOX' })
+    expect(await client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'ok' })
+    expect(await client.call(call('create_envelope', envelope('tenant-b', 't2'), 'tenant-b'))).toMatchObject({
+      class: 'ok',
+    })
+    expect(await calls('userinfo')).toBe(1)
+    const stranger = await practice([], { baseUrl: null, accountId: 'acc' })
+    expect(await stranger.client.call(call('create_envelope', envelope()))).toMatchObject({
+      class: 'auth',
+      error: 'docusign knows no such account of this user',
+    })
+    const elsewhere = await practice([], { baseUrl: null, accountId: 'another' })
+    expect(await elsewhere.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'auth' })
+    const away = await practice([{ provider: 'docusign', operation: 'userinfo', times: 1, status: 503 }], {
+      ...{ baseUrl: null, accountId: 'sandbox' },
+    })
+    expect(await away.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'retry', status: 503 })
+    expect(await away.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'ok' })
+  })
+
   test('an account that did not consent is no use', async () => {
     const body = '{"error":"consent_required"}'
     const { client } = await practice([{ provider: 'docusign', operation: 'token', status: 400, body }])
