@@ -377,7 +377,8 @@ const ownAddresses = {
   MIXPANEL: 'https://api.mixpanel.com',
   OPENAI: 'https://api.openai.com/v1',
   ANTHROPIC: 'https://api.anthropic.com',
-  DOCUSIGN: 'https://www.docusign.net',
+  /** By account: DocuSign says which. */
+  DOCUSIGN: null,
 } as const
 
 function providerOf(
@@ -389,7 +390,7 @@ function providerOf(
   const ratePerMinute = values[`${name}_RATE_PER_MINUTE`]
   return {
     mode: apiKey === null ? 'sandbox' : 'live',
-    baseUrl: apiKey === null ? null : (given ?? ownAddresses[name]).replace(/\/+$/, ''),
+    baseUrl: apiKey === null ? null : ((given ?? ownAddresses[name])?.replace(/\/+$/, '') ?? null),
     apiKey,
     timeoutMs: values[`${name}_TIMEOUT_MS`],
     ratePerMinute: apiKey === null || ratePerMinute === 0 ? null : ratePerMinute,

@@ -18,7 +18,7 @@ export function signatures(foundation: StreamFoundation, sandboxUrl: string | nu
   const { timeoutMs, concurrency, ratePerMinute } = limits
   return docuSignProvider({
     mode,
-    baseUrl: baseUrl ?? sandboxUrl ?? '',
+    baseUrl: baseUrl ?? sandboxUrl,
     authUrl: authUrl ?? sandboxUrl ?? '',
     integrationKey: apiKey ?? 'sandbox',
     userId,

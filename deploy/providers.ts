@@ -9,7 +9,7 @@ import type { Llm, PriceTable } from '../connectors/llm/index.ts'
 import { createLlm, knownPrices, llmProvider, sqlLedger } from '../connectors/llm/index.ts'
 import { sendGridProvider } from '../connectors/mail/index.ts'
 import { ownerReader } from '../connectors/owners/index.ts'
-import { stripeProvider } from '../connectors/payments/index.ts'
+import { invoicePages, stripeProvider } from '../connectors/payments/index.ts'
 import { perplexityProvider, webScraperProvider } from '../connectors/research/index.ts'
 import { renderingProvider } from '../connectors/rendering/index.ts'
 import type { Sandbox } from '../connectors/sandbox/index.ts'
@@ -86,7 +86,7 @@ export function providersAt(
     sendGridProvider({
       ...settingsOf('sendgrid', sendgrid, addresses),
       from: sendgrid.from,
-      resolve: (_, codeRef) => mailOf(readCode, codeRef),
+      resolve: referred(invoicePages(settingsOf('stripe', stripe, addresses)), (codeRef) => mailOf(readCode, codeRef)),
     }),
     mixpanelOf(mixpanel, addresses),
     renderingProvider({
@@ -199,6 +199,13 @@ function settingsOf(
     rate,
     now: () => machineClock.now(),
   }
+}
+
+/** What a letter carries by its reference: the page of an invoice, or a code. */
+function referred(invoicePage: ReturnType<typeof invoicePages>, code: (codeRef: string) => ReturnType<typeof mailOf>) {
+  const invoices = 'stripe.invoices:'
+  return (tenantId: string, dataRef: string) =>
+    dataRef.startsWith(invoices) ? invoicePage(tenantId, dataRef.slice(invoices.length)) : code(dataRef)
 }
 
 /** What the verification mail says: read only when it is sent. */

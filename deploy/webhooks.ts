@@ -12,6 +12,7 @@ import {
   webhookDefaults,
 } from '../api/index.ts'
 import { secretBox } from '../connectors/keys/index.ts'
+import { stripeApiVersion } from '../connectors/payments/index.ts'
 import { sandboxMailKey } from '../connectors/sandbox/index.ts'
 import type { Config, Secrets } from './config.ts'
 import { machineClock } from './machine.ts'
@@ -36,7 +37,7 @@ export function webhookSecrets(config: Pick<Config, 'webhooks' | 'providers'>, s
 export function openWebhooks({ foundation }: Running, ingest: Ingest, counter: Counter): Webhooks {
   const { config, secrets, pools } = foundation
   return createWebhooks({
-    verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks],
+    verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks(stripeApiVersion)],
     secrets: webhookSecrets(config, sandboxWebhookSecret(secrets)),
     ingest,
     room: postgresWaitingRoom(pools.auth, secretBox(secrets.code, 'webhooks that wait')),

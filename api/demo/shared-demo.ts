@@ -91,7 +91,7 @@ export function sharedDemos({ pool, openToken, time }: SharedDemosOptions): Shar
         const { rows } = await client.query<MessageRow>(
           `select role, excerpt, message_id, said_at from lifecycle.demo_chat_messages
            where tenant_id = $1 and demo_id = $2 and session_id = $3 and excerpt is not null
-           order by said_at desc, role, message_id limit $4`,
+           order by said_at desc, src_offset desc limit $4`,
           [tenantId, demoId, sessionId, limit],
         )
         return rows.reverse().map(messageOf)

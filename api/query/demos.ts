@@ -160,7 +160,7 @@ async function wholeDemo(client: PoolClient, id: string): Promise<unknown> {
   const messages = await client.query(
     `select session_id, message_id, role, excerpt, finding_ids, said_at
      from lifecycle.demo_chat_messages where tenant_id = $1 and demo_id = $2
-     order by said_at desc, role, message_id limit ${String(messagesShown)}`,
+     order by said_at desc, src_offset desc limit ${String(messagesShown)}`,
     key,
   )
   return { ...demoOf(row), versions: versions.rows.map(pinned(row)), messages: messages.rows }

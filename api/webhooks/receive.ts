@@ -90,7 +90,16 @@ export function createWebhooks(options: WebhookOptions): Webhooks {
       counted(provider, 'refused')
       throw refusal(verified.status)
     }
-    await allTaken(provider, verifier.read(raw))
+    await allTaken(provider, partsOf(verifier, raw))
+  }
+
+  function partsOf(verifier: WebhookVerifier, raw: Buffer): readonly (WebhookEvent | UnusableEvent)[] {
+    try {
+      return verifier.read(raw)
+    } catch (error) {
+      counted(verifier.provider, 'refused')
+      throw error
+    }
   }
 
   /** Of one object one after the other, of several beside one another. */

@@ -107,6 +107,7 @@ const event = z.object({
   id,
   type: z.string().max(100),
   created: z.int().min(0),
+  api_version: z.string().max(40).nullish(),
   data: z.object({ object: z.unknown().optional(), previous_attributes: z.unknown().optional() }),
 })
 
@@ -135,6 +136,10 @@ export function stripeEvent(raw: Buffer): WebhookEvent | UnusableEvent | null {
     relatedIds: read.related.filter((each) => each != null),
   }
 }
+
+/** The API version that an event's object is written in; null where none is said, or nothing can be read. */
+export const versionOf = (raw: Buffer): string | null =>
+  event.safeParse(jsonOf(raw.toString('utf8'))).data?.api_version ?? null
 
 function jsonOf(text: string): unknown {
   try {

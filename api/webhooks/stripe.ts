@@ -5,11 +5,15 @@
  * 1. Nothing of the body is read before a signature over its bytes holds.
  * 2. A signature holds for 300 s, before and after: the official library takes one from the future for ever.
  * 3. Every secret is compared with every signature, in constant time; more than 10 signatures are a bad request.
+ * 4. An event of another API version has other fields in other places. It is refused until the endpoint is set right: Stripe
+ *    sends it again for days, and shows our answer beside it. Versions of one release (`2026-10-28.endive`) are alike.
+ *    https://docs.stripe.com/sdks/versioning
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { stripeEvent } from './stripe-objects.ts'
+import { ApiProblem } from '../http/problem.ts'
+import { stripeEvent, versionOf } from './stripe-objects.ts'
 import type { UnusableEvent, WebhookEvent, WebhookVerifier } from './verifier.ts'
 
 const toleranceMs = 300_000
@@ -62,9 +66,21 @@ function anyHolds({ time, signatures }: Header, raw: Buffer, secrets: readonly s
   return holds
 }
 
-function read(raw: Buffer): readonly (WebhookEvent | UnusableEvent)[] {
-  const event = stripeEvent(raw)
-  return event === null ? [] : [event]
-}
+const releaseOf = (version: string): string => version.slice(version.indexOf('.') + 1)
 
-export const stripeWebhooks: WebhookVerifier = Object.freeze({ provider: 'stripe', verify, read })
+/** @param apiVersion whose objects are read */
+export function stripeWebhooks(apiVersion: string): WebhookVerifier {
+  const read = (raw: Buffer): readonly (WebhookEvent | UnusableEvent)[] => {
+    const event = stripeEvent(raw)
+    if (event === null) return []
+    const given = versionOf(raw)
+    if (given !== null && releaseOf(given) !== releaseOf(apiVersion))
+      throw new ApiProblem(
+        400,
+        'wrong_api_version',
+        `The endpoint at Stripe is of API version ${given}; make one of ${apiVersion}, and this is taken when it comes again.`,
+      )
+    return [event]
+  }
+  return Object.freeze({ provider: 'stripe', verify, read })
+}

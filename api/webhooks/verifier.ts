@@ -17,7 +17,10 @@ export interface WebhookVerifier {
     secrets: readonly string[],
     nowMs: number,
   ): 'ok' | { readonly status: 400 | 401 }
-  /** After verification. Never throws: what cannot be used is said to be so. */
+  /**
+   * After verification. What cannot be used is said to be so.
+   * @throws ApiProblem for what the provider is to send again once its settings are mended
+   */
   read(raw: Buffer): readonly (WebhookEvent | UnusableEvent)[]
 }
 

@@ -13,6 +13,7 @@ import type { CallOutcome, Provider, ProviderCall } from '../effects/port.ts'
 import type { HttpAnswer, HttpCall } from '../http/index.ts'
 import { failedOutcome, httpCall, parseJson } from '../http/index.ts'
 import type { AccessTokens } from './access-token.ts'
+import { accountAddress } from './account-address.ts'
 import { accessTokens } from './access-token.ts'
 import type { Person } from './envelope.ts'
 import { envelopeRequest, wireEnvelope } from './envelope.ts'
@@ -20,8 +21,8 @@ import type { FileRef, FileStore, SignerOf } from './port.ts'
 
 export interface DocuSignSettings {
   readonly authUrl: string
-  /** With the account's `base_uri`, without a slash at its end. */
-  readonly baseUrl: string
+  /** The account's `base_uri`, without a slash at its end; null asks for it. */
+  readonly baseUrl: string | null
   readonly accountId: string
   readonly integrationKey: string
   readonly userId: string
@@ -81,15 +82,20 @@ type Api = (
 
 /** One authorized request; a token that was refused is replaced once. */
 function apiOf(settings: DocuSignSettings, tokens: AccessTokens): Api {
-  const base = `${settings.baseUrl}/restapi/v2.1/accounts/${encodeURIComponent(settings.accountId)}`
+  const addressOf = accountAddress(settings)
   return async ({ path, ...call }, signal) => {
     for (let again = true; ; again = false) {
       const token = await tokens.get(signal)
       if (typeof token !== 'string') return { ok: false, status: token.status, outcome: token }
+      const address = await addressOf(token, signal)
+      if (typeof address !== 'string') return { ok: false, status: address.status, outcome: address }
       const http = await httpCall({
         ...call,
-        url: base + path,
-        headers: { authorization: `Bearer ${token}` },
+        url: `${address}/restapi/v2.1/accounts/${encodeURIComponent(settings.accountId)}${path}`,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(call.encoding === 'latin1' ? { accept: 'application/pdf' } : {}),
+        },
         timeoutMs: settings.timeoutMs,
         maxBytes: call.encoding === 'latin1' ? largestPdf : mebibyte,
         signal,

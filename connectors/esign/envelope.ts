@@ -75,6 +75,7 @@ export function wireEnvelope(asked: EnvelopeRequest, to: Addressed): Readonly<Re
         routingOrder: String(order),
         name: to.people[role].name,
         email: to.people[role].email,
+        tabs: tabsOf(recipientIds[role]),
       })),
     },
     customFields: {
@@ -95,6 +96,18 @@ export function wireEnvelope(asked: EnvelopeRequest, to: Addressed): Readonly<Re
     },
     ...(to.webhookUrl === null ? {} : { eventNotification: notificationOf(to.webhookUrl) }),
   }
+}
+
+/**
+ * Where a signer signs, and where the day goes: at the anchors that every document of ours has in white, numbered as the
+ * recipients are (connectors/rendering/pdf/parts.ts). A signer without tabs would have to place them. In a file without
+ * anchors they are left out, and the envelope goes its way; else the service refuses it.
+ */
+function tabsOf(column: string) {
+  const at = (anchor: string) => [
+    { anchorString: `/${anchor}${column}/`, anchorUnits: 'pixels', anchorIgnoreIfNotPresent: 'true' },
+  ]
+  return { signHereTabs: at('sig'), dateSignedTabs: at('date') }
 }
 
 const notificationOf = (url: string) => ({

@@ -194,9 +194,9 @@ function vectorOf(embedding: string | readonly number[]): Float32Array {
   return Float32Array.from({ length: Math.floor(bytes.length / 4) }, (_, n) => bytes.readFloatLE(4 * n))
 }
 
-/** A response that is `failed` inside a 200: only what names a fault of ours is not tried again. */
+/** A response that is `failed` inside a 200: what names a fault of ours, or a rule of theirs, is not tried again. */
 function failedInside(code: string, told: Partial<VendorFailure>): VendorFailure {
-  const named = quotaCodes.has(code) ? 'quota' : code.startsWith('invalid') ? 'invalid' : 'retry'
+  const named = quotaCodes.has(code) ? 'quota' : /^invalid|_policy|_mismatch$/.test(code) ? 'invalid' : 'retry'
   const shown = /^[a-z0-9_]{1,64}$/.test(code) ? ` (${code})` : ''
   return failure(named, 200, `openai could not finish its answer${shown}`, told)
 }

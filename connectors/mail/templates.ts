@@ -120,7 +120,12 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
   },
   invoice: {
     subject: 'Your invoice {invoice}',
-    text: ['Hello {first_name},', '', 'your invoice {invoice} over {amount} is due on {due}.'].join('\n'),
+    text: [
+      'Hello {first_name},',
+      '',
+      'your invoice {invoice} over {amount} is due on {due}. You can see it and pay it here:',
+      '{pay_url}',
+    ].join('\n'),
   },
   payment_failed: {
     subject: 'Your payment did not go through',
@@ -136,7 +141,8 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
       'Hello {first_name},',
       '',
       'your bank refuses the payment of invoice {invoice}, and trying again would not help.',
-      'Please give us another method of payment.',
+      'Please give us another method of payment here:',
+      '{pay_url}',
     ].join('\n'),
   },
   payment_reminder: {
@@ -144,7 +150,8 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
     text: [
       'Hello {first_name},',
       '',
-      'invoice {invoice} is not paid yet. Please see that your method of payment is still good.',
+      'invoice {invoice} is not paid yet. Please see that your method of payment is still good, or pay it here:',
+      '{pay_url}',
     ].join('\n'),
   },
   payment_final_notice: {
@@ -153,7 +160,8 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
       'Hello {first_name},',
       '',
       'invoice {invoice} is still not paid. If it stays so, new conversations will be limited in a few days.',
-      'If there is a reason, answer this message: we find a way.',
+      'If there is a reason, answer this message: we find a way. It can be paid here:',
+      '{pay_url}',
     ].join('\n'),
   },
   service_restricted: {
@@ -161,7 +169,8 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
     text: [
       'Hello {first_name},',
       '',
-      'as invoice {invoice} is not paid, new conversations are limited from today. Once it is paid, all is as before.',
+      'as invoice {invoice} is not paid, new conversations are limited from today. Once it is paid, all is as before:',
+      '{pay_url}',
     ].join('\n'),
   },
   service_suspended: {
@@ -169,7 +178,8 @@ export const templates: Readonly<Record<string, Template>> = Object.freeze({
     text: [
       'Hello {first_name},',
       '',
-      'as invoice {invoice} is not paid, your service is suspended. Once it is paid, all is as before.',
+      'as invoice {invoice} is not paid, your service is suspended. Once it is paid, all is as before:',
+      '{pay_url}',
     ].join('\n'),
   },
   subscription_canceled: {

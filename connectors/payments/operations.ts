@@ -3,7 +3,7 @@
 import type Stripe from 'stripe'
 import { z } from 'zod'
 import type { CallOutcome, ProviderCall } from '../effects/port.ts'
-import { CallEnds, done, hasCode, isMissing, refused } from './outcome.ts'
+import { CallEnds, done, hasCode, isRefused, isRepeatedReport, refused } from './outcome.ts'
 import type { Owner, StripeSettings } from './settings.ts'
 
 export interface Exchange {
@@ -150,11 +150,9 @@ const cancelSubscription: Operation = async (exchange) => {
   return done({ status: ended.status, ended_at: ms(ended.ended_at) })
 }
 
-/** What is over already is refused as if it were not there: its own state says which it is. */
+/** What is over already is refused as if it were not there, or in words without a code: its own state says which it is. */
 async function lookedUp<T>(error: unknown, look: () => Promise<T>): Promise<T> {
-  const refusedIt =
-    isMissing(error) || hasCode(error, 'invoice_not_editable') || hasCode(error, 'status_transition_invalid')
-  if (!refusedIt) throw error
+  if (!isRefused(error)) throw error
   return look()
 }
 
@@ -208,7 +206,7 @@ const reportUsage: Operation = async (exchange) => {
     await exchange.stripe.billing.meterEvents.create(event, options(exchange))
   } catch (error) {
     // Counted already under this identifier: what was wanted.
-    if (!hasCode(error, 'duplicate_meter_event')) throw error
+    if (!isRepeatedReport(error)) throw error
   }
   return done({ identifier })
 }

@@ -52,9 +52,18 @@ const broken = (what: string): CallOutcome => ({ class: 'retry', status: 0, outp
 const plainWord = (code: unknown): string | null =>
   typeof code === 'string' && /^[a-z0-9_.-]{1,64}$/i.test(code) ? code : null
 
-/** Whether the service says that there is no such thing (any more). */
-export const isMissing = (error: unknown): boolean =>
-  error instanceof Stripe.errors.StripeError && (error.statusCode === 404 || error.code === 'resource_missing')
+/** Whether the service says that there is no such thing (any more), or that it cannot be done to it as it is. */
+export const isRefused = (error: unknown): boolean =>
+  error instanceof Stripe.errors.StripeInvalidRequestError && (error.statusCode === 400 || error.statusCode === 404)
 
 export const hasCode = (error: unknown, code: string): boolean =>
   error instanceof Stripe.errors.StripeError && error.code === code
+
+/**
+ * Whether usage is refused because it was reported already. The code is documented and does not come: what comes is
+ * `An event already exists with identifier …` alone.
+ */
+export const isRepeatedReport = (error: unknown): boolean =>
+  hasCode(error, 'duplicate_meter_event') ||
+  (error instanceof Stripe.errors.StripeInvalidRequestError &&
+    /event already exists with identifier/i.test(error.message))

@@ -46,7 +46,10 @@ export function stripeProvider(settings: StripeSettings & { readonly now?: () =>
 }
 
 /** A client whose exchanges end with the call. */
-function clientFor({ baseUrl, apiKey, timeoutMs }: StripeSettings, signal: AbortSignal): Stripe {
+export function clientFor(
+  { baseUrl, apiKey, timeoutMs }: Pick<StripeSettings, 'baseUrl' | 'apiKey' | 'timeoutMs'>,
+  signal: AbortSignal,
+): Stripe {
   const { protocol, hostname, port, pathname } = new URL(baseUrl)
   const prefix = pathname.replace(/\/$/, '')
   const fetchOnce: typeof fetch = (input, init = {}) => {

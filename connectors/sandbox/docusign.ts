@@ -21,6 +21,7 @@ const tokenSeconds = 3_600
 const at = String.raw`^/restapi/v2\.1/accounts/[^/]+/envelopes`
 const paths: readonly (readonly [method: string, path: RegExp, operation: string])[] = [
   ['POST', /^\/oauth\/token$/, 'token'],
+  ['GET', /^\/oauth\/userinfo$/, 'userinfo'],
   ['POST', new RegExp(`${at}$`), 'create_envelope'],
   ['GET', new RegExp(`${at}$`), 'list_envelopes'],
   ['GET', new RegExp(`${at}/([^/]+)$`), 'envelope'],
@@ -81,6 +82,9 @@ export function docuSign(context: StandInContext): StandIn {
   function file(asked: Asked, of: (envelope: Envelope, sent: Buffer) => Buffer): Answer {
     const envelope = known(asked)
     if (envelope === undefined || !existsSync(fileOf(envelope.envelopeId))) return notFound()
+    // The official client asks for application/pdf; what else would come is not known here.
+    if (!/application\/pdf|\*\/\*/.test(String(asked.headers['accept'] ?? '*/*')))
+      return problem(406, 'INVALID_REQUEST_PARAMETER', 'A document is a PDF.')
     const body = of(envelope, readFileSync(fileOf(envelope.envelopeId)))
     return { status: 200, headers: { 'content-type': 'application/pdf' }, body }
   }
@@ -89,6 +93,8 @@ export function docuSign(context: StandInContext): StandIn {
     if (operation === 'token') return token(asked, context.realNow())
     if (!hasToken(asked, context.realNow())) return { status: 401, body: error(401) }
     switch (operation) {
+      case 'userinfo':
+        return userinfo(asked)
       case 'create_envelope':
         return create(asked, rule)
       case 'list_envelopes':
@@ -139,6 +145,14 @@ const error = (status: number): string =>
           : `SANDBOX_${status}`,
     message: `The sandbox answers ${status}.`,
   })
+
+/** The accounts of who asks, each with the server that it is on: one of another name, and ours on this one. */
+function userinfo({ headers }: Asked): Answer {
+  const account = (account_id: string, base_uri: string) => ({ account_id, account_name: account_id, base_uri })
+  const here = `http://${String(headers['host'])}/docusign`
+  const accounts = [account('another', 'https://eu.sandbox.example'), account('sandbox', here)]
+  return jsonAnswer(200, { sub: 'sandbox', accounts: accounts.map((one, n) => ({ ...one, is_default: n === 0 })) })
+}
 
 type Claims = Readonly<Record<string, unknown>>
 

@@ -158,6 +158,7 @@ export const invoiceObject = (account: Account, invoice: Invoice) => ({
   attempted: invoice.attempt_count > 0,
   next_payment_attempt: invoice.next_payment_attempt,
   due_date: null,
+  hosted_invoice_url: `https://invoice.sandbox.example/i/${invoice.id}`,
   total: invoice.amount_due,
   lines: list(`/v1/invoices/${invoice.id}/lines`, [
     {

@@ -202,6 +202,12 @@ function cancelSubscription(request: Request): unknown {
   return subscriptionObject(after, after.subscriptions[subscription.id] ?? subscription)
 }
 
+/** Refused by its state: words without a code, as the service has them. */
+const wrongState = ({ status }: Invoice): string =>
+  status === 'paid'
+    ? 'Invoices with `paid` payments cannot be voided.'
+    : "You can only pass in open invoices. This invoice isn't open."
+
 /** @param may statuses from which it can be done */
 function invoiceAct(
   may: readonly Invoice['status'][],
@@ -209,8 +215,7 @@ function invoiceAct(
 ): (request: Request) => unknown {
   return (request) => {
     const { account, invoice } = invoiceOf(request, request.ids[0] ?? '')
-    if (!may.includes(invoice.status))
-      throw new Refusal(400, 'invoice_not_editable', `This invoice is ${invoice.status}.`)
+    if (!may.includes(invoice.status)) throw new Refusal(400, '', wrongState(invoice))
     const after = act(request.books.life, account, invoice)
     return invoiceObject(after, after.invoices[invoice.id] ?? invoice)
   }
@@ -303,7 +308,7 @@ function createMeterEvent(request: Request): unknown {
   if (!/^-?\d{1,15}$/.test(payload['value'] ?? '')) throw invalid('payload[value]')
   const identifier = text(form, 'identifier') ?? idFor('mev', seed)
   if (books.reports.get(identifier) !== undefined)
-    throw new Refusal(400, 'duplicate_meter_event', 'An event already exists with this identifier.')
+    throw new Refusal(400, '', `An event already exists with identifier ${identifier}.`)
   const created = books.life.seconds
   const timestamp = whole(form, 'timestamp') ?? created
   if (timestamp < created - reportsBackS || timestamp > created + reportsAheadS)

@@ -51,14 +51,22 @@ export function ownerOf({ owner_user_id, people }: OutreachState): Owner | null 
   return { user_id, email, first_name: typeof first_name === 'string' && first_name !== '' ? first_name : 'there' }
 }
 
+/** Letters that ask for money say where it can be paid: read when they are sent, as an address that anybody can pay at. */
+const askForMoney: ReadonlySet<string> = new Set([
+  ...['invoice', 'payment_method_needed', 'payment_reminder', 'payment_final_notice'],
+  ...['service_restricted', 'service_suspended'],
+])
+
 function requested({ user_id, email, first_name }: Owner, { key, template, purpose, data }: Waiting): Emission {
-  const told = typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {}
+  const isNamed = typeof data === 'object' && data !== null && !Array.isArray(data)
+  const told = (isNamed ? data : {}) as Letter['data']
   return emit(communicationEvents, 'message_requested', {
     contact_id: user_id,
     message_id: key,
     purpose,
     channel: 'email',
     template,
+    ...(askForMoney.has(template) ? { data_ref: `stripe.invoices:${String(told['invoice'])}` } : {}),
     dedupe_key: key,
     to: email,
     data: { first_name, ...told },

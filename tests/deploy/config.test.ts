@@ -433,6 +433,10 @@ describe('settings that are fine alone but not together', () => {
     for (const name of ['DOCUSIGN_PRIVATE_KEY', 'DOCUSIGN_USER_ID', 'DOCUSIGN_ACCOUNT_ID', ...Object.keys(ours)])
       expect(errorsOf({ ...whole, [name]: '' })).toEqual([expect.stringMatching(new RegExp(`^${name}: `))])
     expect(errorsOf({ ...whole, DOCUSIGN_AUTH_URL: 'http://auth.test' })).toHaveLength(1)
+    // An account is on one of several servers, and only DocuSign knows on which.
+    expect(configOf(whole).providers.docusign).toMatchObject({
+      ...{ mode: 'live', baseUrl: null, authUrl: 'https://account.docusign.com' },
+    })
     expect(errorsOf({ DOCUSIGN_PRIVATE_KEY: 'no key' })).toEqual([
       'DOCUSIGN_PRIVATE_KEY: a value of 6 characters is given; wanted a private key in PEM, from BEGIN to END',
     ])

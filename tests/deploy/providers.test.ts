@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Stripe from 'stripe'
 import { expect, test } from 'vitest'
 import type { LlmCallRequest } from '../../connectors/llm/index.ts'
 import { dayOf, sqlLedger } from '../../connectors/llm/index.ts'
@@ -95,6 +96,48 @@ test("a demo's visitors may bring a tenant's day to half of its budget; its own 
   } finally {
     await sandbox.close()
     await effects.end()
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('a letter about an invoice says where it is paid, to its own tenant alone', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'providers-'))
+  const sandbox = await startSandbox({ directory, clock: machineClock })
+  try {
+    const config = configOf({})
+    const foundation = {
+      ...{ config, time: machineClock, pools: { effects: {} }, secrets: { code: 'c'.repeat(32) } },
+    } as unknown as StreamFoundation
+    const mail = providersAt(foundation, sandbox.baseUrls, openObjectStore(config)).find(
+      ({ name }) => name === 'sendgrid',
+    )!
+    const { hostname: host, port, pathname } = new URL(sandbox.baseUrls.stripe)
+    const stripe = new Stripe('sk_test_1', { host, port, protocol: 'http', maxNetworkRetries: 0 })
+    const made = (path: string, params: object): Promise<{ id: string; latest_invoice: string }> =>
+      stripe.rawRequest('POST', `${pathname.replace(/\/$/, '')}/v1/${path}`, params as never) as never
+    const { id: product } = await made('products', { name: 'growth' })
+    const { id: customer } = await made('customers', { name: 'Acme', email: 'ada@acme.example' })
+    const price_data = { currency: 'usd', product, unit_amount: 100, recurring: { interval: 'month' } }
+    const metadata = { tenant_id: tenants[0] }
+    const { latest_invoice } = await made('subscriptions', { customer, items: [{ price_data }], metadata })
+    const send = (tenantId: string) =>
+      mail.call(
+        call(
+          'send',
+          {
+            ...{ template: 'invoice', message_id: 'm1', to: 'ada@acme.example' },
+            ...{ data_ref: `stripe.invoices:${latest_invoice}` },
+            data: { first_name: 'Ada', invoice: latest_invoice, amount: 'USD 1.00', due: '2026-12-01' },
+          },
+          { tenantId },
+        ),
+      )
+    expect(await send(tenants[1]!)).toMatchObject({ class: 'invalid' })
+    expect(await send(tenants[0]!)).toMatchObject({ class: 'ok' })
+    const sent = (await (await fetch(`${sandbox.url}/sandbox/mail?to=ada@acme.example`)).json()) as { text: string }[]
+    expect(sent.map(({ text }) => text)).toEqual([expect.stringMatching(`here:\nhttps://\\S+${latest_invoice}$`)])
+  } finally {
+    await sandbox.close()
     await rm(directory, { recursive: true })
   }
 })

@@ -299,6 +299,23 @@ describe('what a page tells', () => {
   })
 })
 
+test('a conversation is in the order it was said, within one millisecond too', async () => {
+  const said = { tenant_id: tenantA, demo_id: demoId, organization_id: organizationOf(tenantA), session_id: session }
+  for (const [offset, text] of [
+    [12, 'second'],
+    [10, 'zeroth'],
+    [11, 'first'],
+  ] as const)
+    await insert('demo_chat_messages', {
+      ...{ ...said, message_id: text, role: 'visitor', excerpt: text, finding_ids: [] },
+      ...{ said_at: new Date(now + 50), src_offset: offset },
+    })
+  const { messages } = (await (await ask(`${tokenA}/chat?session_id=${session}`)).json()) as {
+    messages: { text: string }[]
+  }
+  expect(messages.map(({ text }) => text).slice(-3)).toEqual(['zeroth', 'first', 'second'])
+})
+
 /** Pages of their own, so that their limits begin anew. */
 async function limited(more: Partial<typeof demoPageDefaults>) {
   const fresh = await serve(

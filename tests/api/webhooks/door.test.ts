@@ -65,7 +65,7 @@ const counts = new Map<string, number>()
 beforeAll(async () => {
   world = await openWorld()
   hooks = createWebhooks({
-    verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks, plain],
+    verifiers: [docuSignWebhooks, sendGridWebhooks, stripeWebhooks('2026-10-28.endive'), plain],
     secrets,
     ingest: world.ingest,
     room: postgresWaitingRoom(world.pool, box),
@@ -375,6 +375,20 @@ describe('stripe', () => {
     ])
     expect((await world.written()).length).toBe(before)
     expect(counts.get('stripe refused')).toBe(1)
+  })
+
+  test('of another API version: refused until the endpoint is set right, then taken', async () => {
+    const raw = refunded()
+    const of = (api_version: string) => Buffer.from(JSON.stringify({ ...JSON.parse(raw.toString()), api_version }))
+    const before = (await world.written()).length
+    const told = async (body: Buffer) => {
+      const response = await post('stripe/main', body, good(body, seconds()))
+      return [response.status, response.status === 200 ? null : await problem(response)]
+    }
+    expect(await told(of('2024-06-20'))).toEqual([400, 'wrong_api_version'])
+    expect([(await world.written()).length, counts.get('stripe refused')]).toEqual([before, 1])
+    expect(await told(of('2026-10-28.endive'))).toEqual([200, null])
+    expect((await world.written()).length).toBe(before + 1)
   })
 
   test('bytes that are not the signed ones: without blanks, another charset, packed, unpacked (22)', async () => {

@@ -8,6 +8,7 @@ import type { WebhookEvent } from '../../../api/webhooks/verifier.ts'
 import { readObject } from '../../../processors/billing/objects.ts'
 import { billingEvents } from '../../../schemas/index.ts'
 
+const webhooks = stripeWebhooks('2026-10-28.endive')
 const now = Date.parse('2026-01-01T00:00:00Z')
 const at = now / 1000
 const secret = 'whsec_new'
@@ -16,7 +17,7 @@ const raw = Buffer.from('{"id":"evt_1"}')
 const sign = (t: number | string, with_ = secret, body = raw): string =>
   createHmac('sha256', with_).update(`${t}.`).update(body).digest('hex')
 const verify = (header: string | undefined, body = raw, secrets: readonly string[] = [secret, former]) =>
-  stripeWebhooks.verify(header === undefined ? {} : { 'stripe-signature': header }, body, secrets, now)
+  webhooks.verify(header === undefined ? {} : { 'stripe-signature': header }, body, secrets, now)
 
 describe('a signature', () => {
   test('of the official library holds', () => {
@@ -90,7 +91,7 @@ const subscription = {
   cancellation_details: { comment: 'they were rude to Ada', reason: 'cancellation_requested' },
   default_payment_method: { card: { last4: '4242' } },
 }
-const read = (raw: Buffer): readonly WebhookEvent[] => stripeWebhooks.read(raw) as readonly WebhookEvent[]
+const read = (raw: Buffer): readonly WebhookEvent[] => webhooks.read(raw) as readonly WebhookEvent[]
 const event = (type: string, object: unknown, previous_attributes?: unknown) =>
   Buffer.from(
     JSON.stringify({ id: 'evt_1', object: 'event', type, created: 50, data: { object, previous_attributes } }),
@@ -229,8 +230,22 @@ describe('what travels', () => {
     })
   })
 
+  test('an object of another release is refused, so that it comes again; one of the same release is read (invariant 4)', () => {
+    const of = (api_version: string | null, type = 'invoice.paid') =>
+      Buffer.from(JSON.stringify({ id: 'evt_1', type, created: at, api_version, data: { object: {} } }))
+    expect(() => webhooks.read(of('2024-06-20'))).toThrow(
+      'The endpoint at Stripe is of API version 2024-06-20; make one of 2026-10-28.endive',
+    )
+    expect(() => webhooks.read(of('2026-09-30.dahlia'))).toThrow('2026-09-30.dahlia')
+    for (const alike of ['2026-11-25.endive', null])
+      expect(webhooks.read(of(alike))).toEqual([
+        { deliveryId: 'evt_1', unusable: 'the object of invoice.paid is not whole' },
+      ])
+    expect(webhooks.read(of('2024-06-20', 'customer.created'))).toEqual([])
+  })
+
   test('nothing of an event of another kind', () => {
-    expect(stripeWebhooks.read(event('customer.created', { object: 'customer', id: 'cus_1' }))).toEqual([])
+    expect(webhooks.read(event('customer.created', { object: 'customer', id: 'cus_1' }))).toEqual([])
   })
 
   test.each([
@@ -247,7 +262,7 @@ describe('what travels', () => {
       }),
     ],
   ])('%s is set aside, with a reason', (_, body) => {
-    expect(stripeWebhooks.read(body)).toEqual([
+    expect(webhooks.read(body)).toEqual([
       {
         deliveryId: expect.any(String) as unknown,
         unusable: expect.stringMatching(/^(not an event|the object of)/) as unknown,

@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { call, envelope, hour, practice, start, signatureOf } from './platform.ts'
+import { envelopeRequest, wireEnvelope } from '../../../connectors/esign/envelope.ts'
+import { call, draft, envelope, hour, practice, start, signatureOf } from './platform.ts'
 
 const idOf = (outcome: { readonly output: unknown }): string =>
   (outcome.output as { readonly envelope_id: string }).envelope_id
@@ -26,6 +27,21 @@ describe('an envelope', () => {
     for (const { headers, raw } of heard) expect(headers['x-docusign-signature-1']).toBe(signatureOf(raw))
     const told = JSON.parse(heard[0]!.raw.toString()) as { data: { envelopeSummary: { customFields: unknown } } }
     expect(JSON.stringify(told.data.envelopeSummary.customFields)).toContain('"tenant_id","value":"tenant-a"')
+  })
+
+  test('has a place for each signature and its day, at the anchors of its column in our documents', () => {
+    const people = {
+      client: { name: 'Ada', email: 'ada@a.example' },
+      provider: { name: 'Grace', email: 'grace@l.example' },
+    }
+    const asked = envelopeRequest.parse(envelope())
+    const body = wireEnvelope(asked, { tenantId: 'a', organizationId: 'o', pdf: draft, people, webhookUrl: null })
+    const { signers } = body['recipients'] as { readonly signers: readonly { recipientId: string; tabs: unknown }[] }
+    const at = (anchorString: string) => [{ anchorString, anchorUnits: 'pixels', anchorIgnoreIfNotPresent: 'true' }]
+    expect(signers.map(({ recipientId, tabs }) => [recipientId, tabs])).toEqual([
+      ['1', { signHereTabs: at('/sig1/'), dateSignedTabs: at('/date1/') }],
+      ['2', { signHereTabs: at('/sig2/'), dateSignedTabs: at('/date2/') }],
+    ])
   })
 
   test('whose answer was lost is found by its transaction id: one envelope (5.3.6)', async () => {
@@ -202,6 +218,27 @@ describe('what goes wrong', () => {
     expect(await client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'ok' })
     expect(await client.call(call('create_envelope', envelope('tenant-a', 't2')))).toMatchObject({ class: 'ok' })
     expect(await calls('token')).toBe(2)
+  })
+
+  test('the account is on the server that DocuSign names, and asked for there once', async () => {
+    const { client, calls } = await practice([], { baseUrl: null, accountId: 'SANDBOX' })
+    expect(await client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'ok' })
+    expect(await client.call(call('create_envelope', envelope('tenant-b', 't2'), 'tenant-b'))).toMatchObject({
+      class: 'ok',
+    })
+    expect(await calls('userinfo')).toBe(1)
+    const stranger = await practice([], { baseUrl: null, accountId: 'acc' })
+    expect(await stranger.client.call(call('create_envelope', envelope()))).toMatchObject({
+      class: 'auth',
+      error: 'docusign knows no such account of this user',
+    })
+    const elsewhere = await practice([], { baseUrl: null, accountId: 'another' })
+    expect(await elsewhere.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'auth' })
+    const away = await practice([{ provider: 'docusign', operation: 'userinfo', times: 1, status: 503 }], {
+      ...{ baseUrl: null, accountId: 'sandbox' },
+    })
+    expect(await away.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'retry', status: 503 })
+    expect(await away.client.call(call('create_envelope', envelope()))).toMatchObject({ class: 'ok' })
   })
 
   test('an account that did not consent is no use', async () => {

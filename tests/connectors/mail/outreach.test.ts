@@ -16,7 +16,11 @@ test('every message that outreach asks for has a template with all its values, i
       asked.add(name)
       const template = templates[name]
       expect(template, name).toBeDefined()
-      const rendered = render(template!, event['data'] as Readonly<Record<string, unknown>>)
+      // Where it can be paid is read when the letter is sent.
+      const { invoice, ...told } = event['data'] as Readonly<Record<string, unknown>>
+      const referred =
+        event['data_ref'] === `stripe.invoices:${String(invoice)}` ? { pay_url: 'https://pay.example' } : {}
+      const rendered = render(template!, { ...told, invoice, ...referred })
       expect(rendered.kind, `${name}: ${rendered.kind === 'missing' ? rendered.name : ''}`).toBe('text')
     }
   // Each template of outreach is asked for by some scenario: what greets by name is one of them.

@@ -10,7 +10,7 @@ import { onTestFinished } from 'vitest'
 import { stripeWebhooks } from '../../../api/webhooks/stripe.ts'
 import type { WebhookEvent } from '../../../api/webhooks/verifier.ts'
 import type { Provider, ProviderCall } from '../../../connectors/effects/port.ts'
-import { stripeProvider } from '../../../connectors/payments/index.ts'
+import { stripeApiVersion, stripeProvider } from '../../../connectors/payments/index.ts'
 import type { Sandbox, SandboxRule } from '../../../connectors/sandbox/index.ts'
 import { startSandbox } from '../../../connectors/sandbox/index.ts'
 import type { Json } from '../../../schemas/index.ts'
@@ -20,6 +20,7 @@ export const start = Date.parse('2026-01-01T00:00:00Z')
 export const dayMs = 24 * 60 * 60 * 1000
 
 const webhookSecret = 'whsec_of_the_test'
+const webhooks = stripeWebhooks(stripeApiVersion)
 
 class HandTurnedClock implements Clock {
   #now = start
@@ -74,10 +75,10 @@ export async function world(script: readonly SandboxRule[] = [], timeoutMs = 5_0
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const raw = Buffer.concat(chunks)
-      const verdict = stripeWebhooks.verify(request.headers, raw, [webhookSecret], clock.now())
+      const verdict = webhooks.verify(request.headers, raw, [webhookSecret], clock.now())
       const status = verdict === 'ok' ? 200 : verdict.status
       answers.push(status)
-      if (verdict === 'ok') events.push(...(stripeWebhooks.read(raw) as readonly WebhookEvent[]))
+      if (verdict === 'ok') events.push(...(webhooks.read(raw) as readonly WebhookEvent[]))
       response.writeHead(status).end()
     })
   })
