@@ -17,7 +17,7 @@ import { story, told } from './billing-histories.ts'
 const tenants = ['a', 'b'] as const
 
 /** Everything arrives at one moment, after it happened: only the order differs. */
-function played(happened: readonly Happened[], arrival: number) {
+function played(happened: readonly Happened[], arrival: number, until = arrival) {
   const player = servicePlayer(billingService())
   const facts: string[] = []
   for (const tenant of tenants)
@@ -28,6 +28,7 @@ function played(happened: readonly Happened[], arrival: number) {
       const event = scenarioEvent(tenant, 'stripe_event_received', payload, arrival, `${tenant}-${n}`, by)
       facts.push(...player.send({ topic: billingEvents, event }).map(said))
     }
+  if (until > arrival) facts.push(...player.advanceTo(until).map(said))
   return { states: [...player.states()].sort(([x], [y]) => (x < y ? -1 : 1)), facts: facts.sort() }
 }
 
@@ -90,7 +91,8 @@ test('changes of one second in another order come to the revenue that the paymen
     fc.property(permuted(true), ({ happened, other }) => {
       const arrival = happened.at(-1)!.at + 1_000
       const last = happened.findLast(({ object }) => object.object === 'subscription')!.object as SubscriptionObject
-      for (const facts of [played(happened, arrival).facts, played(other, arrival).facts]) {
+      const settled = arrival + 2 * 60 * 60 * 1_000
+      for (const { facts } of [played(happened, arrival, settled), played(other, arrival, settled)]) {
         const points = facts.map((fact) => JSON.parse(fact) as [string, string, ...(string | number)[]])
         const changes = points.filter(([tenant, type]) => tenant === 'tenant-a' && type === 'subscription_changed')
         const latest = changes.sort((a, b) => Number(a.at(-1)) - Number(b.at(-1))).at(-1)
