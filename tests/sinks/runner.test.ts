@@ -416,6 +416,8 @@ describe('SinkRunner', () => {
     await fixture.append(authEvents, created(tenantA), created(tenantB))
     const first = started(fixture.runner(tables))
     await settled(fixture.log, tables)
+    // Those that had nothing to read have claimed their places too.
+    await eventually(() => first.isQuiet, 'partitions')
     await first.stop()
     const other = await new LogFixture().open()
     const runner = started(other.runner(tables))
