@@ -47,8 +47,8 @@ export const billingClient = (settings: BillingSettings) =>
 const outlasting: readonly Job['operation'][] = ['create_subscription', 'cancel_subscription']
 
 /**
- * What runs is cancelled; a call in flight goes on, so that its answer is waited for, and what it made is cancelled too. What was said of revenue ends now: after
- * this nothing is known that could end it later.
+ * What runs is cancelled; a call in flight goes on, so that its answer is waited for, and what it made is cancelled too. What was
+ * said of revenue ends now: after this nothing is known that could end it later.
  */
 function erased(state: BillingState, context: StepContext): Move {
   const inFlight = state.jobs
