@@ -1,20 +1,21 @@
 /** Amounts and dates as a customer reads them, the same on every machine: English, UTC. */
 
+import { decimalsOf } from '../../schemas/index.ts'
+
 const formats = new Map<string, Intl.NumberFormat>()
 
 function formatOf(currency: string): Intl.NumberFormat {
   const known = formats.get(currency)
   if (known !== undefined) return known
-  const made = new Intl.NumberFormat('en-GB', { style: 'currency', currency })
+  const digits = decimalsOf(currency)
+  const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+  const made = new Intl.NumberFormat('en-GB', { style: 'currency', currency, ...fraction })
   formats.set(currency, made)
   return made
 }
 
 const currencies = new Set(Intl.supportedValuesOf('currency'))
 export const isCurrency = (code: string): boolean => currencies.has(code)
-
-/** Digits after the point: EUR 2, JPY 0, KWD 3. */
-export const decimalsOf = (currency: string): number => formatOf(currency).resolvedOptions().maximumFractionDigits ?? 2
 
 /** @param minor whole cents, yen, …; never a float on its way to paper */
 export function money(minor: number, currency: string): string {

@@ -4,10 +4,9 @@
  */
 
 import type { Json } from '../../schemas/index.ts'
-import { communicationEvents } from '../../schemas/index.ts'
+import { communicationEvents, decimalsOf } from '../../schemas/index.ts'
 import type { Emission, Step, StepContext } from '../define.ts'
 import { emit } from '../define.ts'
-import { decimalsOf } from '../minor-units.ts'
 import type { OutreachState, Waiting } from './state.ts'
 
 export interface Letter {

@@ -71,6 +71,13 @@ describe('a good value', () => {
     expect(printConfig(config)).toContain('identity.previousTokenSecrets = (given)')
   })
 
+  test('proxies that are trusted are addresses and networks', () => {
+    expect(configOf({ TRUSTED_PROXIES: '10.0.0.0/8, 192.0.2.1,fd00::/8,::1' }).http.trustedProxies).toEqual([
+      ...['10.0.0.0/8', '192.0.2.1', 'fd00::/8', '::1'],
+    ])
+    expect(configOf({}).http.trustedProxies).toEqual([])
+  })
+
   test('brokers make Kafka the log', () => {
     expect(configOf({}).kafka).toBeNull()
     const plain = configOf({ KAFKA_BROKERS: 'kafka-1:9092, kafka-2:9092' }).kafka
@@ -164,6 +171,8 @@ describe('one line per error, naming variable, given and wanted', () => {
     [{ ROLES: 'api,wrker' }, 'ROLES: "api,wrker" is given; wanted all, or some of api, worker, effects, sinks'],
     [{ DATABASE_URL: 'mysql://u:hunter22@h/d' }, 'DATABASE_URL: a value of 22 characters is given'],
     [{ JWT_SECRET: 'hunter22' }, 'JWT_SECRET: a value of 8 characters is given; wanted at least 32 characters'],
+    [{ TRUSTED_PROXIES: 'proxy.local' }, 'TRUSTED_PROXIES: "proxy.local" is given; wanted none, or addresses'],
+    [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'TRUSTED_PROXIES: "10.0.0.0/33" is given'],
     [{ SENDGRID_FROM_EMAIL: 'nobody' }, 'SENDGRID_FROM_EMAIL: "nobody" is given; wanted an e-mail address'],
   ])('%o', (environment, line) => {
     const errors = errorsOf(environment)

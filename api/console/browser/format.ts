@@ -51,7 +51,7 @@ export const counted = (value: number, one: string, many = `${one}s`): string =>
 const noDecimals = /^(?:BIF|CLP|DJF|GNF|JPY|KMF|KRW|MGA|PYG|RWF|VND|VUV|XAF|XOF|XPF)$/i
 const threeDecimals = /^(?:BHD|IQD|JOD|KWD|LYD|OMR|TND)$/i
 
-/** @param minor integer minor units as the payment service counts them: as `processors/minor-units.ts` */
+/** @param minor integer minor units as the payment service counts them: as `schemas/minor-units.ts` */
 export function money(minor: number, currency: string): string {
   const digits = noDecimals.test(currency) ? 0 : threeDecimals.test(currency) ? 3 : 2
   const fraction = { minimumFractionDigits: digits, maximumFractionDigits: digits }

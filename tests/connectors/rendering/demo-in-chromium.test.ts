@@ -146,6 +146,8 @@ describe.skipIf(path === null)(`a demo page in Chromium${why}`, () => {
     await tabTo('Next')
     await page.keyboard.press('Enter')
     await page.locator('.step:not([hidden]) .count', { hasText: 'Step 3 of 4' }).waitFor()
+    // What is read next is the step, not the button that led to it.
+    expect(await focused()).toContain('Step 3 of 4')
     await askByKeyboard(page)
     await tabTo(personalization.call_to_action)
     await page.keyboard.press('Enter')

@@ -6,5 +6,8 @@
 const none = 'BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF'.split(' ')
 const three = 'BHD IQD JOD KWD LYD OMR TND'.split(' ')
 
-/** @param currency three letters, upper case */
-export const decimalsOf = (currency: string): number => (none.includes(currency) ? 0 : three.includes(currency) ? 3 : 2)
+/** @param currency three letters. @returns digits after the point: EUR and HUF 2, JPY 0, KWD 3 */
+export function decimalsOf(currency: string): number {
+  const code = currency.toUpperCase()
+  return none.includes(code) ? 0 : three.includes(code) ? 3 : 2
+}
